@@ -1,0 +1,175 @@
+"""How big is this run, and what will it cost here? One dial; everything else is derived from it.
+
+`smoke` proves that a chapter runs, `laptop` is the workbook as it is meant to be read, `gpu` is for a card. A single
+value can be overridden; nothing else in the workbook decides a size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.files import WorkbookError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The sizes of a run.
+
+    Attributes:
+        name: the dial's position.
+        vocab_size: tokens of the vocabulary, special tokens included.
+        hidden_size: width of the model.
+        n_layer: blocks of the model.
+        n_head: attention heads of a block.
+        context: tokens that the model sees at once.
+        tokens: tokens of the base pretraining run.
+        batch_tokens: tokens of an optimizer step.
+        learning_rate: peak learning rate of the base run.
+        packages: the packages whose docstrings are read; empty means all that are pinned.
+        pydocs_share: share of pydocs, by bytes, in the pretraining mix; the rest is the town.
+        people: inhabitants of the town.
+        town_bytes: bytes of the town's chronicle that are written for training.
+        heldout_bytes: bytes of each corpus on which held-out loss is measured.
+        samples: texts printed from a model where a chapter shows some.
+    """
+
+    name: str
+    vocab_size: int
+    hidden_size: int
+    n_layer: int
+    n_head: int
+    context: int
+    tokens: int
+    batch_tokens: int
+    learning_rate: float
+    packages: tuple[str, ...]
+    pydocs_share: float
+    people: int
+    town_bytes: int
+    heldout_bytes: int
+    samples: int
+
+    @property
+    def intermediate_size(self) -> int:
+        """Width of the gated feed-forward layer: 8/3 of the model's, to a multiple of 32 (Shazeer 2020, section 2)."""
+        return -(-self.hidden_size * 8 // 3 // 32) * 32
+
+    @property
+    def matrix_parameters(self) -> int:
+        """Parameters in matrix products of one forward pass: blocks and output layer, not the embedding look-up."""
+        block = 4 * self.hidden_size**2 + 3 * self.hidden_size * self.intermediate_size
+        return self.n_layer * block + self.vocab_size * self.hidden_size
+
+    @property
+    def flops_per_token(self) -> int:
+        """Training FLOPs of a token: 6 per matrix parameter + 12 × layers × width × context for attention.
+
+        (PaLM, Chowdhery et al. 2022, appendix B.)
+        """
+        return 6 * self.matrix_parameters + 12 * self.n_layer * self.hidden_size * self.context
+
+
+PROFILES = {
+    "smoke": Profile(
+        name="smoke",
+        vocab_size=1024,
+        hidden_size=64,
+        n_layer=2,
+        n_head=2,
+        context=128,
+        tokens=98_304,
+        batch_tokens=2048,
+        learning_rate=6e-3,
+        packages=("python",),
+        pydocs_share=0.5,
+        people=60,
+        town_bytes=200_000,
+        heldout_bytes=20_000,
+        samples=2,
+    ),
+    "laptop": Profile(
+        name="laptop",
+        vocab_size=2048,
+        hidden_size=128,
+        n_layer=4,
+        n_head=4,
+        context=256,
+        tokens=1_200_000,
+        batch_tokens=4096,
+        learning_rate=4e-3,
+        packages=(),
+        pydocs_share=0.5,
+        people=240,
+        town_bytes=2_000_000,
+        heldout_bytes=150_000,
+        samples=4,
+    ),
+    "gpu": Profile(
+        name="gpu",
+        vocab_size=16_384,
+        hidden_size=512,
+        n_layer=8,
+        n_head=8,
+        context=512,
+        tokens=100_000_000,
+        batch_tokens=65_536,
+        learning_rate=1.5e-3,
+        packages=(),
+        pydocs_share=0.5,
+        people=2000,
+        town_bytes=20_000_000,
+        heldout_bytes=1_000_000,
+        samples=4,
+    ),
+}
+
+
+def load_profile(name: str, **overrides: Any) -> Profile:
+    """Returns the profile of that name, with single values overridden.
+
+    Args:
+        name: `smoke`, `laptop` or `gpu`.
+        overrides: values for fields of `Profile`, of the field's type.
+
+    Raises:
+        WorkbookError: the name or a field is unknown (the known ones are listed), or a value has the wrong type.
+    """
+    if name not in PROFILES:
+        raise WorkbookError(f"profile {name!r} is unknown. Known: {', '.join(PROFILES)}.")
+    profile = PROFILES[name]
+    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
+    for key, value in overrides.items():
+        if key not in known:
+            raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(known)}.")
+        wanted = type(getattr(profile, key))
+        if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
+            raise WorkbookError(f"profile parameter {key}={value!r} must be of type {wanted.__name__}.")
+    overrides = {key: type(getattr(profile, key))(value) for key, value in overrides.items()}
+    return dataclasses.replace(profile, **overrides)
+
+
+def calibrate(seconds: float = 0.5) -> float:
+    """Measures this machine, now: GFLOP/s of float32 matrix products of a small model's shapes.
+
+    Expected times of this workbook are measured times scaled by this number; it is not a benchmark.
+
+    Args:
+        seconds: how long to measure.
+
+    Returns:
+        GFLOP/s.
+    """
+    import numpy as np
+
+    rows, inner, columns = 4096, 128, 512
+    a = np.ones((rows, inner), np.float32)
+    b = np.ones((inner, columns), np.float32)
+    a @ b  # the first product starts the library's threads
+    done, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        a @ b
+        done += 1
+    return done * 2 * rows * inner * columns / elapsed / 1e9

@@ -1,0 +1,226 @@
+"""Where did this number come from? Measurements with their intervals, and all that is needed to make them again.
+
+A chapter opens one `Record`, adds what it measures and what it concludes, and saves it into the run's
+`results.json`: the one file from which pages, the index, README figures and comparisons are made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+from helpers.profiles import Profile, calibrate
+
+VERDICTS = ("supported", "refuted", "not distinguishable")
+LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "evaluate", "numpy", "seaborn")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval around an estimate.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        method: how it was made, in words a reader can check.
+        level: its coverage.
+    """
+
+    low: float
+    high: float
+    method: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number and what stands behind it.
+
+    Attributes:
+        name: what was measured, as a dotted name, unique in its chapter.
+        value: the estimate.
+        unit: its unit, in words.
+        interval: the interval, or None where nothing was sampled.
+        n: how many units were sampled (the clusters of the bootstrap, where there are clusters).
+        seeds: the seeds behind the number.
+        null: what the number would be if there were nothing to find, or None.
+    """
+
+    name: str
+    value: float
+    unit: str
+    interval: Interval | None = None
+    n: int | None = None
+    seeds: tuple[int, ...] = ()
+    null: float | None = None
+
+    def __format__(self, spec: str) -> str:
+        """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
+        text = format(self.value, spec)
+        if self.interval is not None:
+            text += f" [{self.interval.low:{spec}}, {self.interval.high:{spec}}]"
+        return text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a chapter concludes of a claim.
+
+    Attributes:
+        claim: its label, `C1` to `C13`.
+        text: the claim, in a sentence.
+        here: `supported`, `refuted` or `not distinguishable` by our small models.
+        because: the evidence here, numbers computed.
+        at_scale: what the literature found, with its source, and what would have to hold for ours to carry over.
+    """
+
+    claim: str
+    text: str
+    here: str
+    because: str
+    at_scale: str
+
+    def __post_init__(self) -> None:
+        if self.here not in VERDICTS:
+            raise ValueError(f"verdict {self.here!r} is not one of {VERDICTS}")
+
+
+@dataclass
+class Record:
+    """What one chapter of one run found.
+
+    Attributes:
+        chapter: the notebook's name without its ending, such as `01_pretraining`.
+        profile: the run's sizes.
+        run: the name of the run; its folder is `results/<run>`. Empty means the profile's name.
+        parameters: what else was asked for: seed, model, corpus, overrides.
+        measurements: by name.
+        verdicts: by claim.
+        fingerprints: of corpora, tokenizer and models, by name.
+    """
+
+    chapter: str
+    profile: Profile
+    run: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    _started: float = field(default_factory=time.perf_counter, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder under `results/`."""
+        return files.RESULTS / (self.run or self.profile.name)
+
+    def measure(self, name: str, value: float, unit: str, **behind: Any) -> Measurement:
+        """Adds a measurement; see `Measurement` for the arguments. A second one of the same name replaces it."""
+        measurement = Measurement(name, float(value), unit, **behind)
+        self.measurements[name] = measurement
+        return measurement
+
+    def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str) -> Verdict:
+        """Adds a verdict; see `Verdict` for the arguments."""
+        verdict = Verdict(claim, text, here, because, at_scale)
+        self.verdicts[claim] = verdict
+        return verdict
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the record as plain JSON values, with the environment and the cost so far."""
+        return {
+            "profile": self.profile.name,
+            "sizes": asdict(self.profile),
+            "parameters": self.parameters,
+            "measurements": {name: asdict(m) for name, m in self.measurements.items()},
+            "verdicts": {claim: asdict(v) for claim, v in self.verdicts.items()},
+            "fingerprints": self.fingerprints,
+            "environment": environment(),
+            "cost": {
+                "seconds": round(time.perf_counter() - self._started, 1),
+                "peak_memory_mb": round(peak_memory_mb()),
+                "calibration_gflops": round(calibrate(), 1),
+            },
+        }
+
+    def save(self) -> Path:
+        """Writes the record into the run's `results.json`, in place of an earlier one of the same chapter.
+
+        Returns:
+            The file.
+        """
+        path = self.folder / "results.json"
+        chapters = load_results(path)["chapters"] if path.exists() else {}
+        chapters[self.chapter] = self.as_dict()
+        files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
+        return path
+
+
+def load_results(path: Path) -> dict[str, Any]:
+    """Reads a `results.json`.
+
+    Args:
+        path: the file, or the run's folder that holds it.
+
+    Returns:
+        `{"format": 1, "chapters": {chapter: record}}`, each record as `Record.as_dict` makes it.
+
+    Raises:
+        WorkbookError: the file is absent, not JSON, or of another format.
+    """
+    path = path / "results.json" if path.is_dir() else path
+    if not path.exists():
+        raise files.at(path, "there is no such record", "Make one with `make run`, or name another run.")
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        raise files.at(path, f"not valid JSON ({error})", "Delete it and run again.", line) from error
+    if not isinstance(results, dict) or results.get("format") != 1 or "chapters" not in results:
+        raise files.at(path, "not a record of this workbook's format 1", "Run again with this version.")
+    return results
+
+
+def environment() -> dict[str, Any]:
+    """Returns what a number can depend on beside its seed: machine, threads, versions, commit."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "commit": _commit(),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Returns the most memory this process has held, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def _commit() -> str:
+    """Returns the commit of the workbook, with `+` where files were changed since; empty without git."""
+    command = ["git", "-C", str(files.ROOT), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
