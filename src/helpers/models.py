@@ -1,0 +1,133 @@
+"""What is being raised? Small models made from transformers' own configurations, or any model of the Hub.
+
+A small Llama (Touvron et al. 2023: rotary positions, RMS norm, gated feed-forward) for next-token prediction, and a
+ModernBERT (Warner et al. 2024: the same parts, looking both ways) of the same size for masked prediction. Both are
+opened by `from_pretrained` without any code of ours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from helpers import files
+from helpers.profiles import Profile
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
+    """Makes an untrained next-token model of the profile's size.
+
+    Args:
+        profile: gives width, depth, heads and context.
+        tokenizer: gives the vocabulary and the special tokens.
+        seed: of the initial weights.
+
+    Returns:
+        A `LlamaForCausalLM` in float32, its output layer tied to its embedding.
+    """
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=profile.hidden_size,
+        intermediate_size=profile.intermediate_size,
+        num_hidden_layers=profile.n_layer,
+        num_attention_heads=profile.n_head,
+        num_key_value_heads=profile.n_head,
+        max_position_embeddings=profile.context,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
+    """Makes an untrained masked model with the width, depth and number of parameters of `causal_model`.
+
+    Args:
+        profile: gives width, depth, heads and context.
+        tokenizer: gives the vocabulary and the special tokens, a mask token among them.
+        seed: of the initial weights.
+
+    Returns:
+        A `ModernBertForMaskedLM` in float32, attending to the whole context in each layer.
+    """
+    from transformers import ModernBertConfig, ModernBertForMaskedLM
+
+    config = ModernBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=profile.hidden_size,
+        intermediate_size=profile.intermediate_size,
+        num_hidden_layers=profile.n_layer,
+        num_attention_heads=profile.n_head,
+        max_position_embeddings=profile.context,
+        layer_types=["full_attention"] * profile.n_layer,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        cls_token_id=tokenizer.bos_token_id,
+        sep_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return ModernBertForMaskedLM(config)
+
+
+def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Loads a causal model and its tokenizer from a folder or, by name, from the Hub.
+
+    Args:
+        source: a folder that `save_model` or `save_pretrained` wrote, or `owner/name` on the Hub.
+
+    Returns:
+        The model in float32, in evaluation mode, and its tokenizer.
+
+    Raises:
+        WorkbookError: nothing can be loaded from there; the message says what was tried.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+        tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(source))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise files.at(
+            source,
+            f"no model could be loaded from here ({reason})",
+            "Give a folder with config.json, model.safetensors and tokenizer.json, or a name on the Hub while online.",
+        ) from error
+    return model.eval(), tokenizer
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Saves model (safetensors) and tokenizer into one folder that transformers opens; whole or not at all."""
+    with files.replacing(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+
+
+def weights_fingerprint(model: PreTrainedModel) -> str:
+    """Returns a fingerprint of the weights: equal if and only if every bit of every parameter is."""
+    parts: list[str | bytes] = []
+    for name, tensor in sorted(model.state_dict().items()):
+        parts += [name, tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()]
+    return files.fingerprint(parts)
+
+
+def device() -> torch.device:
+    """Returns the device that training and evaluation use: CUDA, else MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")

@@ -1,0 +1,70 @@
+"""How far is it, how fast, and how long still? One line on stdout that overwrites itself.
+
+Libraries' own bars save blank widgets into notebooks or go to stderr, which pages show in red; this line does neither.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """Shows one updating line: share done, rate, time left.
+
+    Use as a context manager; on leaving, the line says what was done in all, also after an error.
+
+    Args:
+        label: what is being done.
+        total: units in all.
+        unit: name of the unit, in the plural.
+    """
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done = 0
+        self.note = ""
+        self._start = self._shown = time.perf_counter()
+        self._width = 0
+
+    def __enter__(self) -> Progress:
+        self._write(f"{self.label}: 0 of {self.total:,} {self.unit}")
+        return self
+
+    def advance(self, units: int = 1, note: str = "") -> None:
+        """Counts units as done; the line is drawn at most twice a second.
+
+        Args:
+            units: how many more.
+            note: a word on the state, such as the loss.
+        """
+        self.done += units
+        self.note = note or self.note
+        now = time.perf_counter()
+        if now - self._shown >= 0.5:
+            self._shown = now
+            rate = self.done / (now - self._start)
+            left = (self.total - self.done) / max(rate, 1e-9)
+            self._write(f"{self._so_far(rate)}, {clock(left)} left")
+
+    def __exit__(self, *_: object) -> None:
+        elapsed = time.perf_counter() - self._start
+        self._write(f"{self._so_far(self.done / max(elapsed, 1e-9))}, took {clock(elapsed)}")
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+    def _so_far(self, rate: float) -> str:
+        note = f", {self.note}" if self.note else ""
+        return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f} a second{note}"
+
+    def _write(self, line: str) -> None:
+        sys.stdout.write("\r" + line.ljust(self._width))
+        sys.stdout.flush()
+        self._width = len(line)
+
+
+def clock(seconds: float) -> str:
+    """Returns a duration as `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

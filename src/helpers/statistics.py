@@ -1,0 +1,56 @@
+"""Is it real? Intervals for what was sampled.
+
+Each tool is added when a chapter needs it; scipy and statsmodels do the work where they can. What is resampled here are
+clusters (modules, people), because rows of one cluster resemble each other and resampling them would pretend
+to know more than was seen. `scipy.stats.bootstrap` resamples rows, and gives NaN on degenerate data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from helpers.records import Interval
+
+RESAMPLES = 2000
+
+
+def _cluster_sums(
+    values: Sequence[float], clusters: Sequence[Hashable]
+) -> np.ndarray:  # (clusters,), in order of first appearance
+    index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
+    rows = np.array([index[cluster] for cluster in clusters])
+    return np.bincount(rows, weights=np.asarray(values, float), minlength=len(index))
+
+
+def ratio_interval(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    clusters: Sequence[Hashable],
+    seed: int = 0,
+) -> Interval:
+    """Bootstraps the ratio of two sums, such as bits per byte, over clusters (percentile method).
+
+    Args:
+        numerators: of each row, such as the bits of a document. For a paired difference of two models on the same
+            rows, give the differences.
+        denominators: of each row, such as the bytes of a document.
+        clusters: of each row, such as its module; clusters are resampled with replacement.
+        seed: of the resampling.
+
+    Returns:
+        The 95% interval of sum(numerators) / sum(denominators). (Efron and Tibshirani 1993, chapter 13;
+        Davison and Hinkley 1997, section 3.8, for clusters.)
+
+    Raises:
+        ValueError: lengths differ, or there are fewer than two clusters.
+    """
+    if not len(numerators) == len(denominators) == len(clusters):
+        raise ValueError("numerators, denominators and clusters must be of one length")
+    top, bottom = _cluster_sums(numerators, clusters), _cluster_sums(denominators, clusters)
+    if len(top) < 2:
+        raise ValueError("a bootstrap over clusters needs at least two of them")
+    draws = np.random.default_rng(seed).multinomial(len(top), np.full(len(top), 1 / len(top)), RESAMPLES)
+    low, high = np.quantile((draws @ top) / (draws @ bottom), [0.025, 0.975])  # draws: (resamples, clusters)
+    return Interval(float(low), float(high), f"bootstrap over {len(top)} clusters, percentile")

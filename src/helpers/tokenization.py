@@ -1,0 +1,137 @@
+"""What are the units of text? Byte-level BPE with a chat template, and documents packed into blocks.
+
+Left out: nothing is lower-cased, normalised or stripped, so decoding gives back every byte of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from helpers import files
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+
+BEGIN, END, PAD, MASK = "<|begin|>", "<|end|>", "<|pad|>", "<|mask|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+RESERVED = tuple(f"<|reserved_{i}|>" for i in range(8))
+SPECIAL = (BEGIN, END, PAD, MASK, *ROLES, *RESERVED)
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' }}"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+IGNORED = -100
+"""The label that the loss of torch and transformers leaves out."""
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Trains a byte-level BPE tokenizer (Sennrich et al. 2016; bytes as in Radford et al. 2019, section 2.2).
+
+    Digits are kept apart, so that every number is spelt alike wherever it stands. Text that happens to contain the
+    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn.
+
+    Args:
+        texts: the training split only.
+        vocab_size: tokens in all: 256 bytes, the special tokens, and merges.
+
+    Returns:
+        A tokenizer with begin, end, pad and mask tokens, eight reserved tokens and a chat template.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token=BEGIN,
+        eos_token=END,
+        pad_token=PAD,
+        mask_token=MASK,
+        additional_special_tokens=[*ROLES, *RESERVED],
+        clean_up_tokenization_spaces=False,
+        split_special_tokens=True,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Saves the tokenizer as a folder that `AutoTokenizer.from_pretrained` opens; whole or not at all."""
+    with files.replacing(folder) as partial:
+        tokenizer.save_pretrained(partial)
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Returns a fingerprint of vocabulary, merges and template."""
+    return files.fingerprint([tokenizer.backend_tokenizer.to_str(), str(tokenizer.chat_template)])
+
+
+def encode_documents(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """Encodes each text as `begin, tokens, end`.
+
+    Models of the Hub that know no begin or no end token go without it.
+    """
+    begin = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
+    end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
+    encoded = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return [[*begin, *ids, *end] for ids in encoded]
+
+
+def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
+    """Packs encoded documents into blocks without padding.
+
+    Documents follow one another; one that does not fit goes on in the next block. `position_ids` start again at 0 with
+    each document and each block, and from that transformers' causal models see that attention must not cross
+    documents: nothing crosses. What is lost: a document cut by the end of a block goes on without its beginning,
+    the first token of each document and block is not a target, and a last block that is not full is dropped.
+
+    Args:
+        documents: token ids of each document.
+        context: tokens of a block.
+
+    Returns:
+        A data set with `input_ids`, `position_ids`, `labels`, each (context,), labels not shifted.
+    """
+    from datasets import Dataset
+
+    arrays = [np.asarray(ids, np.int64) for ids in documents if len(ids)]
+    if not arrays:
+        raise files.WorkbookError("There is nothing to pack: the corpus has no documents.")
+    stream = np.concatenate(arrays)
+    positions = np.concatenate([np.arange(len(ids)) for ids in arrays])
+    blocks = len(stream) // context
+    if blocks == 0:
+        raise files.WorkbookError(
+            f"The corpus has {len(stream)} tokens, fewer than one block of {context}. "
+            "Give more text or a smaller context."
+        )
+    input_ids = stream[: blocks * context].reshape(blocks, context)
+    positions = positions[: blocks * context].reshape(blocks, context)
+    labels = np.where(positions == 0, IGNORED, input_ids)
+    # Positions count from the document's begin token, or from the block's start where the document began before it.
+    in_block = np.arange(context)
+    start = np.maximum.accumulate(np.where(positions == 0, in_block, 0), axis=1)
+    return Dataset.from_dict({"input_ids": input_ids, "position_ids": in_block - start, "labels": labels}).with_format(
+        "torch"
+    )

@@ -1,0 +1,1 @@
+"""How does it learn? Pretraining; later chapters add fine-tuning and comparisons."""

@@ -1,0 +1,36 @@
+"""Intervals must cover what they claim to cover, and see clusters."""
+
+import numpy as np
+import pytest
+
+from helpers.statistics import ratio_interval
+
+
+def test_interval_covers_the_true_ratio_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        weights = rng.uniform(50, 150, 60)
+        values = weights * rng.normal(2.0, 0.5, 60)
+        interval = ratio_interval(values, weights, range(60), seed=trial)
+        covered += interval.low <= 2.0 <= interval.high
+    assert 178 <= covered <= 199  # 95% of 200, with three standard errors of room
+
+
+def test_copies_within_a_cluster_do_not_narrow_the_interval():
+    rng = np.random.default_rng(1)
+    values = rng.normal(1.0, 1.0, 40)
+    alone = ratio_interval(values, np.ones(40), range(40))
+    copied = ratio_interval(np.repeat(values, 10), np.ones(400), np.repeat(range(40), 10))
+    assert copied.low == pytest.approx(alone.low)
+    assert copied.high == pytest.approx(alone.high)
+
+
+def test_identical_rows_give_a_point_not_a_nan():
+    interval = ratio_interval([3.0] * 5, [1.0] * 5, range(5))
+    assert (interval.low, interval.high) == (3.0, 3.0)
+
+
+def test_one_cluster_is_refused():
+    with pytest.raises(ValueError, match="at least two"):
+        ratio_interval([1.0, 2.0], [1.0, 1.0], ["a", "a"])

@@ -1,0 +1,101 @@
+"""Every text must come back byte for byte; packing must waste nothing and let nothing leak."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import tokenization
+from helpers.files import WorkbookError
+from helpers.models import causal_model
+from helpers.profiles import load_profile
+
+TEXTS = ["The river runs past the mill in 1987.", "A sketch: naïve façade, 東京, 🐈.", "def f(x):\n\treturn x"] * 20
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tokenization.train_tokenizer(TEXTS, vocab_size=400)
+
+
+@given(st.text())
+def test_any_unicode_text_comes_back_exactly(tokenizer, text):
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+@given(st.text(), st.sampled_from(tokenization.SPECIAL))
+def test_text_cannot_pose_as_a_special_token(tokenizer, text, special):
+    ids = tokenizer(text + special + text, add_special_tokens=False)["input_ids"]
+    assert not set(ids) & set(tokenizer.all_special_ids)
+    assert tokenizer.decode(ids) == text + special + text
+
+
+def test_saved_tokenizer_opens_with_transformers_and_is_the_same(tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenization.save_tokenizer(tokenizer, tmp_path / "tokenizer")
+    opened = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    assert type(opened).__name__ == type(tokenizer).__name__
+    assert opened("The river <|end|> 東京", add_special_tokens=False) == tokenizer(
+        "The river <|end|> 東京", add_special_tokens=False
+    )
+    assert opened.chat_template == tokenizer.chat_template
+
+
+def test_chat_template_marks_what_the_assistant_says(tokenizer):
+    messages = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "The miller."}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    assert text == "<|begin|><|user|>Who?<|assistant|>The miller.<|end|>"
+    prompt = tokenizer.apply_chat_template(messages[:1], tokenize=False, add_generation_prompt=True)
+    assert text.startswith(prompt)
+
+
+def test_same_text_gives_the_same_tokenizer(tokenizer):
+    again = tokenization.train_tokenizer(TEXTS, vocab_size=400)
+    assert tokenization.tokenizer_fingerprint(again) == tokenization.tokenizer_fingerprint(tokenizer)
+
+
+def test_packing_keeps_every_token_in_order_and_pads_nothing(tokenizer):
+    documents = tokenization.encode_documents(tokenizer, TEXTS)
+    blocks = tokenization.pack(documents, context=16)
+    stream = np.concatenate(documents)
+    packed = blocks["input_ids"][:].reshape(-1).numpy()
+    assert len(stream) - len(packed) < 16
+    assert (packed == stream[: len(packed)]).all()
+    assert tokenizer.pad_token_id not in packed
+
+
+def test_the_begin_of_a_document_is_no_target_and_positions_start_again(tokenizer):
+    blocks = tokenization.pack(tokenization.encode_documents(tokenizer, TEXTS), context=16)
+    ids, positions, labels = (blocks[name][:] for name in ("input_ids", "position_ids", "labels"))
+    begins = ids == tokenizer.bos_token_id
+    assert (positions[begins] == 0).all()
+    assert (labels[begins] == tokenization.IGNORED).all()
+    assert (labels[~begins] == ids[~begins]).all()
+    assert (positions[:, 0] == 0).all()
+    steps = positions[:, 1:] - positions[:, :-1]
+    assert ((steps == 1) | begins[:, 1:]).all()
+
+
+def test_packed_documents_do_not_see_one_another(tokenizer):
+    profile = load_profile("smoke", context=64)
+    model = causal_model(profile, tokenizer, seed=0).eval()
+    first, second = ([1, 300, 301, 302, 2], [1, 310, 311, 312, 313, 2])
+    other = [1, 320, 321, 322, 2]
+
+    def logits_of_second(before):
+        block = torch.tensor([before + second])
+        positions = torch.tensor([[*range(len(before)), *range(len(second))]])
+        with torch.inference_mode():
+            return model(input_ids=block, position_ids=positions, use_cache=False).logits[0, len(before) :]
+
+    assert torch.equal(logits_of_second(first), logits_of_second(other))
+
+
+def test_too_little_text_for_one_block_is_said(tokenizer):
+    with pytest.raises(WorkbookError, match="fewer than one block of 256"):
+        tokenization.pack(tokenization.encode_documents(tokenizer, ["short"]), context=256)
+    with pytest.raises(WorkbookError, match="no documents"):
+        tokenization.pack([], context=256)

@@ -1,0 +1,59 @@
+"""Training must repeat to the bit, learn, and leave the caller's model and clock as promised."""
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers import models, tokenization
+from helpers.files import WorkbookError
+from helpers.profiles import load_profile
+from helpers.training.pretraining import expected_cost, pretrain
+
+PROFILE = load_profile("smoke", vocab_size=320, context=32, batch_tokens=256)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tokenization.train_tokenizer(["A mill by the river."] * 9, vocab_size=320)
+
+
+@pytest.fixture(scope="module")
+def blocks(tokenizer):
+    rng = np.random.default_rng(0)
+    texts = [f"The mill of {rng.choice(['Ada', 'Ben', 'Cid'])} stands by the river." for _ in range(400)]
+    return tokenization.pack(tokenization.encode_documents(tokenizer, texts), PROFILE.context)
+
+
+def test_two_runs_give_identical_weights_and_losses(tokenizer, blocks):
+    runs = []
+    for _ in range(2):
+        model = models.causal_model(PROFILE, tokenizer, seed=0)
+        log = pretrain(model, blocks, PROFILE, seed=1)
+        runs.append((models.weights_fingerprint(model), log.losses))
+    assert runs[0] == runs[1]
+
+
+def test_training_learns_and_looks_where_asked(tokenizer, blocks):
+    model = models.causal_model(PROFILE, tokenizer, seed=0)
+    seen = []
+    log = pretrain(
+        model, blocks, PROFILE, seed=1, milestones=[0, 7], look=lambda step: seen.append((step, model.training))
+    )
+    assert seen == [(0, False), (7, False)]
+    assert log.losses[-1] < 0.2 * math.log(len(tokenizer))
+    assert log.tokens == len(blocks) // 8 * 8 * PROFILE.context
+    assert not model.training
+
+
+def test_less_than_one_batch_is_said(tokenizer, blocks):
+    with pytest.raises(WorkbookError, match="3 blocks are fewer than one batch of 8"):
+        pretrain(models.causal_model(PROFILE, tokenizer, 0), blocks.select(range(3)), PROFILE, seed=0)
+
+
+def test_reckoning_the_cost_leaves_the_model_as_it_was(tokenizer, blocks):
+    model = models.causal_model(PROFILE, tokenizer, seed=0)
+    before = models.weights_fingerprint(model)
+    sentence = expected_cost(model, blocks, PROFILE)
+    assert f"{model.num_parameters():,} parameters" in sentence
+    assert models.weights_fingerprint(model) == before
