@@ -1,0 +1,166 @@
+"""What does it look like? One look for every figure: seaborn's, in colours that colour-blind readers can tell apart.
+
+A chapter draws on `figure()` and ends with `show()`, which renders the figure for light and for dark pages and carries
+the text that a reader who cannot see it needs. Left out: interactive figures, which would need scripts in the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494")
+"""seaborn's `colorblind` without the three colours that are too pale on white."""
+
+PAPER, INK, MUTED, GRID = "#ffffff", "#1f2328", "#59626e", "#e9e9e6"
+DARK = {
+    PAPER: "#15171b",
+    INK: "#dcdfe4",
+    MUTED: "#9aa3ae",
+    GRID: "#2b2f36",
+    "#000000": "#dcdfe4",
+    "#424242": "#9aa3ae",  # seaborn's error bars
+    PALETTE[0]: "#4ba3e3",
+}
+"""What each colour becomes on a dark page; colours that are not named here stand out on both."""
+
+DARK_PNG = "image/x-dark+png"
+"""MIME type of the dark rendering in a notebook's output: JupyterLab passes over it, the exporter uses it."""
+
+WIDTH = 6.8  # inches: at 96 pixels an inch, the width of the page's column
+DPI = 192  # two pixels of the image for each of the page's, so that it is sharp on fine screens
+
+
+def theme() -> None:
+    """Sets the workbook's look for all figures made from now on."""
+    import seaborn as sns
+
+    greys = {
+        "figure.facecolor": PAPER,
+        "axes.facecolor": PAPER,
+        "text.color": INK,
+        "axes.titlecolor": INK,
+        "axes.labelcolor": MUTED,
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": MUTED,
+        "axes.edgecolor": MUTED,
+        "grid.color": GRID,
+    }
+    shapes = {
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 12,
+        "axes.labelsize": 11,
+        "xtick.labelsize": 10,
+        "ytick.labelsize": 10,
+        "legend.fontsize": 10.5,
+        "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same figure on every machine
+    }
+    sns.set_theme(style="whitegrid", palette=list(PALETTE), rc=greys | shapes)
+
+
+def figure(rows: int = 1, columns: int = 1, height: float = 3.6, **subplots: Any) -> tuple[Figure, Any]:
+    """Opens a figure as wide as the page's column.
+
+    Args:
+        rows: rows of axes.
+        columns: columns of axes.
+        height: height in inches; the width is `WIDTH`.
+        subplots: further arguments of `Figure.subplots`, such as `sharey=True`.
+
+    Returns:
+        The figure and its axes: one, or an array of them.
+    """
+    from matplotlib.figure import Figure
+
+    theme()
+    drawn = Figure(figsize=(WIDTH, height), layout="constrained")
+    return drawn, drawn.subplots(rows, columns, **subplots)
+
+
+def show(figure: Figure, name: str, alt: str, caption: str = "") -> None:
+    """Displays a finished figure as the output of a notebook's cell; see `render`. Call it last, and once."""
+    from IPython.display import display
+
+    data, metadata = render(figure, name, alt, caption)
+    display(data, metadata=metadata, raw=True)
+
+
+def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict[str, str], dict[str, Any]]:
+    """Renders a figure for light and for dark pages, its legend above the axes and never over data.
+
+    The figure is left in its dark colours.
+
+    Args:
+        figure: the figure; all its axes' labelled artists go into one legend.
+        name: unique in its chapter, of lower-case letters, digits, `-` and `_`; a published figure's file name.
+        alt: what the figure shows, for a reader who cannot see it.
+        caption: what to see in it; stands under it on the page.
+
+    Returns:
+        A MIME bundle with both renderings as PNG, and its metadata.
+
+    Raises:
+        ValueError: the name cannot be a file name, or the text is empty.
+    """
+    from matplotlib import pyplot as plt
+
+    if not re.fullmatch(r"[a-z0-9_-]+", name):
+        raise ValueError(f"figure name {name!r}: use lower-case letters, digits, '-' and '_'")
+    if not alt.strip():
+        raise ValueError(f"figure {name!r}: say in `alt` what it shows, for a reader who cannot see it")
+    _gather_legends(figure)
+    light, size = _png(figure)
+    _darken(figure)
+    dark, _ = _png(figure)
+    plt.close(figure)  # a figure made by pyplot would otherwise be shown a second time
+    shown = {"name": name, "alt": alt, "caption": caption, "width": size[0] // 2, "height": size[1] // 2}
+    return {"image/png": light, DARK_PNG: dark, "text/plain": alt}, {"image/png": shown}
+
+
+def _gather_legends(figure: Figure) -> None:
+    """Replaces the axes' legends by one above them, in as many columns as fit the figure's width."""
+    labelled: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        labelled |= dict(zip(labels, handles, strict=True))
+        if legend := axes.get_legend():
+            legend.remove()
+    for columns in range(len(labelled), 0, -1):
+        above = figure.legend(
+            list(labelled.values()), list(labelled), loc="outside upper left", ncols=columns, frameon=False
+        )
+        if above.get_window_extent().width <= figure.bbox.width or columns == 1:
+            break
+        above.remove()
+
+
+def _png(figure: Figure) -> tuple[str, tuple[int, int]]:
+    """Returns the figure as base64 of a PNG of at most 256 colours, a third of the full one's size, and its pixels."""
+    from PIL import Image
+
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI)
+    image = Image.open(drawn).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(packed, format="png", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode("ascii"), image.size
+
+
+def _darken(figure: Figure) -> None:
+    """Gives every artist whose colour is a key of `DARK` that colour's dark counterpart."""
+    from matplotlib.colors import to_hex, to_rgb, to_rgba_array
+
+    for artist in figure.findobj():
+        for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+            if not (hasattr(artist, f"get_{part}") and hasattr(artist, f"set_{part}")):
+                continue
+            colours = to_rgba_array(getattr(artist, f"get_{part}")())
+            for row in colours:
+                row[:3] = to_rgb(DARK.get(to_hex(row), to_hex(row)))
+            artist.set(**{part: colours if len(colours) > 1 else tuple(colours[0])} if len(colours) else {})
