@@ -1,0 +1,153 @@
+"""What was read, what was kept, what was left out and why: one report for every source.
+
+The same tables are printed in a terminal and shown in a notebook; names, examples and problems come from data and are
+escaped in HTML.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+EXAMPLES = 3
+"""How many examples of each reason are kept."""
+
+
+@dataclass
+class Tally:
+    """How much, and what it looked like.
+
+    Attributes:
+        documents: how many documents (or paragraphs, where the reason says so).
+        bytes: their UTF-8 bytes.
+        examples: the first few, in a line each.
+    """
+
+    documents: int = 0
+    bytes: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, text: str, example: str = "") -> None:
+        """Counts a text, and keeps the example if there are few so far."""
+        self.documents += 1
+        self.bytes += len(text.encode())
+        if example and len(self.examples) < EXAMPLES:
+            self.examples.append(example)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing that was read: a package, a file, a data set.
+
+    Attributes:
+        name: what it is called.
+        version: its version, where it has one.
+        licence: under which licence its text is, as its own metadata state.
+        documents: documents read from it, before anything was removed.
+        fingerprint: of what was read, so that two machines can see where they differ.
+    """
+
+    name: str
+    version: str = ""
+    licence: str = ""
+    documents: int = 0
+    fingerprint: str = ""
+
+
+@dataclass
+class Report:
+    """The account of one corpus.
+
+    Attributes:
+        name: the corpus.
+        kept: by split.
+        removed: by reason.
+        kinds: bytes of each kind of text in what was read, where kinds were told apart.
+        sources: what was read.
+        problems: what could not be read, in a line each.
+    """
+
+    name: str
+    kept: dict[str, Tally] = field(default_factory=dict)
+    removed: dict[str, Tally] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def remove(self, reason: str, text: str, example: str) -> None:
+        """Counts a text that is left out."""
+        self.removed.setdefault(reason, Tally()).add(text, example)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the report as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Report:
+        """Returns the report that `as_dict` was made of."""
+        return cls(
+            name=value["name"],
+            kept={split: Tally(**tally) for split, tally in value["kept"].items()},
+            removed={reason: Tally(**tally) for reason, tally in value["removed"].items()},
+            kinds=value["kinds"],
+            sources=[Source(**source) for source in value["sources"]],
+            problems=value["problems"],
+        )
+
+    def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
+        """Returns what there is to say: for each table its title, its header and its rows, all as text."""
+        total = sum(self.kinds.values())
+        tables = [
+            (
+                "Kept",
+                ["split", "documents", "MB"],
+                [[split, f"{t.documents:,}", _mb(t.bytes)] for split, t in self.kept.items()],
+            ),
+            (
+                "Removed",
+                ["reason", "count", "MB", "for example"],
+                [[r, f"{t.documents:,}", _mb(t.bytes), "; ".join(t.examples)] for r, t in self.removed.items()],
+            ),
+            (
+                "Kinds of text in what was read",
+                ["kind", "MB", "share"],
+                [[kind, _mb(size), f"{size / total:.1%}"] for kind, size in self.kinds.items()],
+            ),
+            (
+                "Sources",
+                ["name", "version", "licence", "documents", "fingerprint"],
+                [[s.name, s.version, s.licence, f"{s.documents:,}", s.fingerprint] for s in self.sources],
+            ),
+            ("Could not be read", ["what"], [[problem] for problem in self.problems]),
+        ]
+        return [table for table in tables if table[2]]
+
+    def __str__(self) -> str:
+        parts = [self.name]
+        for title, header, rows in self.tables():
+            widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+            lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [header, *rows]]
+            parts.append("\n".join([title, *("  " + line for line in lines)]))
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><strong>{html.escape(self.name)}</strong></p>"]
+        for title, header, rows in self.tables():
+            head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+            body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+            parts.append(
+                f"<table><caption>{html.escape(title)}</caption>"
+                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            )
+        return "\n".join(parts)
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """Returns the beginning of a text in one line, for an example."""
+    line = " ".join(text[: 4 * width].split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.2f}"
