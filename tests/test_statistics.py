@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.statistics import ratio_interval
+from helpers.statistics import mean_interval, ratio_interval
 
 
 def test_interval_covers_the_true_ratio_as_often_as_it_says():
@@ -34,3 +34,17 @@ def test_identical_rows_give_a_point_not_a_nan():
 def test_one_cluster_is_refused():
     with pytest.raises(ValueError, match="at least two"):
         ratio_interval([1.0, 2.0], [1.0, 1.0], ["a", "a"])
+
+
+def test_t_interval_is_that_of_the_textbook_and_covers():
+    mean, interval = mean_interval([4.0, 6.0])
+    assert mean == 5.0
+    assert interval.high - mean == pytest.approx(12.706, abs=1e-3)  # one degree of freedom, standard error 1
+    rng = np.random.default_rng(3)
+    intervals = [mean_interval(rng.normal(1.0, 2.0, 5))[1] for _ in range(400)]
+    assert 362 <= sum(i.low <= 1.0 <= i.high for i in intervals) <= 396
+
+
+def test_t_interval_of_one_value_is_refused():
+    with pytest.raises(ValueError, match="at least two"):
+        mean_interval([1.0])

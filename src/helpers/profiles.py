@@ -13,6 +13,9 @@ from typing import Any
 
 from helpers.files import WorkbookError
 
+BYTES_PER_TOKEN = 3.5
+"""Bytes of text in a token of ours, about; a chapter measures it exactly."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -25,13 +28,12 @@ class Profile:
         n_layer: blocks of the model.
         n_head: attention heads of a block.
         context: tokens that the model sees at once.
-        tokens: tokens of the base pretraining run.
+        tokens: tokens of the base pretraining run, to within a few per cent: text is written and mixed by bytes.
         batch_tokens: tokens of an optimizer step.
         learning_rate: peak learning rate of the base run.
         packages: the packages whose docstrings are read; empty means all that are pinned.
         pydocs_share: share of pydocs, by bytes, in the pretraining mix; the rest is the town.
         people: inhabitants of the town.
-        town_bytes: bytes of the town's chronicle that are written for training.
         heldout_bytes: bytes of each corpus on which held-out loss is measured.
         samples: texts printed from a model where a chapter shows some.
     """
@@ -48,7 +50,6 @@ class Profile:
     packages: tuple[str, ...]
     pydocs_share: float
     people: int
-    town_bytes: int
     heldout_bytes: int
     samples: int
 
@@ -56,6 +57,11 @@ class Profile:
     def intermediate_size(self) -> int:
         """Width of the gated feed-forward layer: 8/3 of the model's, to a multiple of 32 (Shazeer 2020, section 2)."""
         return -(-self.hidden_size * 8 // 3 // 32) * 32
+
+    @property
+    def town_bytes(self) -> int:
+        """Bytes of the town's chronicle written for training: its share of the tokens, at what a token holds."""
+        return round(self.tokens * (1 - self.pydocs_share) * BYTES_PER_TOKEN)
 
     @property
     def matrix_parameters(self) -> int:
@@ -81,12 +87,11 @@ PROFILES = {
         n_head=2,
         context=128,
         tokens=98_304,
-        batch_tokens=2048,
+        batch_tokens=1024,
         learning_rate=6e-3,
         packages=("python",),
         pydocs_share=0.5,
         people=60,
-        town_bytes=200_000,
         heldout_bytes=20_000,
         samples=2,
     ),
@@ -98,12 +103,11 @@ PROFILES = {
         n_head=4,
         context=256,
         tokens=1_200_000,
-        batch_tokens=4096,
+        batch_tokens=1024,
         learning_rate=4e-3,
         packages=(),
         pydocs_share=0.5,
         people=240,
-        town_bytes=2_000_000,
         heldout_bytes=150_000,
         samples=4,
     ),
@@ -120,7 +124,6 @@ PROFILES = {
         packages=(),
         pydocs_share=0.5,
         people=2000,
-        town_bytes=20_000_000,
         heldout_bytes=1_000_000,
         samples=4,
     ),

@@ -16,6 +16,24 @@ from helpers.records import Interval
 RESAMPLES = 2000
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
+    """Returns the mean of a few independent values, such as those of several seeds, with its t interval.
+
+    Args:
+        values: at least two; too few for a bootstrap.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    from scipy import stats
+
+    if len(values) < 2:
+        raise ValueError("an interval needs at least two values")
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    mean = float(np.mean(values))
+    return mean, Interval(mean - float(half), mean + float(half), f"t over {len(values)} values")
+
+
 def _cluster_sums(
     values: Sequence[float], clusters: Sequence[Hashable]
 ) -> np.ndarray:  # (clusters,), in order of first appearance

@@ -103,8 +103,9 @@ def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
 
     Documents follow one another; one that does not fit goes on in the next block. `position_ids` start again at 0 with
     each document and each block, and from that transformers' causal models see that attention must not cross
-    documents: nothing crosses. What is lost: a document cut by the end of a block goes on without its beginning,
-    the first token of each document and block is not a target, and a last block that is not full is dropped.
+    documents: nothing crosses. What is lost: a document cut by the end of a block goes on without its beginning, and
+    the first token of each document and block is not a target. Only the last block is filled up, with begin tokens
+    that are no targets.
 
     Args:
         documents: token ids of each document.
@@ -118,16 +119,9 @@ def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
     arrays = [np.asarray(ids, np.int64) for ids in documents if len(ids)]
     if not arrays:
         raise files.WorkbookError("There is nothing to pack: the corpus has no documents.")
-    stream = np.concatenate(arrays)
-    positions = np.concatenate([np.arange(len(ids)) for ids in arrays])
-    blocks = len(stream) // context
-    if blocks == 0:
-        raise files.WorkbookError(
-            f"The corpus has {len(stream)} tokens, fewer than one block of {context}. "
-            "Give more text or a smaller context."
-        )
-    input_ids = stream[: blocks * context].reshape(blocks, context)
-    positions = positions[: blocks * context].reshape(blocks, context)
+    missing = -sum(map(len, arrays)) % context
+    input_ids = np.concatenate([*arrays, np.full(missing, arrays[0][0])]).reshape(-1, context)  # (blocks, context)
+    positions = np.concatenate([*(np.arange(len(ids)) for ids in arrays), np.zeros(missing, int)]).reshape(-1, context)
     labels = np.where(positions == 0, IGNORED, input_ids)
     # Positions count from the document's begin token, or from the block's start where the document began before it.
     in_block = np.arange(context)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import lzma
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,8 +134,10 @@ def xz_bits(training: Sequence[str], chunks: Sequence[Sequence[str]]) -> np.ndar
     dictionary = max(1 << 20, len(prime) + int(max(byte_lengths(["\n\n".join(chunk) for chunk in chunks]))))
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": dictionary}]
 
-    def size(data: bytes) -> int:
+    def size(documents: Sequence[str]) -> int:
+        data = prime + "".join("\n\n" + document for document in documents).encode("utf-8")
         return len(lzma.compress(data, format=lzma.FORMAT_RAW, filters=filters))
 
-    alone = size(prime)
-    return np.array([8.0 * (size(prime + ("\n\n" + "\n\n".join(chunk)).encode("utf-8")) - alone) for chunk in chunks])
+    with ThreadPoolExecutor() as pool:  # lzma works outside Python's lock
+        alone, *primed = pool.map(size, [[], *chunks])
+    return 8.0 * (np.array(primed) - alone)

@@ -8,17 +8,76 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from helpers.records import Interval
+from helpers.statistics import ratio_interval
 from helpers.tokenization import IGNORED, encode_documents
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 BATCH_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Documents that no model was trained on.
+
+    Attributes:
+        texts: the documents.
+        groups: of each, what it was sampled with (its module, its person): the unit of the bootstrap.
+        floor_bits: what each costs a reader who knows the source by heart, (documents,); None where nobody can know.
+    """
+
+    texts: list[str]
+    groups: list[str]
+    floor_bits: np.ndarray | None = None
+
+    @property
+    def bytes(self) -> np.ndarray:
+        """Bytes of each document in UTF-8, (documents,)."""
+        return byte_lengths(self.texts)
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups were sampled."""
+        return len(set(self.groups))
+
+    def bits_per_byte(self, bits: np.ndarray) -> tuple[float, Interval]:
+        """Returns bits per byte over all documents, with the interval over groups.
+
+        Args:
+            bits: what each document cost, or the difference of two models' costs, (documents,).
+        """
+        return float(bits.sum() / self.bytes.sum()), ratio_interval(bits, self.bytes, self.groups)
+
+    def parts(self, count: int) -> list[HeldOut]:
+        """Divides the documents into so many parts, whole groups in each, for methods that cannot score one alone."""
+        part_of = {group: i % count for i, group in enumerate(dict.fromkeys(self.groups))}
+        rows = [[row for row, group in enumerate(self.groups) if part_of[group] == part] for part in range(count)]
+        return [HeldOut([self.texts[row] for row in part], [self.groups[row] for row in part]) for part in rows]
+
+
+def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
+    """Draws documents of a validation or test split until there are so many bytes.
+
+    Args:
+        documents: a split of a corpus, with columns `text` and `group`.
+        bytes_wanted: bytes in all; fewer where the split has fewer.
+        seed: of the draw.
+    """
+    drawn = documents.shuffle(seed=seed)
+    ends = np.cumsum(byte_lengths(drawn["text"]))
+    count = min(int(np.searchsorted(ends, bytes_wanted)) + 1, len(ends))
+    chosen = drawn[:count]
+    known = chosen.get("log2_probability")
+    return HeldOut(chosen["text"], chosen["group"], None if known is None else -np.array(known, float))
 
 
 @torch.inference_mode()

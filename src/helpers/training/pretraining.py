@@ -6,6 +6,7 @@ model on the way. Callbacks and arguments of the Trainer can be passed on and wo
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from helpers.files import WorkbookError
 from helpers.models import device
 from helpers.profiles import Profile
 from helpers.progress import Progress, clock
@@ -78,6 +78,16 @@ class _Watch(TrainerCallback):
             self.looked_seconds += time.perf_counter() - start
 
 
+def batch_of(profile: Profile) -> int:
+    """Returns the blocks of an optimizer step."""
+    return max(1, profile.batch_tokens // profile.context)
+
+
+def steps_of(blocks: Dataset, profile: Profile) -> int:
+    """Returns the optimizer steps of one pass over the blocks; the last one may be over fewer."""
+    return -(-len(blocks) // batch_of(profile))
+
+
 def pretrain(
     model: PreTrainedModel,
     blocks: Dataset,
@@ -100,31 +110,21 @@ def pretrain(
 
     Returns:
         The log of the run.
-
-    Raises:
-        WorkbookError: there are fewer blocks than one batch.
     """
-    batch = max(1, profile.batch_tokens // profile.context)
-    steps = len(blocks) // batch
-    if steps == 0:
-        raise WorkbookError(
-            f"{len(blocks)} blocks are fewer than one batch of {batch}. Give more text or smaller batch_tokens."
-        )
+    steps = steps_of(blocks, profile)
 
     def look_in_evaluation(step: int) -> None:
         model.eval()
         look(step)
         model.train()
 
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        Progress("training", steps * batch * profile.context, "tokens") as line,
-    ):
-        watch = _Watch(line, batch * profile.context, milestones, look_in_evaluation)
+    tokens = len(blocks) * profile.context
+    with tempfile.TemporaryDirectory() as scratch, Progress("training", tokens, "tokens") as line:
+        watch = _Watch(line, -(-tokens // steps), milestones, look_in_evaluation)
         defaults = {"output_dir": scratch, "save_strategy": "no", "report_to": "none"}
         trainer = Trainer(
             model=model,
-            args=TrainingArguments(**_arguments(profile, batch, steps, seed) | defaults | arguments),
+            args=TrainingArguments(**_arguments(profile, steps, seed) | defaults | arguments),
             train_dataset=blocks,
             callbacks=[watch],
         )
@@ -133,18 +133,13 @@ def pretrain(
         trainer.train()
         seconds = time.perf_counter() - start - watch.looked_seconds
     model.eval()
-    noted = [entry for entry in trainer.state.log_history if "loss" in entry]
-    return TrainingLog(
-        [int(entry["step"]) for entry in noted],
-        [entry["loss"] for entry in noted],
-        steps * batch * profile.context,
-        seconds,
-    )
+    noted = {entry["step"]: entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
+    return TrainingLog(list(noted), list(noted.values()), tokens, seconds)
 
 
-def _arguments(profile: Profile, batch: int, steps: int, seed: int) -> dict[str, Any]:
+def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
     return {
-        "per_device_train_batch_size": batch,
+        "per_device_train_batch_size": batch_of(profile),
         "max_steps": steps,
         "learning_rate": profile.learning_rate,
         "lr_scheduler_type": "warmup_stable_decay",
@@ -155,7 +150,6 @@ def _arguments(profile: Profile, batch: int, steps: int, seed: int) -> dict[str,
         "max_grad_norm": 1.0,
         "logging_steps": LOG_EVERY,
         "disable_tqdm": True,
-        "dataloader_drop_last": True,
         "dataloader_pin_memory": device().type == "cuda",
         "seed": seed,
         "bf16": device().type == "cuda" and torch.cuda.is_bf16_supported(),
@@ -173,13 +167,10 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
     Returns:
         A sentence with parameters, tokens, FLOPs and expected minutes on this machine.
     """
-    import copy
-
-    batch = max(1, profile.batch_tokens // profile.context)
     trial: torch.nn.Module = copy.deepcopy(model)
     trial.to(device()).train()
     optimizer = torch.optim.AdamW(trial.parameters())
-    rows = blocks[:batch]
+    rows = blocks[: batch_of(profile)]
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
@@ -188,7 +179,7 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
     tokens = len(blocks) * profile.context
-    expected = min(seconds) * len(blocks) / batch  # the first steps are warming up
+    expected = min(seconds) * steps_of(blocks, profile)  # the first steps are warming up
     return (
         f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs: "
         f"about {clock(expected)} on this machine ({device().type})"

@@ -1,0 +1,73 @@
+"""The base run in one place: what it reads, in which mixture, from which start.
+
+Chapter 01 trains the base model; all later chapters start from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from helpers.corpora import Corpus, load
+from helpers.corpora.mixing import mix
+from helpers.models import causal_model, load_model
+from helpers.profiles import Profile
+from helpers.tokenization import train_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class BaseText:
+    """What the base run reads.
+
+    Attributes:
+        corpora: `pydocs` (or the reader's own text, under its name) and `town`.
+        training: documents of the train splits, mixed, in the order of reading.
+    """
+
+    corpora: dict[str, Corpus]
+    training: list[str]
+
+
+def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
+    """Loads and mixes the corpora of the base run.
+
+    The whole chronicle of the town is read, once: what the base-run contract counts must come out as promised. Real
+    text fills up its share around it.
+
+    Args:
+        profile: gives packages, size of the town and shares.
+        seed: of the town and of the mixture.
+        own: a source of the reader's own text, in place of pydocs.
+    """
+    real = own or ":".join(["pydocs", ",".join(profile.packages)]).rstrip(":")
+    corpora = {
+        own or "pydocs": load(real),
+        "town": load("town", people=profile.people, town_bytes=profile.town_bytes, seed=seed),
+    }
+    weights = dict(zip(corpora, [profile.pydocs_share, 1 - profile.pydocs_share], strict=True))
+    town_bytes = corpora["town"].report.kept["train"].bytes
+    wanted = int(town_bytes / (1 - profile.pydocs_share))  # rounded down: a byte more would begin the town anew
+    mixture = mix(corpora, weights, wanted, seed)
+    return BaseText(corpora, mixture.documents["text"])
+
+
+def starting_point(
+    source: str, texts: Sequence[str], profile: Profile, seed: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Returns the model to be trained and its tokenizer.
+
+    Args:
+        source: a folder or a name on the Hub to train on from; empty for a new model of the profile's size, with a
+            tokenizer trained on the texts.
+        texts: the training split.
+        profile: gives the sizes of a new model.
+        seed: of its initial weights.
+    """
+    if source:
+        return load_model(source)
+    tokenizer = train_tokenizer(texts, profile.vocab_size)
+    return causal_model(profile, tokenizer, seed), tokenizer
