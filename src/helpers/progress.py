@@ -1,6 +1,7 @@
 """How far is it, how fast, and how long still? One line on stdout that overwrites itself.
 
 Libraries' own bars save blank widgets into notebooks or go to stderr, which pages show in red; this line does neither.
+Where nothing can be overwritten, as in a log, only the last line is written.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ class Progress:
         self.note = ""
         self._start = self._shown = time.perf_counter()
         self._width = 0
+        self._overwrites = sys.stdout.isatty() or "ipykernel" in sys.modules
 
     def __enter__(self) -> Progress:
-        self._write(f"{self.label}: 0 of {self.total:,} {self.unit}")
+        self._draw(f"{self.label}: 0 of {self.total:,} {self.unit}")
         return self
 
     def advance(self, units: int = 1, note: str = "") -> None:
@@ -45,22 +47,21 @@ class Progress:
             self._shown = now
             rate = self.done / (now - self._start)
             left = (self.total - self.done) / max(rate, 1e-9)
-            self._write(f"{self._so_far(rate)}, {clock(left)} left")
+            self._draw(f"{self._so_far(rate)}, {clock(left)} left")
 
     def __exit__(self, *_: object) -> None:
         elapsed = time.perf_counter() - self._start
-        self._write(f"{self._so_far(self.done / max(elapsed, 1e-9))}, took {clock(elapsed)}")
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        line = f"{self._so_far(self.done / max(elapsed, 1e-9))}, took {clock(elapsed)}"
+        print(("\r" if self._overwrites else "") + line.ljust(self._width), flush=True)
 
     def _so_far(self, rate: float) -> str:
         note = f", {self.note}" if self.note else ""
         return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f} a second{note}"
 
-    def _write(self, line: str) -> None:
-        sys.stdout.write("\r" + line.ljust(self._width))
-        sys.stdout.flush()
-        self._width = len(line)
+    def _draw(self, line: str) -> None:
+        if self._overwrites:
+            print("\r" + line.ljust(self._width), end="", flush=True)
+            self._width = len(line)
 
 
 def clock(seconds: float) -> str:
