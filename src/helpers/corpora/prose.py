@@ -34,6 +34,7 @@ _NAMED = re.compile(r"[-*]? ?[*]{0,2}[\w.`\"']+(?:, [*]{0,2}[\w.`]+)* ?:(?:\s|$)
 _SECTION = re.compile(r"[A-Z][a-z]+(?: [A-Za-z]+)?:$")  # Google: Args:
 _BULLET = re.compile(r"\s*(?:[-*+•]|\d{1,2}[.)]|#\.)\s+(?=\S)")
 _DIRECTIVE = re.compile(r"\.\. (?:([\w:-]+)::(.*)|\[|_|\|)")
+_MARK = re.compile(r"```|~~~|>>>|In \[|\.\. (?:[\w:-]+::|\[|_|\|)")
 _SPEAKING = re.compile(
     r"note|warning|tip|important|caution|attention|seealso|hint|admonition|topic|versionadded|versionchanged|deprecated"
 )
@@ -111,30 +112,20 @@ class _Reader:
             line = self.lines[self.at]
             stripped = line.strip()
             if not stripped:
-                self.close()
                 self.at += 1
-            elif stripped.startswith(("```", "~~~")):
-                self.take("code", self.fence_end(stripped[:3]))
-            elif stripped.startswith((">>>", "In [")):
-                self.take("code", self.blank_after(self.at))
-            elif _TABLE.match(stripped):
-                self.take("tables", self.table_end())
-            elif _RULING.match(stripped):
-                self.heading()
-            elif directive := _DIRECTIVE.match(stripped):
-                self.directive(directive)
-            else:
+                self.close()
+            elif _RULING.match(stripped) and len(self.open) == 1:  # the line above was a heading
+                self.open = []
+                self.at -= 1
+                self.take("other", self.at + 2)
+            elif not self.is_marked(stripped):
                 self.line(line, stripped)
+            elif self.open:
+                self.close()  # and look at the line again: it may belong to code that the paragraph announced
+            else:
+                self.marked(stripped)
         self.close()
         return self.blocks
-
-    def take(self, kind: str, end: int) -> None:
-        """Closes the paragraph and makes one block of the lines up to `end`."""
-        self.close()
-        text = "\n".join(self.lines[self.at : end]).rstrip()
-        if text:
-            self.blocks.append(Block(kind, text))
-        self.at = end
 
     def close(self) -> None:
         """Ends the open paragraph; one that ends with `::` announces code, which is taken with it."""
@@ -142,7 +133,7 @@ class _Reader:
             return
         text, self.open = " ".join(self.open), []
         announces = text.endswith("::")
-        text = simplify(text.replace("::", ":") if announces else text)
+        text = simplify(text.removesuffix("::") + ":" if announces else text)
         if reads_as_sentences(text):
             self.blocks.append(Block("prose", text))
         else:
@@ -150,16 +141,20 @@ class _Reader:
         if announces:
             self.take("code", self.body_end(self.column or 0))
 
+    def take(self, kind: str, end: int) -> None:
+        """Makes one block of the lines up to `end`."""
+        if text := "\n".join(self.lines[self.at : end]).rstrip():
+            self.blocks.append(Block(kind, text))
+        self.at = end
+
     def line(self, line: str, stripped: str) -> None:
-        """Adds a line of text to the open paragraph, or begins a new one with it."""
+        """Adds a line of text to the open paragraph, or closes that if the line begins another."""
         bullet = _BULLET.match(line)
-        column = bullet.end() if bullet else _indent(line)
         entry = _ENTRY.match(stripped) or _SECTION.match(stripped)
-        if entry or bullet or (self.column is not None and column != self.column):
-            before = self.at
+        column = bullet.end() if bullet else _indent(line)
+        if self.open and (entry or bullet or (self.column is not None and column != self.column)):
             self.close()
-            if self.at != before:  # the paragraph announced code, and this line was its beginning
-                return
+            return
         if entry:
             self.blocks.append(Block("parameters", entry.group().rstrip()))
             stripped = stripped[entry.end() :]
@@ -168,25 +163,24 @@ class _Reader:
             self.open.append(stripped)
         self.at += 1
 
-    def heading(self) -> None:
-        """A ruling: the single line above it was a heading, and counts with it as `other`."""
-        self.open = []
-        self.blocks.append(Block("other", "\n".join(self.lines[max(self.at - 1, 0) : self.at + 1])))
-        self.at += 1
+    def is_marked(self, stripped: str) -> bool:
+        """Tells whether a line says by its first characters that it is no text."""
+        return bool(_MARK.match(stripped) or _TABLE.match(stripped) or _RULING.match(stripped))
 
-    def directive(self, directive: re.Match[str]) -> None:
-        """Of a note or warning the words are read on as text; any other directive is code with its whole body."""
-        self.close()
-        if _SPEAKING.fullmatch(directive[1] or ""):
-            self.blocks.append(Block("other", directive.group().strip()))
-            self.column = None
-            self.at += 1
+    def marked(self, stripped: str) -> None:
+        """Takes a block that begins with a mark. The words of a note or warning are read on as text."""
+        directive = _DIRECTIVE.match(stripped)
+        if stripped.startswith(("```", "~~~")):
+            self.take("code", self.fence_end(stripped[:3]))
+        elif stripped.startswith((">>>", "In [")):
+            self.take("code", self.blank_after(self.at))
+        elif _TABLE.match(stripped):
+            self.take("tables", self.table_end())
+        elif directive and not _SPEAKING.fullmatch(directive[1] or ""):
+            body_end = self.body_end(_indent(self.lines[self.at]), self.at + 1)
+            self.take("code" if directive[1] else "other", body_end)  # references and link targets have no name
         else:
-            indent = _indent(self.lines[self.at])
-            self.at += 1
-            end = self.body_end(indent)
-            self.at -= 1
-            self.take("code", end)
+            self.take("other", self.at + 1)
 
     def fence_end(self, fence: str) -> int:
         """Returns the line after the closing fence."""
@@ -212,9 +206,9 @@ class _Reader:
             end = following
         return end
 
-    def body_end(self, indent: int) -> int:
-        """Returns the first line from `at` on that is neither blank nor indented by more than `indent`."""
-        for end in range(self.at, len(self.lines)):
+    def body_end(self, indent: int, start: int | None = None) -> int:
+        """Returns the first line from `start` or `at` on that is neither blank nor indented by more than `indent`."""
+        for end in range(start or self.at, len(self.lines)):
             if self.lines[end].strip() and _indent(self.lines[end]) <= indent:
                 return end
         return len(self.lines)

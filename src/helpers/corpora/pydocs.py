@@ -72,7 +72,7 @@ _SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-package
 _PACKAGED_APART = {"ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo", "distutils"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NAMED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-_ALONE = 2_000_000
+POOL_ABOVE = 2_000_000
 """Bytes of source up to which starting workers costs more than it saves."""
 
 
@@ -246,7 +246,7 @@ def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, li
     """
     sources = [source for found in missing.values() for source in found]
     sizes = [path.stat().st_size if path.is_file() else 0 for path in (Path(source.path) for source in sources)]
-    if sum(sizes) <= _ALONE:
+    if sum(sizes) <= POOL_ABOVE:
         for package, found in missing.items():
             yield package, [read_file(source) for source in found]
         return

@@ -247,7 +247,7 @@ def _read_text(path: Path, column: str) -> Iterator[Item]:
 def _read_json_lines(path: Path, column: str) -> Iterator[Item]:
     for line, number in _lines(path):
         if line.strip():
-            yield Item(_field(_parse(line, path, number), column, path, number), number)
+            yield Item(_field(_parse(line.strip(), path, number), column, path, number), number)
 
 
 def _read_json(path: Path, column: str) -> Iterator[Item]:
