@@ -55,6 +55,8 @@ def theme() -> None:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.titlelocation": "left",
+        "axes.titlepad": 8,
+        "figure.constrained_layout.h_pad": 0.07,
         "axes.titlesize": 12,
         "axes.labelsize": 11,
         "xtick.labelsize": 10,

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from html import escape
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,15 @@ class Verdict:
         if self.here not in VERDICTS:
             raise ValueError(f"verdict {self.here!r} is not one of {VERDICTS}")
 
+    def _repr_html_(self) -> str:
+        """Shows claim and evidence in a notebook and on its page."""
+        return (
+            f'<section class="verdict"><p class="small">{escape(self.claim)}</p><p class="claim">{escape(self.text)}</p>'
+            f'<dl><div><dt>Here: <span class="{self.here.replace(" ", "-")}">{self.here}</span></dt>'
+            f"<dd>{escape(self.because)}</dd></div>"
+            f"<div><dt>At scale</dt><dd>{escape(self.at_scale)}</dd></div></dl></section>"
+        )
+
 
 @dataclass
 class Record:
@@ -163,6 +173,53 @@ class Record:
         chapters[self.chapter] = self.as_dict()
         files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
         return path
+
+    def _repr_html_(self) -> str:
+        """Shows where the chapter's numbers came from, and the numbers, folded; displayed at the chapter's end."""
+        return provenance_html(self.as_dict())
+
+
+def provenance_html(record: dict[str, Any]) -> str:
+    """Returns what made a record's numbers, and the numbers in a folded table, as HTML.
+
+    Args:
+        record: as `Record.as_dict` makes it. Its values are escaped.
+    """
+    environment, cost = record["environment"], record["cost"]
+    lines = {
+        "profile": record["profile"],
+        "parameters": _joined(record["parameters"]),
+        "fingerprints": _joined(record["fingerprints"]),
+        "versions": f"Python {environment['python']}, {_joined(environment['libraries'])}",
+        "machine": f"{environment['processor']}, {environment['platform']}, {environment['threads']} threads, "
+        f"{cost['calibration_gflops']} GFLOP/s in the calibration",
+        "commit": environment["commit"] or "unknown",
+        "cost": f"{cost['seconds']:.0f} seconds, at most {cost['peak_memory_mb']:,.0f} MB of memory",
+    }
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in lines.items() if value)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("measurement", "value", "interval", "unit", "n", "null"))
+    rows = "".join(_row(measurement) for measurement in record["measurements"].values())
+    return (
+        f'<section class="record"><dl>{listed}</dl><details><summary>All {len(record["measurements"])} measurements'
+        f"</summary><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details></section>"
+    )
+
+
+def _joined(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _row(measurement: dict[str, Any]) -> str:
+    interval, n, null = measurement["interval"], measurement["n"], measurement["null"]
+    cells = (
+        f"{measurement['value']:.4g}",
+        f"[{interval['low']:.4g}, {interval['high']:.4g}]" if interval else "–",
+        measurement["unit"],
+        "–" if n is None else f"{n:,}",
+        "–" if null is None else f"{null:.4g}",
+    )
+    columns = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(measurement["name"])}</th>{columns}</tr>'
 
 
 def load_results(path: Path) -> dict[str, Any]:

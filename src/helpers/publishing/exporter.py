@@ -1,0 +1,178 @@
+"""How does an executed chapter become a page? One HTML file that needs nothing but itself, from the notebook alone.
+
+`jupyter nbconvert --to workbook` and JupyterLab's export menu find `WorkbookExporter` through its entry point and make
+the same page as `export`. nbconvert does the conversion; added are formulas as MathML, dark figures, contents,
+neighbours, and a check that the page asks no other host for anything. Left out: JavaScript, of which there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from nbconvert.exporters import HTMLExporter
+from nbformat import NotebookNode
+from traitlets import default
+from traitlets.config import Config
+
+from helpers import files
+from helpers.plotting import DARK_PNG
+from helpers.publishing import chapters, markdown
+
+TEMPLATE = Path(__file__).parent / "template"
+MOST_BYTES = 1_000_000
+NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|nan|–|")
+"""What a table's cell holds if its column is set flush right: a number, perhaps with its interval, or none."""
+
+
+def export(notebook: Path, page: Path) -> None:
+    """Writes an executed notebook as a page, whole or not at all.
+
+    Args:
+        notebook: the executed notebook.
+        page: the HTML file to write.
+
+    Raises:
+        WorkbookError: a formula does not convert, a figure has no alt text, the page would ask another host for
+            something, or it is larger than 1 MB.
+    """
+    chapters.read(notebook)  # for its clear errors
+    html, _ = WorkbookExporter().from_filename(str(notebook))
+    files.write_text(page, html)
+
+
+class WorkbookExporter(HTMLExporter):
+    """Exports a chapter as one self-contained page."""
+
+    export_from_notebook = "Workbook page"
+
+    @property
+    def default_config(self) -> Config:
+        """What is shown of an output, and nbconvert's steps before the template."""
+        config = super().default_config
+        config.NbConvertBase.display_data_priority = ["text/html", "text/markdown", "image/png", "text/plain"]
+        config.CoalesceStreamsPreprocessor.enabled = True  # a line that overwrites itself is shown in its last state
+        config.TagRemovePreprocessor.remove_cell_tags = {"papermill-error-cell-tag"}  # the page has its own banner
+        return config
+
+    @default("template_name")
+    def _template_name_default(self) -> str:
+        return TEMPLATE.name
+
+    @default("extra_template_basedirs")
+    def _default_extra_template_basedirs(self) -> list[str]:
+        return [str(TEMPLATE.parent)]
+
+    @default("template_file")
+    def _template_file_default(self) -> str:
+        return "chapter.html.j2"
+
+    def default_filters(self) -> Iterable[tuple[str, Any]]:
+        """nbconvert's filters and the template's own."""
+        yield from super().default_filters()
+        yield "prose", prose
+        yield "displayed_markdown", displayed_markdown
+        yield "described", described
+        yield "clean", markdown.clean
+        yield "incomplete", chapters.incomplete
+        yield "chapter_title", chapters.title
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Converts a notebook; see `export` for the errors."""
+        html, resources = super().from_notebook_node(nb, resources, **kw)
+        soup = BeautifulSoup(html, "html.parser")
+        name = resources["metadata"]["name"]
+        _lay_out_tables(soup)
+        _refuse_requests(soup, name)
+        html = str(soup)
+        if (size := len(html.encode())) > MOST_BYTES:
+            reason = f"the page has {size / 1e6:.2f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
+            raise files.at(name, reason, "Show fewer or smaller figures, or less output.")
+        return html, resources
+
+    def _init_resources(self, resources: dict[str, Any] | None) -> dict[str, Any]:
+        resources = super()._init_resources(resources)
+        resources["before"], resources["after"] = chapters.neighbours(resources["metadata"]["name"])
+        resources["dark_png"] = DARK_PNG
+        resources["headings"] = []
+        return resources
+
+
+@pass_context
+def prose(context: Context, source: str) -> str:
+    """Renders a Markdown cell; its headings go into the page's contents."""
+    return _rendered(context, source, trusted=True, attachments=context["cell"].get("attachments", {}))
+
+
+@pass_context
+def displayed_markdown(context: Context, source: str) -> str:
+    """Renders Markdown that a cell displayed, which may hold text from data or a model."""
+    return _rendered(context, source, trusted=False)
+
+
+def _rendered(context: Context, source: str, trusted: bool, **options: Any) -> str:
+    try:
+        return markdown.to_html(source, trusted, context["resources"]["headings"], **options)
+    except markdown.BadFormula as error:
+        raise files.at(_place(context), str(error), "Write it with commands that latex2mathml knows.") from error
+
+
+@pass_context
+def described(context: Context, output: NotebookNode) -> dict[str, Any]:
+    """Returns the metadata of a figure, checking that it has alt text."""
+    figure = output.metadata.get("image/png", {})
+    if not figure.get("alt", "").strip():
+        raise files.at(_place(context), "a figure has no alt text", "Show it with `helpers.plotting.show`.")
+    return figure
+
+
+def _place(context: Context) -> str:
+    """Names the notebook and the cell that is being rendered."""
+    number = next(i for i, cell in enumerate(context["nb"].cells, 1) if cell is context["cell"])
+    return f"{context['resources']['metadata']['name']}.ipynb, cell {number}"
+
+
+def _lay_out_tables(soup: BeautifulSoup) -> None:
+    """Sets columns of numbers flush right, and puts each table into a box that scrolls by itself."""
+    for table in soup.select("main table"):
+        _join_header(table)
+        rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
+        for column in range(max(map(len, rows), default=0)):
+            cells = [row[column] for row in rows if column < len(row)]
+            texts = [cell.get_text(strip=True) for cell in cells if cell.name == "td"]
+            if any(texts) and all(NUMBER.fullmatch(text) for text in texts):
+                for cell in cells:
+                    cell["class"] = [*cell.get_attribute_list("class", []), "number"]
+        table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+
+
+def _join_header(table: Tag) -> None:
+    """Puts the names of a pandas index into the row of the columns' names, where there is one row of each."""
+    rows = [row.find_all("th") for row in table.select("thead tr")]
+    if len(rows) == 2 and len(rows[0]) == len(rows[1]):
+        for column, index in zip(*rows, strict=True):
+            if not column.get_text(strip=True):
+                column.string = index.get_text(strip=True)
+        rows[1][0].parent.decompose()
+
+
+def _refuse_requests(soup: BeautifulSoup, name: str) -> None:
+    """Raises where a page would fetch something or run a script: an image by its address, a style sheet, a frame."""
+    remedy = "Take it out of the Markdown cell; embed an image by pasting it as an attachment."
+    for element in soup(["script", "link", "iframe", "object", "embed", "base", "form"]):
+        raise files.at(name, f"the page holds a <{element.name}>, which it must not", remedy)
+    for element in soup.find_all(True):
+        for attribute, value in element.attrs.items():
+            fetched = attribute in {"src", "srcset", "poster", "background", "data"} and not value.startswith("data:")
+            if fetched or attribute.startswith("on") or (attribute == "style" and "url(" in value):
+                raise files.at(name, f"the page would fetch or run {attribute}={value[:80]!r}", remedy)
+    for style in soup("style"):
+        if re.search(r"url\(|@import", style.get_text()):
+            raise files.at(name, "a style of the page fetches something", remedy)
