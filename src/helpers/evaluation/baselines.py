@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.evaluation.likelihood import byte_lengths
+from helpers.evaluation.likelihood import HeldOut, byte_lengths
+from helpers.records import Interval
+from helpers.statistics import mean_interval
 
 
 @dataclass
@@ -117,6 +119,18 @@ def _smoothed(keys: np.ndarray, counts: np.ndarray, prefix: np.ndarray, prefixes
     taken = np.bincount(prefix, weights=discounts[np.minimum(counts, 3).astype(int)], minlength=prefixes)
     backoff = np.divide(taken, totals, out=np.ones_like(taken), where=totals > 0)
     return _Order(keys, counts, totals, backoff, discounts)
+
+
+XZ_PARTS = 6
+"""Parts into which held-out text is divided for xz, which cannot price a single document."""
+
+
+def xz_bits_per_byte(training: Sequence[str], held: HeldOut) -> tuple[float, Interval]:
+    """Returns what xz, primed with the training text, pays for held-out text, with a t interval over parts of it."""
+    parts = held.parts(XZ_PARTS)
+    bits = xz_bits(training, [part.texts for part in parts])
+    _, interval = mean_interval([cost / part.bytes.sum() for cost, part in zip(bits, parts, strict=True)])
+    return float(bits.sum() / held.bytes.sum()), interval
 
 
 def xz_bits(training: Sequence[str], chunks: Sequence[Sequence[str]]) -> np.ndarray:
