@@ -1,3 +1,5 @@
+from inspect import cleandoc
+
 import pytest
 
 from helpers.corpora.prose import KINDS, reads_as_sentences, simplify, split_blocks
@@ -61,7 +63,7 @@ SPHINX = """Opens the file for the reader.
 
 
 def texts(docstring, kind):
-    return [block.text for block in split_blocks(docstring) if block.kind == kind]
+    return [block.text for block in split_blocks(cleandoc(docstring)) if block.kind == kind]
 
 
 def test_numpydoc_prose_is_told_from_tables_doctests_code_and_parameters():
@@ -93,7 +95,7 @@ def test_sphinx_descriptions_are_prose_and_fields_are_not():
 
 @pytest.mark.parametrize("docstring", [NUMPYDOC, GOOGLE, SPHINX])
 def test_no_word_is_lost(docstring):
-    blocks = split_blocks(docstring)
+    blocks = split_blocks(cleandoc(docstring))
     assert {block.kind for block in blocks} <= set(KINDS)
     kept = " ".join(block.text for block in blocks).split()
     assert [word.strip(":") for word in kept] == [word.strip(":") for word in docstring.split()]

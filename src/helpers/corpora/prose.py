@@ -11,7 +11,6 @@ malformed markup that is common in real docstrings, and would not tell a sentenc
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import NamedTuple
 
@@ -44,6 +43,7 @@ _SENTENCE = re.compile(r"""[-*\d.()\s]*["'`(\[*$]*[A-Z`"'].*[.!?:]["'`)\]*]*$"""
 _QUOTED = re.compile(r"`+[^`]*`+|\$[^$]*\$")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _ROLE = re.compile(r":[\w:+-]+:`~?!?([^`<]*?)\s*(?:<[^`>]*>)?`")
+_FOOTNOTE = re.compile(r"(\[[\w#*]+\])_\b")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`__?")
 
 
@@ -77,20 +77,22 @@ def reads_as_sentences(text: str) -> bool:
 
 def simplify(text: str) -> str:
     """Reduces spaces to one, and the commonest markup: a role or link to its words, "``" to "`", `[1]_` to `[1]`."""
-    text = _LINK.sub(r"\1", _ROLE.sub(r"`\1`", " ".join(text.split())))
-    return re.sub(r"(\[[\w#*]+\])_\b", r"\1", text.replace("``", "`"))
+    text = " ".join(text.split())
+    if "`" in text:
+        text = _LINK.sub(r"\1", _ROLE.sub(r"`\1`", text)).replace("``", "`")
+    return _FOOTNOTE.sub(r"\1", text) if "]_" in text else text
 
 
 def split_blocks(docstring: str) -> list[Block]:
     """Splits a docstring into its blocks, in order, each with its kind.
 
     Args:
-        docstring: as it stands in the source.
+        docstring: dedented, as `inspect.cleandoc` gives it.
 
     Returns:
         The blocks; nothing but blank space is lost (rulings and empty directives count as `other`).
     """
-    return _Reader(inspect.cleandoc(docstring).splitlines()).read()
+    return _Reader(docstring.splitlines()).read()
 
 
 def _indent(line: str) -> int:

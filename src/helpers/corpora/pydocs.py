@@ -72,6 +72,8 @@ _SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-package
 _PACKAGED_APART = {"ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo", "distutils"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NAMED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_BODIES = ("body", "handlers", "orelse", "finalbody", "cases")
+"""Where a statement holds other statements."""
 POOL_ABOVE = 2_000_000
 """Bytes of source up to which starting workers costs more than it saves."""
 
@@ -229,14 +231,12 @@ def source_of(table: pa.Table) -> tuple[Source, list[str]]:
 
 
 def _walk(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
-    """Yields qualified name and docstring of a module, class or function and all inside it; enters statements only."""
+    """Yields qualified name and docstring of a module, class or function and of all inside it; skips expressions."""
     if isinstance(node, (ast.Module, *_NAMED)) and (text := ast.get_docstring(node, clean=False)):
         yield name, text
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, _NAMED):
-            yield from _walk(child, f"{name}.{child.name}".lstrip("."))
-        elif isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
-            yield from _walk(child, name)
+    for body in _BODIES:
+        for child in getattr(node, body, ()):
+            yield from _walk(child, f"{name}.{child.name}".lstrip(".") if isinstance(child, _NAMED) else name)
 
 
 def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, list[Contents]], None, None]:
