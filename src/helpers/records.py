@@ -98,7 +98,8 @@ class Verdict:
     def _repr_html_(self) -> str:
         """Shows claim and evidence in a notebook and on its page."""
         return (
-            f'<section class="verdict"><p class="small">{escape(self.claim)}</p><p class="claim">{escape(self.text)}</p>'
+            f'<section class="verdict"><p class="small">{escape(self.claim)}</p>'
+            f'<p class="claim">{escape(self.text)}</p>'
             f'<dl><div><dt>Here: <span class="{self.here.replace(" ", "-")}">{self.here}</span></dt>'
             f"<dd>{escape(self.because)}</dd></div>"
             f"<div><dt>At scale</dt><dd>{escape(self.at_scale)}</dd></div></dl></section>"

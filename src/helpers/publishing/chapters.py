@@ -1,15 +1,20 @@
-"""Which chapters are there, and is this one whole? All that a page must know of its notebook and its neighbours."""
+"""Which chapters are there, and is this one whole? All that a page or a run must know of a notebook.
+
+Importing nbformat takes seconds, so whatever is asked when nothing has changed is answered from the notebook's JSON.
+"""
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from pathlib import Path
-from typing import NamedTuple
-
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers import files
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 
 class Chapter(NamedTuple):
@@ -35,6 +40,8 @@ def read(path: Path) -> NotebookNode:
     Raises:
         WorkbookError: it is absent, or no notebook.
     """
+    import nbformat
+
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
@@ -43,13 +50,71 @@ def read(path: Path) -> NotebookNode:
         raise files.at(path, "not a notebook", "Restore it from git, or run the chapter again.") from error
 
 
-def title(notebook: NotebookNode, name: str) -> str:
+def cells(path: Path) -> list[dict[str, Any]]:
+    """Reads a notebook's cells as plain JSON, each `source` as one string.
+
+    Raises:
+        WorkbookError: it is absent, or no notebook.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [cell | {"source": "".join(cell["source"])} for cell in found]
+    except FileNotFoundError as error:
+        raise files.at(path, "there is no such notebook", "Restore it from git.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise files.at(path, "not a notebook", "Restore it from git.") from error
+
+
+def tags(cell: dict[str, Any]) -> list[str]:
+    """Returns a cell's tags."""
+    return cell.get("metadata", {}).get("tags", [])
+
+
+def digest(path: Path) -> str:
+    """Returns a fingerprint of what a notebook computes and says: types, sources and tags of its cells.
+
+    Outputs, execution counts, identifiers and other metadata change whenever a notebook is saved, and do not count.
+    """
+    return files.fingerprint(
+        part for cell in cells(path) for part in (cell["cell_type"], cell["source"], *sorted(tags(cell)))
+    )
+
+
+def parameters(path: Path) -> list[str]:
+    """Returns the names that a notebook's cell tagged `parameters` assigns.
+
+    Raises:
+        WorkbookError: there is no such cell, or it is not valid Python.
+    """
+    tagged = [cell["source"] for cell in cells(path) if "parameters" in tags(cell)]
+    if not tagged:
+        raise files.at(path, "no cell is tagged `parameters`", "Tag the cell that sets PROFILE and SEED.")
+    try:
+        statements = ast.parse(tagged[0]).body
+    except SyntaxError as error:
+        raise files.at(path, f"the parameters cell is not Python ({error})", "Mend the cell.") from error
+    targets = [target for statement in statements if isinstance(statement, ast.Assign) for target in statement.targets]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def title(notebook: dict[str, Any], name: str) -> str:
     """Returns the notebook's first heading of level 1, without Markdown's marks; its name where it has none."""
-    for cell in notebook.cells:
-        found = re.search(r"^# +(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+    for cell in notebook["cells"]:
+        found = heading(cell, "#")
         if found:
-            return re.sub(r"[*_`]", "", found[1]).strip()
+            return found
     return name
+
+
+def heading(cell: dict[str, Any], level: str = "#{1,6}") -> str:
+    """Returns a Markdown cell's first heading without Markdown's marks; empty where there is none.
+
+    Args:
+        cell: a cell.
+        level: the hashes that the heading begins with, as a regular expression.
+    """
+    found = re.search(rf"^{level} +(.+)$", cell["source"], re.MULTILINE) if cell["cell_type"] == "markdown" else None
+    return re.sub(r"[*_`]", "", found[1]).strip() if found else ""
 
 
 def chapters(folder: Path | None = None) -> list[Chapter]:
@@ -59,7 +124,7 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
         folder: the folder; the workbook's notebooks by default.
     """
     found = sorted((folder or files.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
-    return [Chapter(path.stem, title(read(path), path.stem)) for path in found]
+    return [Chapter(path.stem, title({"cells": cells(path)}, path.stem)) for path in found]
 
 
 def neighbours(name: str) -> tuple[Chapter | None, Chapter | None]:

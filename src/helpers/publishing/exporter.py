@@ -82,7 +82,7 @@ class WorkbookExporter(HTMLExporter):
         yield "incomplete", chapters.incomplete
         yield "chapter_title", chapters.title
 
-    def from_notebook_node(
+    def from_notebook_node(  # type: ignore[override]  # as nbconvert's own exporters do: they return text
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
     ) -> tuple[str, dict[str, Any]]:
         """Converts a notebook; see `export` for the errors."""
@@ -149,18 +149,19 @@ def _lay_out_tables(soup: BeautifulSoup) -> None:
             texts = [cell.get_text(strip=True) for cell in cells if cell.name == "td"]
             if any(texts) and all(NUMBER.fullmatch(text) for text in texts):
                 for cell in cells:
-                    cell["class"] = [*cell.get_attribute_list("class", []), "number"]
+                    cell["class"] = "number"
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
 
 
 def _join_header(table: Tag) -> None:
     """Puts the names of a pandas index into the row of the columns' names, where there is one row of each."""
-    rows = [row.find_all("th") for row in table.select("thead tr")]
-    if len(rows) == 2 and len(rows[0]) == len(rows[1]):
-        for column, index in zip(*rows, strict=True):
+    rows = table.select("thead tr")
+    names = [row.find_all("th") for row in rows]
+    if len(rows) == 2 and len(names[0]) == len(names[1]):
+        for column, index in zip(*names, strict=True):
             if not column.get_text(strip=True):
                 column.string = index.get_text(strip=True)
-        rows[1][0].parent.decompose()
+        rows[1].decompose()
 
 
 def _refuse_requests(soup: BeautifulSoup, name: str) -> None:
@@ -170,6 +171,7 @@ def _refuse_requests(soup: BeautifulSoup, name: str) -> None:
         raise files.at(name, f"the page holds a <{element.name}>, which it must not", remedy)
     for element in soup.find_all(True):
         for attribute, value in element.attrs.items():
+            value = str(value)
             fetched = attribute in {"src", "srcset", "poster", "background", "data"} and not value.startswith("data:")
             if fetched or attribute.startswith("on") or (attribute == "style" and "url(" in value):
                 raise files.at(name, f"the page would fetch or run {attribute}={value[:80]!r}", remedy)

@@ -18,10 +18,11 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.files import WorkbookError
 
-TAGS = frozenset(
-    "a abbr b blockquote br caption code col colgroup dd del details div dl dt em h2 h3 h4 h5 h6 hr i ins kbd li mark "
-    "ol p pre s samp section small span strong sub summary sup table tbody td tfoot th thead tr u ul var".split()
-)
+TAGS = bleach.ALLOWED_TAGS | {
+    *("caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr"),
+    *("br", "dd", "details", "div", "dl", "dt", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "section", "summary"),
+    *("del", "ins", "kbd", "mark", "s", "samp", "small", "span", "sub", "sup", "u", "var"),
+}
 ATTRIBUTES = {
     "*": ["class", "lang", "dir", "title"],
     "a": ["href"],

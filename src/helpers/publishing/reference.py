@@ -1,0 +1,129 @@
+"""Which run is published? A finished run as `results/reference`: pages, figures, record and base model, in a few MB.
+
+Its README shows verdicts and figures where HTML does not show, on a code host. It and the figures are made from
+`results.json` and the executed notebooks; nothing in it is typed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from helpers import files, records
+from helpers.progress import clock
+from helpers.publishing import chapters
+from helpers.publishing.exporter import TEMPLATE
+
+MOST_MODEL_BYTES = 4_000_000
+
+
+class Figure(NamedTuple):
+    """A figure of a published chapter.
+
+    Attributes:
+        file: its file's name in `figures/`.
+        alt: what it shows.
+        caption: what to see in it.
+    """
+
+    file: str
+    alt: str
+    caption: str
+
+
+def publish(run: Path, reference: Path) -> None:
+    """Makes the published run from a finished run, whole or not at all; published studies are kept.
+
+    Args:
+        run: the run's folder: executed notebooks, pages, `index.html`, `results.json`, `models/base`.
+        reference: the folder to write, usually `results/reference`.
+
+    Raises:
+        WorkbookError: a chapter is missing or not whole, or the base model is larger than 4 MB.
+    """
+    results = records.load_results(run)["chapters"]
+    notebooks = {chapter: _whole(chapter, run, results) for chapter in chapters.chapters()}
+    with files.replacing(reference) as partial:
+        partial.mkdir()
+        for name in ("results.json", "index.html", *(f"{chapter.name}.html" for chapter in notebooks)):
+            shutil.copyfile(run / name, partial / name)
+        _copy_base_model(run / "models" / "base", partial / "models" / "base")
+        if (reference / "studies").exists():
+            shutil.copytree(reference / "studies", partial / "studies")
+        figures = {
+            chapter: _write_figures(notebook, chapter, partial / "figures") for chapter, notebook in notebooks.items()
+        }
+        files.write_text(partial / "README.md", _readme(results, figures))
+
+
+def _whole(chapter: chapters.Chapter, run: Path, results: dict[str, Any]) -> Any:
+    """Returns a chapter's executed notebook, or refuses a run that lacks it or a part of it."""
+    remedy = f"Finish the run first: `make run NAME={run.name}`."
+    path = run / f"{chapter.name}.ipynb"
+    notebook = chapters.read(path)
+    if reason := chapters.incomplete(notebook):
+        raise files.at(path, f"not a whole run: {reason}", remedy)
+    if chapter.name not in results:
+        raise files.at(run / "results.json", f"nothing is recorded of {chapter.name}", remedy)
+    for page in (run / f"{chapter.name}.html", run / "index.html"):
+        if not page.exists():
+            raise files.at(page, "there is no such page", remedy)
+    return notebook
+
+
+def _copy_base_model(source: Path, goal: Path) -> None:
+    """Copies configuration and tokenizer, and the weights in bfloat16: half the bytes, and enough for every chapter."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    if not (source / "model.safetensors").exists():
+        raise files.at(source, "there is no base model", "Run chapter 01 first.")
+    shutil.copytree(source, goal, ignore=shutil.ignore_patterns("*.safetensors"))
+    weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(source / "model.safetensors").items()}
+    save_file(weights, goal / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((goal / "config.json").read_text(encoding="utf-8"))
+    files.write_json(goal / "config.json", config | {"dtype": "bfloat16"})
+    size = sum(path.stat().st_size for path in goal.rglob("*") if path.is_file())
+    if size > MOST_MODEL_BYTES:
+        raise files.at(source, f"the base model would have {size / 1e6:.1f} MB, more than 4 MB", "Publish `laptop`.")
+
+
+def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> list[Figure]:
+    """Writes the notebook's figures as `figures/<chapter>_<name>.png`, in their light colours."""
+    folder.mkdir(exist_ok=True)
+    figures = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            described = output.get("metadata", {}).get("image/png", {})
+            if not re.fullmatch(r"[a-z0-9_-]+", described.get("name", "")):
+                continue  # not shown by plotting.show, so it has no name to be published under
+            figure = Figure(f"{chapter.name}_{described['name']}.png", described["alt"], described.get("caption", ""))
+            (folder / figure.file).write_bytes(base64.b64decode(output.data["image/png"]))
+            figures.append(figure)
+    return figures
+
+
+def _readme(results: dict[str, Any], figures: dict[chapters.Chapter, list[Figure]]) -> str:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"clock": clock, "md": _markdown, "value": _value}
+    return environment.get_template("reference.md.j2").render(
+        results=results, figures=figures, first=next(iter(results.values()))
+    )
+
+
+def _markdown(text: str) -> str:
+    """Escapes text for a line or a table's cell of Markdown: no HTML, no marks, no line breaks."""
+    return re.sub(r"([\\`*_\[\]|~#<>$])", r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def _value(measurement: dict[str, Any]) -> str:
+    """Returns a measurement's value and interval to four digits."""
+    interval = measurement["interval"]
+    around = f" [{interval['low']:.4g}, {interval['high']:.4g}]" if interval else ""
+    return f"{measurement['value']:.4g}{around}"

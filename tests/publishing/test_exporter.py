@@ -1,0 +1,221 @@
+"""A page must stand alone, show its formulas, run nothing, and read well everywhere."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from handmade import cell, figure_output, shown, v4
+from nbconvert.exporters import get_exporter
+
+from helpers.files import WorkbookError
+from helpers.publishing import chapters
+from helpers.publishing.exporter import export
+
+markdown = v4.new_markdown_cell
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)><iframe src='https://evil.example'></iframe>"
+
+
+def soup(html):
+    return BeautifulSoup(html, "html.parser")
+
+
+def chapter():
+    """A chapter with everything that a page can hold."""
+    wide = "<table><tr><th>name</th><th>value</th></tr>" + "<tr><td>a_wide_cell_" * 9 + "</td><td>1.5</td></tr></table>"
+    return [
+        markdown("# Noise to *language*\n\nIt costs \\$5 and $x_{<t}$.\n\n$$\\sum_{t=1}^T \\log_2 \\, p(x_t)$$"),
+        cell("profile = 'laptop'", tags=["parameters"]),
+        markdown("## A section\n\n" + "A long unbroken" + "word" * 60),
+        cell("# Draw it\n" + "x = 1  # " + "wide " * 60, figure_output()),
+        markdown("### A part\n\n| a | b |\n|---|---|\n| x | 2 |\n\n## A section"),
+        cell("2", shown(text_html=wide), shown(text_plain="y" * 90), v4.new_output("stream", text="z " * 300)),
+    ]
+
+
+def test_page_fetches_nothing_and_runs_nothing(page):
+    html = page(*chapter())
+    assert not soup(html)(["script", "link", "iframe", "object", "embed", "form"])
+    fetched = [tag[name] for tag in soup(html)(True) for name in ("src", "srcset") if name in tag.attrs]
+    assert fetched
+    assert all(address.startswith("data:image/png;base64,") for address in fetched)
+    assert not re.search(r"url\(|@import", "".join(style.get_text() for style in soup(html)("style")))
+
+
+@pytest.mark.parametrize("source", ["<script>x()</script>", "![x](https://a.example/x.png)", "<b onclick='x()'>x</b>"])
+def test_a_chapter_that_would_fetch_or_run_something_is_refused(page, source):
+    with pytest.raises(WorkbookError, match="02_second"):
+        page(markdown(source))
+
+
+def test_formulas_are_mathml_and_a_dollar_stays_a_dollar(page):
+    html = page(
+        markdown("It costs \\$5, or \\$6; $a < b$ and\n\n$$\\frac{1}{T}\\begin{cases} 1 & x \\\\ 0 & y\\end{cases}$$"),
+        cell("1", shown(text_markdown="Here $\\log_2 V$.")),
+    )
+    inline, block, displayed = soup(html)("math")
+    assert (inline["display"], block["display"]) == ("inline", "block")
+    assert displayed["alttext"] == "\\log_2 V"
+    assert "It costs $5, or $6; " in soup(html).main.get_text()
+
+
+@pytest.mark.parametrize(
+    "formula", ["\\arg x", "\\bm{x}", "\\frac{a}{", "x_", "\\left( x", "\\begin{aligned}a&b\\end{aligned}"]
+)
+def test_a_formula_that_does_not_convert_is_refused_by_name(page, formula):
+    for bad in (markdown(f"So ${formula}$."), cell("1", shown(text_markdown=f"So ${formula}$."))):
+        with pytest.raises(WorkbookError) as error:
+            page(markdown("# Title"), bad)
+        assert "02_second.ipynb, cell 2" in str(error.value)
+        assert repr(formula) in str(error.value)
+
+
+def test_text_of_a_corpus_is_never_markup(page):
+    outputs = [
+        shown(text_plain=SCRIPT),
+        shown(text_html=f"<table><tr><td>kept {SCRIPT}<style>b{{}}</style></td></tr></table>"),
+        shown(text_markdown=f"{SCRIPT} ![x](https://evil.example/x.png) [x](javascript:alert(3))"),
+        shown(text_markdown=f"$\\text{{{SCRIPT}}}$"),
+        v4.new_output("stream", text=SCRIPT),
+        v4.new_output("stream", name="stderr", text=SCRIPT),
+        v4.new_output("error", ename="E", evalue=SCRIPT, traceback=[f"\x1b[31m{SCRIPT}\x1b[0m"]),
+    ]
+    html = page(markdown("# Title"), cell(f"x = '{SCRIPT}'", *outputs), papermill={"exception": SCRIPT})
+    assert not soup(html)(["script", "iframe"])
+    assert not soup(html)("img")
+    assert not [name for tag in soup(html)(True) for name in tag.attrs if name.startswith("on")]
+    assert not [link["href"] for link in soup(html)("a") if link["href"].startswith("javascript")]
+    assert "kept" in soup(html).table.get_text()
+
+
+@pytest.mark.parametrize("formula", ["\\href{javascript:alert(1)}{x}", "\\style{background:url(x)}{x}"])
+def test_formulas_carry_no_links_and_styles(page, formula):
+    with pytest.raises(WorkbookError, match="links and styles"):
+        page(cell("1", shown(text_markdown=f"${formula}$")))
+
+
+def test_contents_and_neighbours_lead_where_they_say(page):
+    html = soup(page(*chapter()))
+    links = [link["href"] for link in html.select("nav.contents a")]
+    assert links == ["#a-section", "#a-part", "#a-section-2"]
+    assert all(html.find(id=link[1:]) for link in links)
+    ways = {link["class"][0]: (link["href"], link.get_text()) for link in html.select("nav.neighbours a")}
+    assert ways["previous"] == ("01_first.html", "Previous The first")
+    assert ways["next"] == ("03_third.html", "Next The third")
+
+
+def test_code_is_folded_but_there(page):
+    html = soup(page(*chapter(), cell("seed = 1", tags=["injected-parameters"])))
+    summaries = [details.summary.get_text() for details in html.select("details.code")]
+    assert summaries == ["Parameters and their defaults", "Draw it", "Code", "Parameters of this run"]
+    assert html.select("details.code")[1].find("pre").get_text().startswith("# Draw it\nx = 1")
+    assert [details.has_attr("open") for details in html.select("details.code")] == [False, False, False, True]
+
+
+def test_figures_have_both_renderings_alt_text_and_caption(page):
+    html = soup(page(*chapter()))
+    assert html.figure.img["alt"] == 'Loss falls from "2" to 1.'
+    assert html.figure.figcaption.get_text() == "The loss & its fall."
+    assert html.figure.source["media"] == "(prefers-color-scheme: dark)"
+    assert html.figure.source["srcset"] != html.figure.img["src"]
+    without = figure_output()
+    without.metadata = {}
+    with pytest.raises(WorkbookError, match=r"02_second\.ipynb, cell 1: a figure has no alt text"):
+        page(cell("1", without))
+
+
+def test_messages_of_libraries_are_folded_and_plain(page):
+    html = soup(page(cell("1", v4.new_output("stream", name="stderr", text="\x1b[31mcareful\x1b[0m"))))
+    assert html.select_one("details.messages pre").get_text() == "careful"
+    assert not html.select_one("details.messages").has_attr("open")
+
+
+def test_a_line_that_overwrites_itself_is_shown_in_its_last_state(page):
+    html = soup(page(cell("1", v4.new_output("stream", text="1 of 2\r"), v4.new_output("stream", text="2 of 2\n"))))
+    assert html.select_one("pre.printed").get_text().strip() == "2 of 2"
+
+
+def test_numbers_of_a_table_stand_flush_right(page):
+    rows = "<tr><td>trained</td><td>1.83 [1.80, 1.86]</td></tr><tr><td>xz</td><td>–</td></tr>"
+    html = soup(page(cell("1", shown(text_html=f"<table><tr><th>model</th><th>bits</th></tr>{rows}</table>"))))
+    assert [("number" in c.get("class", [])) for c in html.table(["th", "td"])] == [False, True] * 3
+
+
+@pytest.mark.parametrize("how", ["error", "not run", "runner"])
+def test_a_run_that_is_not_whole_says_so(page, how):
+    metadata = {"workbook": {"incomplete": "stopped after an hour"}} if how == "runner" else {}
+    last = cell("1", *([v4.new_output("error", ename="E", evalue="", traceback=["E"])] if how == "error" else []))
+    last.execution_count = None if how == "not run" else 1
+    assert soup(page(markdown("# Title"), last, **metadata)).select_one(".banner")
+    assert not soup(page(*chapter())).select_one(".banner")
+
+
+def test_page_is_valid_for_readers_of_all_kinds(page):
+    html = soup(page(*chapter()))
+    assert html.html["lang"] == "en"
+    assert html.title.get_text() == "Noise to language"
+    assert html.find(id=html.select_one("a.skip")["href"][1:]).name == "main"
+    levels = [int(heading.name[1]) for heading in html(re.compile(r"^h\d$"))]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    identifiers = [tag["id"] for tag in html(id=True)]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_a_page_over_a_megabyte_is_refused_and_nothing_is_written(page, tmp_path):
+    with pytest.raises(WorkbookError, match="more than 1 MB"):
+        page(cell("1", v4.new_output("stream", text="many words " * 100_000)))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["02_second.ipynb"]
+
+
+def test_nbconvert_and_the_export_menu_make_the_same_page(tmp_path):
+    source = tmp_path / "01_first.ipynb"
+    nbformat.write(v4.new_notebook(cells=chapter()), source)
+    export(source, tmp_path / "ours.html")
+    ours = (tmp_path / "ours.html").read_text(encoding="utf-8")
+    asked_by_lab = {"metadata": {"name": "01_first", "modified_date": "today"}, "config_dir": str(tmp_path)}
+    assert get_exporter("workbook")().from_notebook_node(chapters.read(source), resources=asked_by_lab)[0] == ours
+    command = [sys.executable, "-m", "nbconvert", "--to", "workbook", "--output", "theirs", str(source)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert (tmp_path / "theirs.html").read_text(encoding="utf-8") == ours
+
+
+def test_a_missing_or_broken_notebook_is_told_plainly(tmp_path):
+    with pytest.raises(WorkbookError, match="no such notebook"):
+        export(tmp_path / "absent.ipynb", tmp_path / "page.html")
+    (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
+    with pytest.raises(WorkbookError, match="not a notebook"):
+        export(tmp_path / "broken.ipynb", tmp_path / "page.html")
+
+
+MEASURE = """<!DOCTYPE html><body><iframe id="page" width="400" height="900" srcdoc="{page}"></iframe>
+<iframe id="control" srcdoc="<img src='http://127.0.0.1:9/x.png'>"></iframe><pre id="found"></pre><script>
+onload = () => setTimeout(() => {{
+  const fetched = name => document.getElementById(name).contentWindow.performance.getEntriesByType("resource")
+    .map(entry => entry.name).filter(name => !name.startsWith("data:"));
+  const page = document.getElementById("page").contentDocument;
+  document.getElementById("found").textContent = JSON.stringify({{
+    page: fetched("page"), control: fetched("control"), width: page.documentElement.scrollWidth,
+    dark: page.querySelector("figure img").currentSrc === page.querySelector("figure source").srcset,
+    paper: getComputedStyle(page.body).backgroundColor}});
+}}, 300);
+</script></body>"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_in_a_browser_nothing_is_fetched_nothing_overflows_and_figures_follow_the_theme(page, chromium, tmp_path, dark):
+    measure = tmp_path / "measure.html"
+    escaped = page(*chapter()).replace("&", "&amp;").replace('"', "&quot;")
+    measure.write_text(MEASURE.format(page=escaped), encoding="utf-8")
+    scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    dom = chromium("--dump-dom", "--virtual-time-budget=5000", *scheme, measure.as_uri())
+    found = json.loads(soup(dom).find(id="found").get_text())
+    assert found["control"] == ["http://127.0.0.1:9/x.png"]  # the measurement would notice
+    assert found["page"] == []
+    assert found["width"] <= 400
+    assert found["dark"] is dark
+    assert found["paper"] == ("rgb(21, 23, 27)" if dark else "rgb(255, 255, 255)")

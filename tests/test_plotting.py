@@ -1,0 +1,87 @@
+"""A figure must be readable on light and dark pages, for all eyes, and never cut or covered."""
+
+import base64
+import io
+
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from helpers import plotting
+from helpers.publishing.exporter import TEMPLATE
+
+
+def drawn():
+    figure, axes = plotting.figure(1, 2)
+    for ax in axes:
+        for name in ("model", "a smoothed 5-gram with a long name", "unigram", "xz, primed with the training text"):
+            ax.plot([0, 1], [1, 2], label=name)
+        ax.set(xlabel="tokens seen", ylabel="bits per byte, a label of some length", title="A title")
+    return figure, axes
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    figure, axes = drawn()
+    axes[0].text(0, 1, "a remark")
+    return figure, axes, *plotting.render(figure, "loss", "Loss falls from 4 to 2.", "The loss.")
+
+
+def image(data, mime):
+    return Image.open(io.BytesIO(base64.b64decode(data[mime]))).convert("RGB")
+
+
+def test_both_renderings_stand_on_the_pages_own_paper(rendered):
+    *_, data, metadata = rendered
+    light, dark = image(data, "image/png"), image(data, plotting.DARK_PNG)
+    assert light.size == dark.size
+    assert light.size[0] // 2 == metadata["image/png"]["width"]
+    assert "#{:02x}{:02x}{:02x}".format(*light.getpixel((0, 0))) == plotting.PAPER
+    assert "#{:02x}{:02x}{:02x}".format(*dark.getpixel((0, 0))) == plotting.DARK[plotting.PAPER]
+    style = (TEMPLATE / "style.css").read_text(encoding="utf-8")
+    assert f"--paper: {plotting.PAPER}" in style
+    assert f"--paper: {plotting.DARK[plotting.PAPER]}" in style
+
+
+def test_words_and_lines_are_light_in_the_dark(rendered):
+    _, axes, *_ = rendered
+    assert to_hex(axes[0].texts[0].get_color()) == plotting.DARK[plotting.INK]
+    assert to_hex(axes[0].xaxis.label.get_color()) == plotting.DARK[plotting.MUTED]
+    assert to_hex(axes[0].lines[0].get_color()) == plotting.DARK[plotting.PALETTE[0]]
+    assert to_hex(axes[0].lines[1].get_color()) == plotting.PALETTE[1]
+
+
+def test_nothing_is_cut_and_the_legend_covers_no_data(rendered):
+    figure, axes, *_ = rendered
+    frame = figure.bbox
+    for artist in (*axes, *figure.legends):
+        box = artist.get_tightbbox()
+        assert box.x0 >= frame.x0 - 1
+        assert box.x1 <= frame.x1 + 1
+        assert box.y0 >= frame.y0 - 1
+        assert box.y1 <= frame.y1 + 1
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(ax.get_window_extent()) for ax in axes)
+    assert len(legend.get_texts()) == 4  # each label once, though both axes have it
+
+
+def test_the_text_for_who_cannot_see_it_goes_with_the_figure(rendered):
+    *_, data, metadata = rendered
+    assert data["text/plain"] == metadata["image/png"]["alt"] == "Loss falls from 4 to 2."
+    with pytest.raises(ValueError, match="alt"):
+        plotting.render(drawn()[0], "loss", " ")
+
+
+@pytest.mark.parametrize("name", ["../loss", "Loss", "a b", ""])
+def test_a_name_that_is_no_file_name_is_refused(name):
+    with pytest.raises(ValueError, match="name"):
+        plotting.render(drawn()[0], name, "Loss falls.")
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    def small():
+        figure, axes = plotting.figure(height=1)
+        axes.plot([0, 1])
+        return plotting.render(figure, "loss", "x")
+
+    assert small() == small()
