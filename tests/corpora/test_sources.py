@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.corpora import load
-from helpers.corpora.sources import PIECE
+from helpers.corpora.textfiles import PIECE
 from helpers.files import WorkbookError
 
 TEXTS = ["The first text.", "A second — with a dash, a comma\nand a line.", 'A third, "quoted".']
@@ -134,6 +134,8 @@ BAD = {
     "object.json": ('{"text": "a"}', r"not a list"),
     "deep.jsonl": ("[" * 100_000, r"line 1: this JSON cannot be read"),
     "column.jsonl": ('{"text": "a"}\n{"body": "a", "id": 1}\n', r"line 2: .*found: body, id.*column="),
+    "column.json": ('["a", {"body": "a"}]', r", row 2: .*found: body"),
+    "type.parquet": (parquet([{"text": 1}]), r", row 1: 'text' is int"),
     "type.jsonl": ('{"text": 1}\n', r"line 1: 'text' is int, not text"),
     "column.csv": ("id,body\n1,a\n", r"line 1: .*'text'; found: id, body.*column="),
     "ragged.csv": ('id,text\n1,"a\nb"\n2,a,b\n', r"line 4: the row has 3 fields, the header 2"),

@@ -39,7 +39,7 @@ def load(
         column: which column or key of a table, a JSON object or a data set holds the text.
         limit: how many documents to take at most from a data set of the Hub; None for all.
         people: inhabitants of the town.
-        town_bytes: bytes of the town's chronicle.
+        town_bytes: bytes of the training split of the town's chronicle.
         seed: of the town.
 
     Returns:
@@ -58,9 +58,9 @@ def load(
     if name == "town":
         if people is None or town_bytes is None:
             raise WorkbookError("town: say how large it is. Give people= and town_bytes=, as a profile has them.")
-        from helpers.corpora import town
+        from helpers.corpora import chronicles
 
-        return town.load(people, town_bytes, seed)
+        return chronicles.load(people, town_bytes, seed)
     if name == "hub":
         from helpers.corpora import hub
 

@@ -73,6 +73,12 @@ def split_groups(groups: Iterable[str]) -> dict[str, str]:
     return splits
 
 
+def code_version(*patterns: str) -> str:
+    """Returns a fingerprint of modules of this folder, so that what they made is made anew when they change."""
+    folder = Path(__file__).parent
+    return files.fingerprint(path.read_bytes() for pattern in patterns for path in sorted(folder.glob(pattern)))
+
+
 def cached(
     name: str, key: Iterable[str], columns: pa.Schema, make: Callable[[Report], Iterable[dict[str, Any]]]
 ) -> Corpus:
@@ -90,7 +96,7 @@ def cached(
     """
     from datasets import Dataset
 
-    folder = files.CACHE / "corpora" / files.fingerprint(["1", name, *key])
+    folder = files.CACHE / "corpora" / files.fingerprint([code_version("corpus.py"), name, *key])
     if not folder.exists():
         with files.replacing(folder) as partial:
             partial.mkdir()

@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.corpora.corpus import Corpus, cached
+from helpers.corpora.corpus import Corpus, cached, code_version
 from helpers.corpora.report import Report, Source, shorten
-from helpers.corpora.sources import SPLIT_NAMES, checked, new_texts, require, schema
+from helpers.corpora.sources import SPLIT_NAMES, new_texts, schema
+from helpers.corpora.textfiles import checked, require
 from helpers.files import WorkbookError
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def load(address: str, column: str = "text", limit: int | None = None) -> Corpus
                 "Check the name and the connection (and that HF_HUB_OFFLINE is not set), or name a local file instead."
             ) from error
 
-    return cached(f"hub:{address}", [column, str(limit), *stamps], schema(), make)
+    key = [column, str(limit), code_version("hub.py", "sources.py", "textfiles.py"), *stamps]
+    return cached(f"hub:{address}", key, schema(), make)
 
 
 def _ask(name: str, local: Path | None) -> Source:
@@ -99,7 +101,7 @@ def _documents(
     def items(split: str | None, stream: IterableDataset) -> Iterator[tuple[str, str]]:
         for number, row in enumerate(islice(stream, limit), 1):
             require(column, list(row), f"hub:{address}")
-            yield f"{split or 'row'}:{number}", checked(row[column], f"hub:{address}", number, column)
+            yield f"{split or 'row'}:{number}", checked(row[column], f"hub:{address}, row {number}", None, column)
 
     every = (item for split, stream in streams.items() for item in items(split, stream))
     for label, text in new_texts(every, report):

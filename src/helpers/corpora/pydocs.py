@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers import files
 from helpers.corpora import prose
-from helpers.corpora.corpus import Corpus, cached, split_of
+from helpers.corpora.corpus import Corpus, cached, code_version, split_of
 from helpers.corpora.duplicates import Unique
-from helpers.corpora.report import Report, Source
+from helpers.corpora.report import Report, Source, shorten
 from helpers.files import WorkbookError
 from helpers.progress import Progress
 
@@ -134,35 +134,34 @@ def load(packages: Iterable[str] = (), parts: str = "prose", left_out: bool = Fa
     if left_out:
         wanted = (*(package for package in wanted if package != LEFT_OUT), LEFT_OUT)
     tables = read_packages(wanted)
-    key = [source_of(table)[0].fingerprint for table in tables.values()]
     columns = pa.schema([(name, pa.string()) for name in ("text", "group", "package", "name")])
 
     def make(report: Report) -> Iterator[dict[str, Any]]:
         unique = Unique()
         if left_out:
-            own = {LEFT_OUT: tables.pop(LEFT_OUT)}
-            deque(_documents(tables, parts, unique, Report("the others")), maxlen=0)  # only to know what they say
-            return _documents(own, parts, unique, report)
+            others = {package: path for package, path in tables.items() if package != LEFT_OUT}
+            deque(_documents(others, parts, unique, Report("the others")), maxlen=0)  # only to know what they say
+            return _documents({LEFT_OUT: tables[LEFT_OUT]}, parts, unique, report)
         return _documents(tables, parts, unique, report)
 
     name = "pydocs" if wanted == PACKAGES else "pydocs:" + (LEFT_OUT if left_out else ",".join(wanted))
-    code = _code("corpus.py", "duplicates.py", "pydocs.py")
-    return cached(name, [parts, str(left_out), code, *key], columns, make)
+    fingerprints = [source_of(path)[0].fingerprint for path in tables.values()]
+    return cached(name, [parts, code_version("pydocs.py", "duplicates.py"), *fingerprints], columns, make)
 
 
-def read_packages(packages: Iterable[str]) -> dict[str, pa.Table]:
+def read_packages(packages: Iterable[str]) -> dict[str, Path]:
     """Reads all docstrings of the packages, from the cache where it has them; with a line of progress.
 
     Returns:
-        By package, in the given order, a table with the fields of `Docstring` as columns; see `source_of` for what
-        else it tells.
+        By package, in the given order, a Parquet file with the fields of `Docstring` as columns; see `source_of` for
+        what else it tells.
 
     Raises:
         WorkbookError: a package is not installed.
     """
     import pyarrow.parquet as pq
 
-    code = _code("pydocs.py", "prose.py")
+    code = code_version("pydocs.py", "prose.py")
     grammar = ".".join(platform.python_version_tuple()[:2])  # a file may be a syntax error in one and not in another
     paths = {}
     for package in packages:
@@ -174,7 +173,7 @@ def read_packages(packages: Iterable[str]) -> dict[str, pa.Table]:
             table = _gather(package, results)
             with files.replacing(paths[package]) as partial:
                 pq.write_table(table, partial, compression="zstd")
-    return {package: pq.read_table(path) for package, path in paths.items()}
+    return paths
 
 
 def list_files(package: str) -> list[SourceFile]:
@@ -224,9 +223,11 @@ def read_file(source: SourceFile) -> Contents:
         return [], f"{source.label}{line}: {type(error).__name__}: {getattr(error, 'msg', '') or error}"
 
 
-def source_of(table: pa.Table) -> tuple[Source, list[str]]:
-    """Returns what a table of `read_packages` was read from, and what could not be read."""
-    about = json.loads(table.schema.metadata[b"about"])
+def source_of(path: Path) -> tuple[Source, list[str]]:
+    """Returns what a file of `read_packages` was read from, and what could not be read."""
+    import pyarrow.parquet as pq
+
+    about = json.loads(pq.read_schema(path).metadata[b"about"])
     return Source(**about["source"]), about["problems"]
 
 
@@ -295,20 +296,24 @@ def _gather(package: str, results: Iterable[Contents]) -> pa.Table:
     return pa.table(arrays, names=list(Docstring._fields)).replace_schema_metadata({"about": about})
 
 
-def _documents(tables: dict[str, pa.Table], parts: str, unique: Unique, report: Report) -> Iterator[dict[str, Any]]:
+def _documents(tables: dict[str, Path], parts: str, unique: Unique, report: Report) -> Iterator[dict[str, Any]]:
     """Yields the documents of the packages that say something new; enters the rest into the report."""
+    import pyarrow.parquet as pq
+
     report.kinds = dict.fromkeys(prose.KINDS, 0)
-    total = sum(table.num_rows for table in tables.values())
+    total = sum(pq.read_metadata(path).num_rows for path in tables.values())
     with Progress("Removing duplicates", total, "docstrings") as progress:
-        for package, table in tables.items():
-            source, problems = source_of(table)
+        for package, path in tables.items():
+            source, problems = source_of(path)
             report.sources.append(source)
             report.problems += problems
-            for row in table.to_pylist():
+            for row in pq.read_table(path).to_pylist():
                 for kind, size in zip(prose.KINDS, row["sizes"], strict=True):
                     report.kinds[kind] += size
-                units = row["prose"].split("\n\n") if parts == "prose" else [row["text"]]
                 label = f"{row['module']}:{row['name']}".rstrip(":")
+                units = row["prose"].split("\n\n") if parts == "prose" else [row["text"]]
+                if units == [""]:
+                    report.remove("docstrings without a sentence", row["text"], f"{label}: {shorten(row['text'])}")
                 if text := unique.add(label, units, report):
                     place = {"group": row["module"], "package": package, "name": row["name"]}
                     yield {"text": text, **place, "split": split_of(row["module"])}
@@ -338,8 +343,3 @@ def _licence(package: str) -> str:
     classifiers = [c.split(" :: ")[-1] for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
     words = [text.strip().partition("\n")[0] for text in about.get_all("License") or []]
     return next(filter(None, [*expressions, *classifiers, *words]), "not stated")
-
-
-def _code(*names: str) -> str:
-    """Returns a fingerprint of modules of this folder: what they once made is made anew when they change."""
-    return files.fingerprint(Path(__file__).with_name(name).read_bytes() for name in names)
