@@ -146,7 +146,7 @@ def load(packages: Iterable[str] = (), parts: str = "prose", left_out: bool = Fa
 
     name = "pydocs" if wanted == PACKAGES else "pydocs:" + (LEFT_OUT if left_out else ",".join(wanted))
     fingerprints = [source_of(path)[0].fingerprint for path in tables.values()]
-    return cached(name, [parts, code_version("pydocs.py", "duplicates.py"), *fingerprints], columns, make)
+    return cached(name, [parts, code_version("pydocs.py", "prose.py", "duplicates.py"), *fingerprints], columns, make)
 
 
 def read_packages(packages: Iterable[str]) -> dict[str, Path]:
