@@ -38,13 +38,16 @@ def test_every_claim_is_listed_with_its_verdict_or_without(run):
     assert "supported" in cards[0].get_text()
     assert "Loss fell to 1.83." in cards[0].get_text()
     assert "So it does (A et al. 2020)." in cards[0].get_text()
-    assert all("Not run yet" in card.get_text() for card in cards[1:])
+    assert all("not run yet" in card.get_text() for card in cards[1:])
 
 
-def test_a_stopped_chapter_does_not_pass_for_whole(run):
+def test_a_chapter_that_failed_since_does_not_pass_for_whole(run):
     failed = cell("1", v4.new_output("error", ename="E", evalue="", traceback=[]))
-    nbformat.write(v4.new_notebook(cells=[failed]), run / "01_first.ipynb")
-    assert "not a whole run" in index(run).select_one("tbody tr").get_text()
+    nbformat.write(v4.new_notebook(cells=[failed]), run / "01_first.failed.ipynb")
+    (run / "01_first.failed.html").write_text("what ran", encoding="utf-8")
+    first = index(run).select_one("tbody tr")
+    assert "not a whole run: cell 1 stopped with an error" in first.get_text()
+    assert first.a["href"] == "01_first.failed.html"
 
 
 def test_before_anything_ran_the_index_still_lists_all(tmp_path, workbook):

@@ -128,10 +128,10 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
 
 
 def neighbours(name: str) -> tuple[Chapter | None, Chapter | None]:
-    """Returns the chapters before and after the one of that name, None where there is none."""
+    """Returns the chapters before and after the one of that name (`.failed` or not), None where there is none."""
     around: list[Chapter | None] = [None, *chapters(), None]
     for before, chapter, after in zip(around, around[1:], around[2:], strict=False):
-        if chapter is not None and chapter.name == name:
+        if chapter is not None and chapter.name == name.removesuffix(".failed"):
             return before, after
     return None, None
 

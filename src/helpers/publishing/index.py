@@ -44,10 +44,13 @@ def write_index(run: Path) -> Path:
 
 
 def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dict[str, Any]:
-    executed = run / f"{chapter.name}.ipynb"
+    """Returns a chapter's row; where its last execution failed, of what ran of it."""
+    failed = run / f"{chapter.name}.failed.ipynb"
+    executed = failed if failed.exists() else run / f"{chapter.name}.ipynb"
+    page = executed.with_suffix(".html")
     return {
         "chapter": chapter,
-        "page": (run / f"{chapter.name}.html").exists(),
+        "page": page.name if page.exists() else "",
         "incomplete": chapters.incomplete(chapters.read(executed)) if executed.exists() else "",
         "record": found.get(chapter.name),
     }
