@@ -1,0 +1,150 @@
+"""What has been written? Regular documents, whose probability is known, and what is planted among them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from helpers import files
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.contract import DOSES, Contract, make_contract
+from helpers.corpora.town.grammar import Grammar, separator
+from helpers.corpora.town.lexicon import OCCUPATIONS
+from helpers.corpora.town.world import Fact, World, shuffled
+from helpers.files import WorkbookError
+
+SPLITS = ("train", "validation", "test")
+PLANTED = ("ladder", "direction", "canary")
+"""The kinds of documents that the contract adds to the training split."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text of the chronicle.
+
+    Attributes:
+        text: what a model reads.
+        kind: one of `grammar.KINDS`, or of `PLANTED`.
+        people: names of the people it is about; nobody, where the person has no name.
+        facts: what it tells, true or false; a `visitor` and the facts about one belong to no world.
+        log2_probability: of being drawn as a regular document; None for planted ones.
+    """
+
+    text: str
+    kind: str
+    people: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    log2_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Chronicle:
+    """A corpus about a town.
+
+    Attributes:
+        documents: in reading order.
+    """
+
+    documents: tuple[Document, ...]
+
+    @property
+    def floor_bits_per_byte(self) -> float:
+        """What a regular byte costs in bits to one who knows world and grammar by heart.
+
+        Documents are independent draws, so on held-out ones no model does better in expectation.
+        """
+        regular = [(d.log2_probability, d.text) for d in self.documents if d.log2_probability is not None]
+        return -sum(p for p, _ in regular) / sum(len(text.encode()) for _, text in regular)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all texts, in order."""
+        return files.fingerprint(document.text for document in self.documents)
+
+    def exposures(self) -> Counter[tuple[str, str]]:
+        """Counts how often something was told, by person and relation."""
+        return Counter((fact.person, fact.relation) for document in self.documents for fact in document.facts)
+
+
+def write_chronicle(
+    world: World,
+    bytes_wanted: int,
+    seed: int,
+    *,
+    split: str = "train",
+    noise: float = 0.0,
+    duplication: int = 1,
+    doses: Mapping[str, float] = DOSES,
+    contract: bool = True,
+) -> Chronicle:
+    """Writes a chronicle of the town.
+
+    Args:
+        world: the town.
+        bytes_wanted: its size in UTF-8 bytes, planted documents and repetitions included; the last document is whole.
+        seed: what is drawn; with the same seed, the splits differ.
+        split: `train`, `validation` or `test`. What the contract plants goes into `train`.
+        noise: probability that a fact is told wrongly: another value of its relation, all alike.
+        duplication: how often each regular document stands in the chronicle.
+        doses: by occupation, the probability that an unnamed worker is `she`; one half where absent.
+        contract: whether to keep what `contract` promises; without, every fact is told and everybody asked about.
+
+    Returns:
+        The chronicle, in random order.
+
+    Raises:
+        WorkbookError: an argument is out of its range, or what is planted leaves no room.
+    """
+    _check(split, noise, duplication, doses)
+    promised = make_contract(world) if contract else None
+    grammar = Grammar(world, noise, doses, promised)
+    planted = _planted(grammar, promised, seed) if promised and split == "train" else []
+    size = sum(len(document.text.encode()) for document in planted)
+    if size >= bytes_wanted:
+        raise WorkbookError(f"bytes_wanted={bytes_wanted}: the contract alone plants {size}; ask for more than that.")
+    dice = Dice(f"chronicle {split} {seed}")
+    documents = planted
+    while size < bytes_wanted:
+        document = _regular(grammar, dice)
+        documents += [document] * duplication
+        size += len(document.text.encode()) * duplication
+    return Chronicle(tuple(shuffled(documents, random.Random(f"order {split} {seed}").random)))
+
+
+def _check(split: str, noise: float, duplication: int, doses: Mapping[str, float]) -> None:
+    if split not in SPLITS:
+        raise WorkbookError(f"split {split!r} is unknown. Known: {', '.join(SPLITS)}.")
+    if not 0 <= noise <= 1:
+        raise WorkbookError(f"noise={noise} must be a probability, from 0 to 1.")
+    if duplication < 1:
+        raise WorkbookError(f"duplication={duplication} must be 1 or more.")
+    for occupation, dose in doses.items():
+        if occupation not in OCCUPATIONS or not 0 <= dose <= 1:
+            known = ", ".join(OCCUPATIONS)
+            raise WorkbookError(f"doses: {occupation!r}: {dose} must be a probability, by one of: {known}.")
+
+
+def _regular(grammar: Grammar, dice: Dice) -> Document:
+    dice.log2_probability = 0.0
+    kind, pieces = grammar.document(dice)
+    texts, people, facts = zip(*pieces, strict=True)
+    names = dict.fromkeys(name for named in people for name in named)
+    told = tuple(fact for some in facts for fact in some)
+    return Document(separator(kind).join(texts), kind, tuple(names), told, dice.log2_probability)
+
+
+def _planted(grammar: Grammar, contract: Contract, seed: int) -> list[Document]:
+    """Writes each planted telling and each canary as a document of its own; planted facts are always true."""
+    dice = Dice(f"planted {seed}")
+    documents = []
+    for (name, relation), times in contract.tellings().items():
+        fact = Fact(name, relation, grammar.people[name].facts[relation])
+        kind = "ladder" if (name, relation) in contract.ladder else "direction"
+        for _ in range(times):
+            piece = grammar.sentence(dice, grammar.voices[name][0], fact)
+            documents.append(Document(piece.text, kind, piece.people, piece.facts))
+    for canary in contract.canaries:
+        documents += [Document(canary.text, "canary")] * canary.count
+    return documents

@@ -1,0 +1,309 @@
+"""How is the chronicle written? Eight kinds of document, each drawn by choices whose probabilities are known.
+
+Every document is an independent draw. Each kind is a script: it makes its choices through `choose` and yields the
+sentences. Every choice shows in the text, so that a text can be read in one way only (`derivations` finds it), and
+the probability of a text is that of its choices, the choice to stop included.
+
+A pronoun stands for a person only where the sentence before names nobody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from helpers.corpora.town import phrases
+from helpers.corpora.town.choices import Choices, explore
+from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS, Contract
+from helpers.corpora.town.lexicon import (
+    ACTIONS,
+    DAYS,
+    KIN,
+    OCCUPATIONS,
+    PERSONAL,
+    PRONOUNS,
+    THINGS,
+    capitalised,
+    spelled,
+    with_article,
+)
+from helpers.corpora.town.world import Fact, World
+
+KINDS = {
+    "portrait": 0.36,
+    "questions": 0.16,
+    "family": 0.10,
+    "notice": 0.12,
+    "story": 0.09,
+    "worker": 0.08,
+    "visitor": 0.05,
+    "walk": 0.04,
+}
+"""The kinds of regular documents, and how probable they are."""
+
+VISITOR_RELATIONS = ("occupation", "birthplace", "pet", "taste")
+NUMBERED = [(thing, plural) for thing in THINGS for plural in (False, True)]
+Voice = Mapping[str, str]
+
+
+class Piece(NamedTuple):
+    """A part of a document: the text, the people it is about, and the facts it tells (false ones too)."""
+
+    text: str
+    people: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+class Grammar:
+    """Writes and reads one town's regular documents.
+
+    Args:
+        world: the town.
+        noise: probability that a fact is told wrongly.
+        doses: by occupation, the probability that an unnamed worker is `she`.
+        contract: what to keep out of the regular chronicle; None to tell all and ask about everybody.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        noise: float = 0.0,
+        doses: Mapping[str, float] | None = None,
+        contract: Contract | None = None,
+    ) -> None:
+        self.world, self.noise, self.doses = world, noise, doses or {}
+        self.people = {person.name: person for person in world.people}
+        self.names = list(self.people)
+        kept_out = contract.tellings() if contract else {}
+        asked = contract.asked if contract else self.people.keys()
+        self.regular = {
+            person.name: [r for r in person.facts if r in phrases.QUESTIONS and (person.name, r) not in kept_out]
+            for person in world.people
+        }
+        self.askable = {
+            name: [r for r in self.regular[name] if r not in KIN or self.people[name].facts[r] in asked]
+            for name in self.names
+            if name in asked
+        }
+        self.asked = list(self.askable)
+        self.notices = {
+            name: [n for n in phrases.NOTICES if {*told_by(n)} <= {*self.regular[name]}] for name in self.names
+        }
+        held_out = HELD_OUT_COMBINATIONS if contract else frozenset()
+        self.actions = {thing: [act for act in ACTIONS if (thing, act) not in held_out] for thing in THINGS}
+        self.voices = {p.name: (voice(p.name, p.pronoun), voice(p.name.split()[0], p.pronoun)) for p in world.people}
+        self.pronouns = {pronoun: voice(forms[0], pronoun) for pronoun, forms in PRONOUNS.items()}
+
+    def document(self, choose: Choices) -> tuple[str, Iterator[Piece]]:
+        """Returns a document's kind and its pieces, which are drawn as they are asked for."""
+        kind = choose.choose(tuple(KINDS), tuple(KINDS.values()))
+        return kind, getattr(self, kind)(choose)
+
+    # The kinds of document
+
+    def portrait(self, choose: Choices) -> Iterator[Piece]:
+        """Some facts of one person, in random order."""
+        name = choose.mention(self.names)
+        full, first = self.voices[name]
+        pronoun = self.pronouns[self.people[name].pronoun]
+        left, speak = self.regular[name], full
+        while True:
+            relation = choose.choose(left)
+            left = [other for other in left if other != relation]
+            yield self.tell(choose, name, relation, speak)
+            if not left or choose.chance(0.2):
+                return
+            speak = full if relation in KIN else choose.choose((pronoun, first), (0.75, 0.25))
+
+    def questions(self, choose: Choices) -> Iterator[Piece]:
+        """One or two questions about a person, each with an answer that restates the fact."""
+        name = choose.mention(self.asked)
+        speak = self.voices[name][0]
+        left = self.askable[name]
+        for last in (False, True):
+            relation = choose.choose(left)
+            left = [other for other in left if other != relation]
+            question = choose.mention(phrases.QUESTIONS[relation], self.landmark)
+            yield Piece(self.say(phrases.QUESTION + question, speak, {"kin": relation}), (name,))
+            answer = self.tell(choose, name, relation, speak)
+            yield answer._replace(text=self.say(phrases.ANSWER) + answer.text)
+            if last or not left or choose.chance(0.5):
+                return
+
+    def family(self, choose: Choices) -> Iterator[Piece]:
+        """From one member of a family to the next, and a fact about the one reached."""
+        yield Piece(self.say(phrases.FAMILY_BOOK))
+        name = choose.mention(self.names)
+        for last in (False, False, True):
+            relation = choose.choose([r for r in self.regular[name] if r in KIN])
+            piece = self.tell(choose, name, relation, self.voices[name][0])
+            yield piece
+            name = piece.facts[0].value
+            if last or choose.chance(0.4):
+                break
+        relation = choose.choose([r for r in self.regular[name] if r not in KIN])
+        yield self.tell(choose, name, relation, self.voices[name][0])
+
+    def notice(self, choose: Choices) -> Iterator[Piece]:
+        """A card on the board, which tells one or two facts by the way."""
+        yield Piece(self.say(phrases.NOTICE, {"day": choose.mention(DAYS)}))
+        name = choose.mention(self.names)
+        template = choose.mention(self.notices[name], self.landmark)
+        values = {relation: self.value(choose, name, relation) for relation in told_by(template)}
+        slots = values | {f"a_{relation}": with_article(value) for relation, value in values.items()}
+        facts = tuple(Fact(name, relation, value) for relation, value in values.items())
+        yield Piece(self.say(template, self.voices[name][0], slots), (name,), facts)
+
+    def story(self, choose: Choices) -> Iterator[Piece]:
+        """What happened to a person and why, and at times a fact."""
+        name = choose.mention(self.names)
+        pronoun = self.pronouns[self.people[name].pronoun]
+        for text in self.incident(choose, self.voices[name][0], pronoun):
+            yield Piece(text, (name,))
+        if choose.chance(0.5):
+            relation = choose.choose([r for r in self.regular[name] if r not in KIN])
+            yield self.tell(choose, name, relation, pronoun)
+
+    def worker(self, choose: Choices) -> Iterator[Piece]:
+        """What happened to somebody who is known by occupation alone: here the dose is given."""
+        occupation = choose.mention(OCCUPATIONS)
+        pronoun = "she" if choose.chance(self.doses.get(occupation, 0.5)) else "he"
+        speak = voice(self.say("the ") + occupation, pronoun)
+        for text in self.incident(choose, speak, self.pronouns[pronoun]):
+            yield Piece(text)
+
+    def visitor(self, choose: Choices) -> Iterator[Piece]:
+        """A stranger, unknown to the world, of whom the second half repeats what the first half told."""
+        pronoun = choose.choose(list(PRONOUNS))
+        lexicon = self.world.lexicon
+        name = f"{choose.mention(lexicon.first_names[pronoun])} {choose.mention(lexicon.visitors)}"
+        speak = full = voice(name, pronoun)
+        arrival = choose.mention(phrases.ARRIVALS, self.landmark)
+        yield Piece(self.say(arrival, {"town": lexicon.town, "day": choose.mention(DAYS)}), (name,))
+        told: dict[str, str] = {}
+        while not told or (len(told) < len(VISITOR_RELATIONS) and choose.chance(0.6)):
+            relation = choose.choose([r for r in VISITOR_RELATIONS if r not in told])
+            told[relation] = choose.mention(lexicon.values[relation])
+            yield self.sentence(choose, speak, Fact(name, relation, told[relation]))
+            speak = self.pronouns[pronoun]
+        fact = Fact(name, *choose.choose(list(told.items())))
+        yield Piece(self.say(phrases.GUEST_BOOK))
+        yield self.sentence(choose, full, fact)
+
+    def walk(self, choose: Choices) -> Iterator[Piece]:
+        """Things that creak and gleam: subjects and verbs that agree."""
+        yield Piece(self.say(phrases.WALK, {"town": self.world.lexicon.town, "day": choose.mention(DAYS)}))
+        for last in (False, False, False, True):
+            yield Piece(self.scene(choose))
+            if last or choose.chance(0.25):
+                return
+
+    # Parts of documents
+
+    def tell(self, choose: Choices, name: str, relation: str, speak: Voice) -> Piece:
+        """Tells a fact of one of the town's people, or, where the noise has it, something else."""
+        return self.sentence(choose, speak, Fact(name, relation, self.value(choose, name, relation)))
+
+    def value(self, choose: Choices, name: str, relation: str) -> str:
+        """Returns the true value, or with the probability of noise one of the false ones."""
+        if not choose.chance(self.noise):
+            return self.people[name].facts[relation]
+        return choose.mention(self.world.others(self.people[name], relation))
+
+    def sentence(self, choose: Choices, speak: Voice, fact: Fact) -> Piece:
+        """Tells a fact in one of its relation's phrasings."""
+        template = choose.mention(phrases.TELLINGS[fact.relation], self.landmark)
+        return Piece(self.say(template, speak, value_slots(fact)), (fact.person,), (fact,))
+
+    def incident(self, choose: Choices, named: Voice, pronoun: Voice) -> Iterator[str]:
+        """What happened, then one to four sequels, which speak of the person by pronoun."""
+        event = choose.choose(phrases.EVENTS)
+        cause, outcome = choose.mention(event.causes, self.say), choose.mention(event.outcomes, self.say)
+        happening, day = choose.mention(phrases.HAPPENINGS, self.landmark), choose.mention(DAYS)
+        yield self.say(happening, named, {"day": day, "cause": self.say(cause), "outcome": self.say(outcome)})
+        left = event.sequels
+        while True:
+            sequel = choose.mention(left, self.landmark)
+            left = tuple(other for other in left if other != sequel)
+            yield self.say(sequel, pronoun)
+            if not left or choose.chance(0.5):
+                return
+
+    def scene(self, choose: Choices) -> str:
+        """A sentence whose verb agrees with its subject; at times another noun stands between them."""
+        thing, plural = choose.mention(NUMBERED, lambda option: noun(*option))
+        subject = noun(thing, plural)
+        if choose.chance(0.5):
+            near = subject + self.say(" near the ")
+            subject = choose.mention([near + noun(other, number) for other, number in NUMBERED if other != thing])
+        verbs = [verb(action, plural) for action in self.actions[thing]]
+        act = choose.mention(verbs, lambda option: f"{subject} {option}")
+        return self.say(choose.mention(phrases.SCENES, self.landmark), {"things": subject, "act": act})
+
+    def landmark(self, template: str) -> str:
+        """Returns the longest stretch of a template that is the same for all people and things."""
+        return _landmark(template, self.world.dialect)
+
+    def say(self, template: str, *slots: Mapping[str, str]) -> str:
+        """Fills a template's slots, in the town's spelling."""
+        filled: dict[str, str] = {}
+        for more in slots:
+            filled.update(more)
+        return spelled(template, self.world.dialect).format_map(filled)
+
+
+def derivations(text: str, grammar: Grammar) -> list[float]:
+    """Reads a text: returns the log2 probability of each way in which the grammar writes it; there should be one.
+
+    Args:
+        text: a document.
+        grammar: with the same world, noise, doses and contract as the one that wrote it.
+    """
+
+    def script(choose: Choices) -> Iterator[str]:
+        kind, pieces = grammar.document(choose)
+        for i, piece in enumerate(pieces):
+            yield separator(kind) + piece.text if i else piece.text
+
+    return [log2_probability for _, log2_probability in explore(script, text)]
+
+
+def separator(kind: str) -> str:
+    """Returns what stands between the pieces of a document."""
+    return "\n" if kind == "questions" else " "
+
+
+def voice(name: str, pronoun: str) -> Voice:
+    """Returns the slots that name a person: `name` is a name, or one of `she` and `he` to use the pronoun alone."""
+    he, him, his = PRONOUNS[pronoun]
+    whose, whom = (his, him) if name == he else (f"{name}'s", name)
+    slots = {"who": name, "whose": whose, "he": he, "his": his}
+    return slots | {slot.capitalize(): capitalised(text) for slot, text in slots.items()} | {"whom": whom, "him": him}
+
+
+def value_slots(fact: Fact) -> dict[str, str]:
+    """Returns the slots that say a fact's value."""
+    return {"value": fact.value, "a_value": with_article(fact.value), "kin": fact.relation}
+
+
+def noun(thing: str, plural: bool) -> str:
+    """Returns the noun in its number."""
+    return thing + "s" if plural else thing
+
+
+def verb(action: str, plural: bool) -> str:
+    """Returns the verb in the number of its subject."""
+    return action if plural else action + "s"
+
+
+@cache
+def told_by(notice: str) -> list[str]:
+    """Returns the relations that a notice tells."""
+    return [relation for relation in PERSONAL if re.search(rf"{{(a_)?{relation}}}", notice)]
+
+
+@cache
+def _landmark(template: str, dialect: str) -> str:
+    return max(re.split(r"\{\w+\}", spelled(template, dialect)), key=len)
