@@ -26,8 +26,8 @@ from helpers.publishing import chapters, markdown
 
 TEMPLATE = Path(__file__).parent / "template"
 MOST_BYTES = 1_000_000
-NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|nan|–|")
-"""What a table's cell holds if its column is set flush right: a number, perhaps with its interval, or none."""
+NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|\[.*\]|nan|–|")
+"""What a table's cell holds if its column is set flush right: a number, an interval, both, or none."""
 
 
 def export(notebook: Path, page: Path) -> None:
