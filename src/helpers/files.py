@@ -18,7 +18,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 """The workbook's top folder: the package is installed in place (`-e .`)."""
 
-RESULTS = ROOT / "results"
+RESULTS = Path(os.environ.get("WORKBOOK_RESULTS", ROOT / "results")).absolute()
+"""Where runs are written; the environment variable moves it, as tests do. A kernel inherits it."""
+
+REFERENCE = ROOT / "results" / "reference"
+"""The published run."""
+
 CACHE = ROOT / "data" / "cache"
 NOTEBOOKS = ROOT / "notebooks"
 

@@ -16,6 +16,9 @@ from helpers.files import WorkbookError
 BYTES_PER_TOKEN = 3.5
 """Bytes of text in a token of ours, about; a chapter measures it exactly."""
 
+UTILISATION = 0.4
+"""Share of the calibrated rate that the training of a small model reaches at best."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -76,6 +79,10 @@ class Profile:
         (PaLM, Chowdhery et al. 2022, appendix B.)
         """
         return 6 * self.matrix_parameters + 12 * self.n_layer * self.hidden_size * self.context
+
+    def training_seconds(self, gflops: float) -> float:
+        """Returns a lower bound for the time of the base run, at the rate that `calibrate` measured."""
+        return self.tokens * self.flops_per_token / (UTILISATION * gflops * 1e9)
 
 
 PROFILES = {
@@ -148,10 +155,18 @@ def load_profile(name: str, **overrides: Any) -> Profile:
         if key not in known:
             raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(known)}.")
         wanted = type(getattr(profile, key))
-        if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
+        also = {float: int, tuple: list}.get(wanted, wanted)  # JSON has no tuples
+        if not isinstance(value, wanted | also) or isinstance(value, bool):
             raise WorkbookError(f"profile parameter {key}={value!r} must be of type {wanted.__name__}.")
+        if isinstance(value, int | float) and value <= 0:
+            raise WorkbookError(f"profile parameter {key}={value!r} must be positive.")
     overrides = {key: type(getattr(profile, key))(value) for key, value in overrides.items()}
-    return dataclasses.replace(profile, **overrides)
+    profile = dataclasses.replace(profile, **overrides)
+    if profile.hidden_size % profile.n_head:
+        raise WorkbookError(
+            f"profile parameter hidden_size={profile.hidden_size} must be a multiple of n_head={profile.n_head}."
+        )
+    return profile
 
 
 def calibrate(seconds: float = 0.5) -> float:

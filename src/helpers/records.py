@@ -7,6 +7,7 @@ A chapter opens one `Record`, adds what it measures and what it concludes, and s
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import resource
@@ -135,7 +136,13 @@ class Record:
         return files.RESULTS / (self.run or self.profile.name)
 
     def measure(self, name: str, value: float, unit: str, **behind: Any) -> Measurement:
-        """Adds a measurement; see `Measurement` for the arguments. A second one of the same name replaces it."""
+        """Adds a measurement; see `Measurement` for the arguments. A second one of the same name replaces it.
+
+        Raises:
+            ValueError: the value is no finite number, which JSON could not hold and no reader could use.
+        """
+        if not math.isfinite(value):
+            raise ValueError(f"measurement {name!r} is {value}")
         measurement = Measurement(name, float(value), unit, **behind)
         self.measurements[name] = measurement
         return measurement
@@ -246,6 +253,20 @@ def load_results(path: Path) -> dict[str, Any]:
     if not isinstance(results, dict) or results.get("format") != 1 or "chapters" not in results:
         raise files.at(path, "not a record of this workbook's format 1", "Run again with this version.")
     return results
+
+
+def withdraw(run: Path, chapter: str) -> None:
+    """Removes a chapter from a run's `results.json`: it failed since, and must not pass for complete.
+
+    Args:
+        run: the run's folder.
+        chapter: its name.
+    """
+    path = run / "results.json"
+    if path.exists():
+        results = load_results(path)
+        results["chapters"].pop(chapter, None)
+        files.write_json(path, results)
 
 
 def environment() -> dict[str, Any]:

@@ -127,6 +127,22 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
     return [Chapter(path.stem, title({"cells": cells(path)}, path.stem)) for path in found]
 
 
+def find(name: str, among: list[str]) -> str:
+    """Returns the chapter of that name or number.
+
+    Args:
+        name: such as `01_pretraining`, `01` or `1`.
+        among: the names of the chapters that it may be.
+
+    Raises:
+        WorkbookError: it is none of these; they are listed.
+    """
+    for chapter in among:
+        if name in (chapter, chapter[:2], chapter[:2].lstrip("0")):
+            return chapter
+    raise files.WorkbookError(f"chapter {name!r} is unknown here. Known: {', '.join(among) or 'none'}.")
+
+
 def neighbours(name: str) -> tuple[Chapter | None, Chapter | None]:
     """Returns the chapters before and after the one of that name (`.failed` or not), None where there is none."""
     around: list[Chapter | None] = [None, *chapters(), None]

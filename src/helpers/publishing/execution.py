@@ -1,0 +1,142 @@
+"""Is it whole, or did it fail, and where? One notebook executed in a kernel of this environment, with papermill.
+
+papermill calls a notebook complete even if its kernel died half-way, so it writes to a partial file, which becomes the
+executed notebook only on success. What ran of a failed notebook is kept beside it as `NN_name.failed.ipynb`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import files
+from helpers.publishing import chapters
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+START_SECONDS = 120
+"""How long a kernel may take to start: a laptop that does other things needs more than papermill's minute."""
+
+LAST_LINES = 6
+"""How much of a traceback the terminal shows; the kept notebook has all of it."""
+
+
+class ChapterFailed(files.WorkbookError):
+    """A notebook did not run to its end: the message names it, the cell and the error."""
+
+
+def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Callable[[int, str], None]) -> None:
+    """Executes a notebook from top to bottom in a new kernel.
+
+    Args:
+        source: the notebook.
+        goal: where the executed notebook goes; written whole or not at all. Its folder is made.
+        parameters: values for the names that the cell tagged `parameters` assigns.
+        at_cell: called before each code cell with its number in the source, from 1, and the heading it stands under.
+
+    Raises:
+        ChapterFailed: a cell stopped with an error, or the kernel died or did not start. What ran is kept.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    partial, kept = goal.with_name(f".{goal.stem}.partial.ipynb"), failed(goal)
+    where = {cell.get("id"): place for cell, place in zip(chapters.cells(source), _places(source), strict=True)}
+    last: list[tuple[int, str]] = []
+
+    def started(cell: NotebookNode, cell_index: int) -> None:
+        if place := where.get(cell.get("id")):  # the cell that papermill injects stands nowhere
+            last[:] = [place]
+            at_cell(*place)
+
+    try:
+        with _environment(parameters):
+            papermill.execute_notebook(
+                source,
+                partial,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                cwd=source.parent,
+                progress_bar=False,
+                start_timeout=START_SECONDS,
+                on_cell_start=started,
+                coalesce_streams=True,
+                config=Config(KernelManager={"transport_encryption": "auto"}),  # without it, kernels write a warning
+            )
+        partial.replace(goal)
+        kept.unlink(missing_ok=True)
+    except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # a dead kernel is a RuntimeError
+        message = _message(source, last, error)
+        _keep(partial, kept, message)
+        raise ChapterFailed(message) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def failed(executed: Path) -> Path:
+    """Returns where what ran of a failed notebook is kept."""
+    return executed.with_name(f"{executed.stem}.failed.ipynb")
+
+
+def _places(source: Path) -> Iterator[tuple[int, str]]:
+    """Yields each cell's number, from 1, and the last heading up to it."""
+    heading = ""
+    for number, cell in enumerate(chapters.cells(source), 1):
+        heading = chapters.heading(cell) or heading
+        yield number, heading
+
+
+@contextmanager
+def _environment(parameters: dict[str, Any]) -> Iterator[None]:
+    """Sets what the kernel inherits: this environment's kernel before the user's, no bars of libraries, no network.
+
+    The Hub is asked only where a parameter names something there.
+    """
+    model, corpus = str(parameters.get("MODEL", "")), str(parameters.get("CORPUS", ""))
+    hub = corpus.startswith("hub:") or (model and not Path(model).exists())
+    values = {
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "TQDM_DISABLE": "1",
+        "HF_HUB_OFFLINE": "0" if hub else "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a kernel's warning about the debugger, which is not used
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str:
+    """Says where a notebook failed and with what, then the last lines of the traceback."""
+    from nbconvert.filters import strip_ansi
+    from papermill.exceptions import PapermillExecutionError
+
+    place = source.name
+    if last:
+        number, heading = last[0]
+        place += f", cell {number}" + (f" (under '{heading}')" if heading else "")
+    if not isinstance(error, PapermillExecutionError):
+        return f"{place}: {type(error).__name__}: {error}"
+    lines = strip_ansi("\n".join(error.traceback)).splitlines()[-LAST_LINES:]
+    return "\n".join([f"{place}: {error.ename}: {error.evalue}", *(f"    {line}" for line in lines)])
+
+
+def _keep(partial: Path, kept: Path, message: str) -> None:
+    """Keeps what ran, marked as not whole; nothing, if not even the first cell was begun."""
+    import nbformat
+
+    if partial.exists():
+        notebook = nbformat.read(partial, as_version=4)
+        notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}
+        files.write_text(kept, nbformat.writes(notebook) + "\n")

@@ -1,0 +1,181 @@
+"""What has to be done again? The chapters in order, each executed and exported, through doit.
+
+doit remembers in the run's folder what each task was made from (`changes`), and skips what has not changed. No task
+waits for another chapter's, so that one chapter can be run alone; that all are run in order, up to the first that
+fails, is doit's way. What earlier chapters found is an input like any other.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from doit.cmd_base import ModuleTaskLoader
+from doit.doit_cmd import DoitMain
+from doit.exceptions import BaseFail, TaskFailed
+from doit.reporter import ZeroReporter
+
+from helpers import files
+from helpers.progress import clock
+from helpers.publishing import changes, chapters, execution, timing
+from helpers.publishing.run import Run
+from helpers.records import withdraw
+
+Task = dict[str, Any]
+Took = list[tuple[str, str, str]]
+"""For each chapter that was executed: its name, the time it took, the time expected."""
+
+
+def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
+    """Brings chapters up to date, in order, and says what it did.
+
+    Args:
+        run: which run.
+        names: the chapters, by name or number; empty for all. Of others, what they found before is taken as it is.
+
+    Returns:
+        Whether all went well; a chapter that fails stops those after it.
+
+    Raises:
+        WorkbookError: a chapter or a setting is unknown; nothing is executed then.
+    """
+    known = [chapter.name for chapter in chapters.chapters()]
+    chosen = [chapters.find(name, known) for name in names] or known
+    for chapter in chosen:
+        run.parameters(source(chapter))
+    took: Took = []
+    print(f"Profile {run.profile_name}, chapters {', '.join(chosen)}, into {run.folder}", flush=True)
+    dodo = {"DOIT_CONFIG": settings(run), "task_chapters": lambda: tasks(run, took)}
+    complete = DoitMain(ModuleTaskLoader(dodo), config_filenames=()).run(["run", *chosen, "index"]) == 0
+    if took:
+        print("\n".join(f"{chapter:<32} took {took:>7}, expected {time}" for chapter, took, time in took))
+    if not complete:
+        _index(run)
+    print(f"See {run.folder / 'index.html'}")
+    return complete
+
+
+def source(chapter: str) -> Path:
+    """Returns a chapter's notebook."""
+    return files.NOTEBOOKS / f"{chapter}.ipynb"
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """Returns doit's settings for a run: its database lies in the run's folder, which is made."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    return {"dep_file": str(run.folder / ".doit.json"), "backend": "json", "reporter": Reporter}
+
+
+class Reporter(ZeroReporter):
+    """Says what doit found up to date and what failed; the chapters' own lines say the rest."""
+
+    def skip_uptodate(self, task: Any) -> None:
+        """Names a chapter that need not be executed."""
+        if task.name.endswith(":execute"):
+            print(f"{task.name.removesuffix(':execute')}: nothing has changed", flush=True)
+
+    def add_failure(self, task: Any, fail: BaseFail) -> None:
+        """Shows what went wrong: the message of a user's mistake or a failed chapter, otherwise the traceback."""
+        print(f"\n{fail.get_msg().rstrip()}", file=sys.stderr)
+
+
+def tasks(run: Run, took: Took) -> Iterator[Task]:
+    """Yields for doit each chapter's tasks `execute` and `export`, then the index.
+
+    Args:
+        run: which run.
+        took: gets an entry for each chapter that is executed.
+    """
+    for chapter in chapters.chapters():
+        yield _task(
+            _execute,
+            [run, chapter.name, took],
+            target=run.folder / f"{chapter.name}.ipynb",
+            basename=chapter.name,
+            name="execute",
+            uptodate=[
+                (_unchanged, [lambda name=chapter.name: changes.inputs(run, name)]),
+                (_as_left, [run, chapter.name]),
+            ],
+        )
+        yield _task(
+            _export,
+            [run.folder / f"{chapter.name}.ipynb"],
+            target=run.folder / f"{chapter.name}.html",
+            basename=chapter.name,
+            name="export",
+            file_dep=[run.folder / f"{chapter.name}.ipynb"],
+            uptodate=[(_unchanged, [lambda: changes.pages(run)])],
+        )
+    yield _task(
+        _index,
+        [run],
+        target=run.folder / "index.html",
+        basename="index",
+        uptodate=[(_unchanged, [lambda: changes.index(run)])],
+    )
+
+
+def _task(work: Callable[..., Any], arguments: list[Any], target: Path, **more: Any) -> Task:
+    """Returns a task for doit whose work may raise a WorkbookError, and may print."""
+
+    def reported() -> Any:
+        try:
+            return work(*arguments)
+        except files.WorkbookError as error:
+            return TaskFailed(str(error))
+
+    return {"actions": [reported], "targets": [target], "io": {"capture": False}} | more
+
+
+def _unchanged(task: Any, values: dict[str, Any], inputs: Callable[[], str]) -> bool:
+    """Tells doit whether a task's inputs are those of its last success, and has it remember today's."""
+    today = inputs()
+    task.value_savers.append(lambda: {"inputs": today})
+    return bool(values.get("inputs") == today)
+
+
+def _as_left(task: Any, values: dict[str, Any], run: Run, chapter: str) -> bool:
+    """Tells doit whether what a chapter left behind is still as it was."""
+    left = values.get("left")
+    return left is not None and left == changes.left_behind(run, chapter, left["models"])
+
+
+def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
+    """Executes a chapter; returns what doit shall remember.
+
+    After a failure nothing of an earlier success is left that could pass for this run's.
+    """
+    executed, moment = run.folder / f"{chapter}.ipynb", time.time()
+    failed = execution.failed(executed)
+    notebook, cells = source(chapter), len(chapters.cells(source(chapter)))
+    expected = timing.expected(chapter, run)
+    try:
+        with timing.ChapterLine(chapter, cells, expected) as line:
+            execution.execute(notebook, executed, run.parameters(notebook), line.at_cell)
+    except execution.ChapterFailed as failure:
+        for stale in (executed, executed.with_suffix(".html")):
+            stale.unlink(missing_ok=True)
+        withdraw(run.folder, chapter)
+        if not failed.exists():
+            raise
+        _export(failed)
+        raise files.WorkbookError(f"{failure}\nWhat ran is kept in {failed.with_suffix('.html')}") from None
+    failed.with_suffix(".html").unlink(missing_ok=True)
+    took.append((chapter, clock(line.seconds), expected))
+    return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
+
+
+def _export(executed: Path) -> None:
+    from helpers.publishing.exporter import export
+
+    export(executed, executed.with_suffix(".html"))
+
+
+def _index(run: Run) -> None:
+    from helpers.publishing.index import write_index
+
+    write_index(run.folder)

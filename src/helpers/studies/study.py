@@ -1,0 +1,148 @@
+"""A study and its arms: planned, priced, run one by one, resumed, and put together into one record.
+
+Each arm's result is a `Record`, as a chapter's is: measurements with intervals, fingerprints, environment, cost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+from helpers.profiles import Profile, calibrate
+from helpers.progress import clock
+from helpers.records import Record
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One cell of a study's grid.
+
+    Attributes:
+        name: unique in its study, fit for a file's name.
+        profile: its sizes; `profile.tokens` is what it trains on, and so what it costs.
+        seed: its seed.
+        settings: what else is varied, as JSON values.
+    """
+
+    name: str
+    profile: Profile
+    seed: int
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the arm's record says was asked for."""
+        return {"seed": self.seed} | self.settings
+
+    @property
+    def flops(self) -> int:
+        """Training FLOPs."""
+        return self.profile.tokens * self.profile.flops_per_token
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of arms that answers one question.
+
+    Attributes:
+        question: what is asked, in a sentence.
+        arms: plans the arms from the run's profile.
+        run_arm: runs one arm and adds what it measures to the record; it imports heavy libraries itself.
+    """
+
+    question: str
+    arms: Callable[[Profile], list[Arm]]
+    run_arm: Callable[[Arm, Record], None]
+
+
+def run_study(chapter: str, study: Study, profile: Profile, run: str = "") -> Path:
+    """Runs the arms that are not yet done, and writes the study's record.
+
+    Args:
+        chapter: the chapter that shows it.
+        study: the study.
+        profile: from which its arms are planned.
+        run: the name of the run; empty means the profile's.
+
+    Returns:
+        The record, `results/<run>/studies/<chapter>.json`. Those of the arms lie in the folder of the same name.
+    """
+    os.environ.setdefault("TQDM_DISABLE", "1")  # libraries' bars; training has a line of its own
+    goal = files.RESULTS / (run or profile.name) / "studies" / f"{chapter}.json"
+    arms, folder, gflops = study.arms(profile), goal.with_suffix(""), calibrate()
+    done = {arm: result for arm in arms if (result := _result(arm, folder))}
+    print(f"{study.question}\n" + "\n".join(_line(arm, done, gflops) for arm in arms))
+    for arm in arms:
+        to_do = [other for other in arms if other not in done]
+        if arm in to_do:
+            print(f"\n{arm.name}. {len(to_do)} arms left: {_time(to_do, done, gflops)}", flush=True)
+            record = Record(chapter, arm.profile, run, arm.parameters)
+            study.run_arm(arm, record)
+            done[arm] = record.as_dict()
+            files.write_json(folder / f"{arm.name}.json", done[arm])
+    about = {"format": 1, "chapter": chapter, "question": study.question, "profile": profile.name}
+    files.write_json(goal, about | {"arms": {arm.name: done[arm] for arm in arms}})
+    return goal
+
+
+def find_study(chapter: str, run: Path) -> Path | None:
+    """Returns the record of a chapter's study: the run's own if it has one, else the published one; None without any.
+
+    Args:
+        chapter: its name.
+        run: the run's folder.
+    """
+    places = (run / "studies" / f"{chapter}.json", files.REFERENCE / "studies" / f"{chapter}.json")
+    return next((path for path in places if path.exists()), None)
+
+
+def load_study(chapter: str, run: Path) -> dict[str, Any] | None:
+    """Reads what `find_study` finds.
+
+    Returns:
+        `question`, `profile`, `arms` (by name, each as `Record.as_dict` makes it) and `published`, which is true if it
+        is the published study's record and not this run's. None if there is none.
+    """
+    path = find_study(chapter, run)
+    if path is None:
+        return None
+    published = path.is_relative_to(files.REFERENCE)
+    return _read(path) | {"published": published}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise files.at(path, f"not valid JSON ({error})", "Delete it and run the study again.") from error
+
+
+def _result(arm: Arm, folder: Path) -> dict[str, Any] | None:
+    """Returns an arm's record if it was finished with the same sizes and settings."""
+    path = folder / f"{arm.name}.json"
+    found = _read(path) if path.exists() else {}
+    planned = json.loads(json.dumps({"sizes": asdict(arm.profile), "parameters": arm.parameters}))
+    return found if found and all(found[key] == value for key, value in planned.items()) else None
+
+
+def _line(arm: Arm, done: dict[Arm, dict[str, Any]], gflops: float) -> str:
+    """Says of an arm what it costs and, if it is done, with which version of the workbook."""
+    if arm in done:
+        state = f"done in {clock(done[arm]['cost']['seconds'])}, commit {done[arm]['environment']['commit']}"
+    else:
+        state = _time([arm], done, gflops)
+    return f"  {arm.name:<32} {arm.profile.tokens:>14,} tokens, {state}"
+
+
+def _time(arms: list[Arm], done: dict[Arm, dict[str, Any]], gflops: float) -> str:
+    """Says how long arms will take here: as long for each FLOP as those done; without any, a lower bound."""
+    if not done:
+        return f"at least {clock(sum(arm.profile.training_seconds(gflops) for arm in arms))}"
+    costs = [result["cost"] for result in done.values()]
+    spent = sum(cost["seconds"] * cost["calibration_gflops"] for cost in costs) / sum(arm.flops for arm in done)
+    return f"about {clock(spent * sum(arm.flops for arm in arms) / gflops)}"
