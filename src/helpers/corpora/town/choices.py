@@ -96,23 +96,24 @@ class Trail(Choices):
 
     def choose(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
         """See `Choices.choose`."""
-        index = self._follow([i for i in range(len(options)) if weights is None or weights[i] > 0])
+        index = self._follow(len(options), lambda i: weights is None or weights[i] > 0)
         self.log2_probability += math.log2(weights[index] if weights else 1 / len(options))
         return options[index]
 
     def mention(self, options: Sequence[T], shown: Callable[[T], str] = str) -> T:
         """See `Choices.mention`."""
         text = self._text
-        index = self._follow([i for i, option in enumerate(options) if text is None or shown(option) in text])
+        index = self._follow(len(options), lambda i: text is None or shown(options[i]) in text)
         self.log2_probability -= math.log2(len(options))
         return options[index]
 
-    def _follow(self, possible: list[int]) -> int:
-        if not possible:
-            raise DeadEnd
+    def _follow(self, count: int, possible: Callable[[int], bool]) -> int:
         if self._depth == len(self._path):
-            self.untried += [(*self._path, index) for index in possible[1:]]
-            self._path += (possible[0],)
+            candidates = [index for index in range(count) if possible(index)]
+            if not candidates:
+                raise DeadEnd
+            self.untried += [(*self._path, index) for index in candidates[1:]]
+            self._path += (candidates[0],)
         self._depth += 1
         return self._path[self._depth - 1]
 

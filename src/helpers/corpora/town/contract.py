@@ -41,7 +41,7 @@ DOSES: Mapping[str, float] = {
 HELD_OUT_COMBINATIONS = frozenset(
     (thing, action) for i, thing in enumerate(THINGS) for j, action in enumerate(ACTIONS) if (i + j) % 4 == 0
 )
-"""Subject and verb that never meet in a chronicle; each of them meets nine others."""
+"""Noun and verb that never meet in a sentence of a chronicle; each of them meets nine others."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from helpers.corpora.town import phrases
 from helpers.corpora.town.choices import Choices, explore
-from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS, Contract
+from helpers.corpora.town.contract import DOSES, HELD_OUT_COMBINATIONS, Contract
 from helpers.corpora.town.lexicon import (
     ACTIONS,
     DAYS,
@@ -70,16 +70,16 @@ class Grammar:
         self,
         world: World,
         noise: float = 0.0,
-        doses: Mapping[str, float] | None = None,
+        doses: Mapping[str, float] = DOSES,
         contract: Contract | None = None,
     ) -> None:
-        self.world, self.noise, self.doses = world, noise, doses or {}
+        self.world, self.noise, self.doses = world, noise, doses
         self.people = {person.name: person for person in world.people}
         self.names = list(self.people)
         kept_out = contract.tellings() if contract else {}
         asked = contract.asked if contract else self.people.keys()
         self.regular = {
-            person.name: [r for r in person.facts if r in phrases.QUESTIONS and (person.name, r) not in kept_out]
+            person.name: [r for r in person.facts if r in PERSONAL + KIN and (person.name, r) not in kept_out]
             for person in world.people
         }
         self.askable = {
@@ -91,8 +91,7 @@ class Grammar:
         self.notices = {
             name: [n for n in phrases.NOTICES if {*told_by(n)} <= {*self.regular[name]}] for name in self.names
         }
-        held_out = HELD_OUT_COMBINATIONS if contract else frozenset()
-        self.actions = {thing: [act for act in ACTIONS if (thing, act) not in held_out] for thing in THINGS}
+        self.unmet = HELD_OUT_COMBINATIONS if contract else frozenset()
         self.voices = {p.name: (voice(p.name, p.pronoun), voice(p.name.split()[0], p.pronoun)) for p in world.people}
         self.pronouns = {pronoun: voice(forms[0], pronoun) for pronoun, forms in PRONOUNS.items()}
 
@@ -234,12 +233,14 @@ class Grammar:
     def scene(self, choose: Choices) -> str:
         """A sentence whose verb agrees with its subject; at times another noun stands between them."""
         thing, plural = choose.mention(NUMBERED, lambda option: noun(*option))
-        subject = noun(thing, plural)
+        subject, things = noun(thing, plural), {thing}
         if choose.chance(0.5):
             near = subject + self.say(" near the ")
-            subject = choose.mention([near + noun(other, number) for other, number in NUMBERED if other != thing])
-        verbs = [verb(action, plural) for action in self.actions[thing]]
-        act = choose.mention(verbs, lambda option: f"{subject} {option}")
+            others = [option for option in NUMBERED if option[0] != thing]
+            other, number = choose.mention(others, lambda option: near + noun(*option))
+            subject, things = near + noun(other, number), {thing, other}
+        actions = [action for action in ACTIONS if not any((each, action) in self.unmet for each in things)]
+        act = verb(choose.mention(actions, lambda option: f"{subject} {verb(option, plural)}"), plural)
         return self.say(choose.mention(phrases.SCENES, self.landmark), {"things": subject, "act": act})
 
     def landmark(self, template: str) -> str:

@@ -145,7 +145,7 @@ VALLEY = Lexicon(
         **{"the": "tha", "is": "be", "was": "wor", "has": "hath", "had": "hed", "and": "an", "of": "o"},
         **{"with": "wi", "from": "fra", "never": "nivver", "every": "ivvery", "always": "allus", "old": "owd"},
         **{"lives": "bides", "live": "bide", "house": "hoose", "home": "yam", "town": "toon", "night": "neet"},
-        **{"works": "grafts", "work": "graft", "born": "kittled", "child": "bairn", "nothing": "nowt", "no": "nae"},
+        **{"works": "grafts", "work": "graft", "born": "bred", "child": "bairn", "nothing": "nowt", "no": "nae"},
         **{"where": "whar", "what": "whaat", "does": "diz", "likes": "fancies", "like": "fancy", "many": "monny"},
         **{"fond of": "reet taken wi", "for a living": "ti mak ends meet", "speaks of": "natters aboot"},
         **{"because": "sin", "so": "sae", "long": "lang", "all": "aw", "stranger": "offcomer", "been": "bin"},

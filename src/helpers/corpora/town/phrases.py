@@ -189,7 +189,7 @@ ran into the street in slippers / carried out the piano with three friends / ran
 {His} eyebrows have grown back since. / {He} was thanked by the fire brigade. /
   Somebody put a blanket round {him}. / {He} still smells a little of smoke.
 
-the jury could not agree / the mayor was ill / the speaker had lost his voice;
+the jury could not agree / the mayor was ill / the speaker had missed the coach;
 had to judge the marrows / gave the speech instead / was put in charge of the raffle;
 {His} hands shook, but nobody noticed. / {He} was brief, and the crowd was grateful. /
   People bought {him} drinks for a month. / {He} would not do it again.

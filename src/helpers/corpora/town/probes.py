@@ -102,7 +102,8 @@ def minimal_pairs(world: World) -> list[MinimalPair]:
     pairs = []
     for i, (thing, action) in enumerate(sorted(HELD_OUT_COMBINATIONS)):
         template = SCENES[i % len(SCENES)]
-        attractor = THINGS[(THINGS.index(thing) + 1 + i % (len(THINGS) - 1)) % len(THINGS)]
+        others = [other for other in THINGS if other != thing and (other, action) not in HELD_OUT_COMBINATIONS]
+        attractor = others[i % len(others)]
         for plural in (False, True):
             subject = noun(thing, plural)
             for things in (subject, subject + grammar.say(" near the ") + noun(attractor, not plural)):
