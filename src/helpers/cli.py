@@ -118,9 +118,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    from helpers.publishing.reference import publish
+    from helpers.publishing.reference import publish, state_costs
 
     publish(_folder(options.run), files.REFERENCE)
+    state_costs(files.ROOT / "README.md", files.REFERENCE)
     print(f"See {files.REFERENCE / 'README.md'}")
     return 0
 

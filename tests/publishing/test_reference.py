@@ -10,7 +10,7 @@ from handmade import cell, figure_output, measurement, results, v4, write_run
 from safetensors.torch import load_file, save_file
 
 from helpers.files import WorkbookError
-from helpers.publishing.reference import publish
+from helpers.publishing.reference import publish, state_costs
 
 
 @pytest.fixture
@@ -87,3 +87,26 @@ def test_a_run_that_is_not_whole_is_refused_and_nothing_changes(run, tmp_path, l
         publish(run, reference)
     assert contents(tmp_path / "reference") == {"README.md"}
     assert (reference / "README.md").read_text() == "as before"
+
+
+def test_the_runs_study_replaces_the_published_one_of_its_chapter_alone(run, tmp_path):
+    reference = tmp_path / "reference"
+    for folder, name, text in ((reference, "01", "old"), (reference, "03", "kept"), (run, "01", "new")):
+        (folder / "studies").mkdir(parents=True, exist_ok=True)
+        (folder / "studies" / f"{name}.json").write_text(text, encoding="utf-8")
+    publish(run, reference)
+    assert {path.name: path.read_text() for path in (reference / "studies").iterdir()} == {
+        "01.json": "new",
+        "03.json": "kept",
+    }
+
+
+def test_the_workbooks_readme_gets_the_measured_costs_and_is_else_as_it_was(run, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- costs -->\nold\n<!-- /costs -->\nafter\n", encoding="utf-8")
+    state_costs(readme, run)
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- costs -->\n")
+    assert text.endswith("<!-- /costs -->\nafter\n")
+    assert "old" not in text
+    assert "| 4:01 | 1.2 GB |" in text

@@ -136,10 +136,9 @@ class Report:
         for title, header, rows in self.tables():
             head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
             body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-            parts.append(
-                f"<table><caption>{html.escape(title)}</caption>"
-                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            )
+            table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            opened = " open" if title == "Kept" else ""
+            parts.append(f"<details{opened}><summary>{html.escape(title)}</summary>{table}</details>")
         return "\n".join(parts)
 
 

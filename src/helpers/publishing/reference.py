@@ -38,10 +38,12 @@ class Figure(NamedTuple):
 
 
 def publish(run: Path, reference: Path) -> None:
-    """Makes the published run from a finished run, whole or not at all; published studies are kept.
+    """Makes the published run from a finished run, whole or not at all.
+
+    Studies that were published before and are not in this run are kept.
 
     Args:
-        run: the run's folder: executed notebooks, pages, `index.html`, `results.json`, `models/base`.
+        run: the run's folder: executed notebooks, pages, `index.html`, `results.json`, `models/base`, `studies`.
         reference: the folder to write, usually `results/reference`.
 
     Raises:
@@ -54,12 +56,35 @@ def publish(run: Path, reference: Path) -> None:
         for name in ("results.json", "index.html", *(f"{chapter.name}.html" for chapter in notebooks)):
             shutil.copyfile(run / name, partial / name)
         _copy_base_model(run / "models" / "base", partial / "models" / "base")
-        if (reference / "studies").exists():
-            shutil.copytree(reference / "studies", partial / "studies")
+        (partial / "studies").mkdir()
+        for study in [*reference.glob("studies/*.json"), *run.glob("studies/*.json")]:  # the run's own come last
+            shutil.copyfile(study, partial / "studies" / study.name)
         figures = {
             chapter: _write_figures(notebook, chapter, partial / "figures") for chapter, notebook in notebooks.items()
         }
         files.write_text(partial / "README.md", _readme(results, figures))
+
+
+def state_costs(readme: Path, reference: Path) -> None:
+    """Writes what the published run cost into the workbook's README, between the comments that mark the place.
+
+    Args:
+        readme: the README; it has the lines `<!-- costs -->` and `<!-- /costs -->`.
+        reference: the published run.
+    """
+    results = records.load_results(reference)["chapters"]
+    environment = next(iter(results.values()))["environment"]
+    rows = [
+        f"| {chapter} | {record['profile']} | {clock(record['cost']['seconds'])} | "
+        f"{record['cost']['peak_memory_mb'] / 1000:.1f} GB |"
+        for chapter, record in results.items()
+    ]
+    machine = f"{environment['threads']} threads of {_markdown(environment['processor'])}"
+    head = ["| chapter | profile | minutes | memory |", "|---|---|--:|--:|"]
+    block = "\n".join([f"Measured in the published run, on {machine}:", "", *head, *rows])
+    text = readme.read_text(encoding="utf-8")
+    marked = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
+    files.write_text(readme, marked.sub(lambda found: f"{found[1]}{block}\n{found[2]}", text))
 
 
 def _whole(chapter: chapters.Chapter, run: Path, results: dict[str, Any]) -> Any:

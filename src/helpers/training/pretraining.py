@@ -68,7 +68,8 @@ class _Watch(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
-        self.progress.advance(self.tokens_per_step, f"loss {losses[0]:.2f}" if losses else "")
+        left = self.progress.total - self.progress.done  # the last batch may be smaller
+        self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f}" if losses else "")
         self._look_at(state.global_step)
 
     def _look_at(self, step: int) -> None:
@@ -120,7 +121,7 @@ def pretrain(
 
     tokens = len(blocks) * profile.context
     with tempfile.TemporaryDirectory() as scratch, Progress("training", tokens, "tokens") as line:
-        watch = _Watch(line, -(-tokens // steps), milestones, look_in_evaluation)
+        watch = _Watch(line, batch_of(profile) * profile.context, milestones, look_in_evaluation)
         defaults = {"output_dir": scratch, "save_strategy": "no", "report_to": "none"}
         trainer = Trainer(
             model=model,
@@ -165,7 +166,7 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
         profile: gives the batch.
 
     Returns:
-        A sentence with parameters, tokens, FLOPs and expected minutes on this machine.
+        Two lines with parameters, tokens, FLOPs and expected minutes on this machine.
     """
     trial: torch.nn.Module = copy.deepcopy(model)
     trial.to(device()).train()
@@ -180,7 +181,5 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
         seconds.append(time.perf_counter() - start)
     tokens = len(blocks) * profile.context
     expected = min(seconds) * steps_of(blocks, profile)  # the first steps are warming up
-    return (
-        f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs: "
-        f"about {clock(expected)} on this machine ({device().type})"
-    )
+    size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs"
+    return f"{size}\nexpected on this machine ({device().type}): {clock(expected)}"
