@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers.files import WorkbookError
 
-BYTES_PER_TOKEN = 3.5
+BYTES_PER_TOKEN = 3.2
 """Bytes of text in a token of ours, about; a chapter measures it exactly."""
 
 UTILISATION = 0.4

@@ -35,7 +35,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
 
 
 def _cluster_sums(
-    values: Sequence[float], clusters: Sequence[Hashable]
+    values: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]
 ) -> np.ndarray:  # (clusters,), in order of first appearance
     index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     rows = np.array([index[cluster] for cluster in clusters])
@@ -43,8 +43,8 @@ def _cluster_sums(
 
 
 def ratio_interval(
-    numerators: Sequence[float],
-    denominators: Sequence[float],
+    numerators: Sequence[float] | np.ndarray,
+    denominators: Sequence[float] | np.ndarray,
     clusters: Sequence[Hashable],
     seed: int = 0,
 ) -> Interval:

@@ -135,7 +135,7 @@ def pretrain(
         seconds = time.perf_counter() - start - watch.looked_seconds
     model.eval()
     noted = {entry["step"]: entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
-    return TrainingLog(list(noted), list(noted.values()), tokens, seconds)
+    return TrainingLog([int(step) for step in noted], list(noted.values()), tokens, seconds)
 
 
 def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
