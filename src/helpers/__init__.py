@@ -6,4 +6,8 @@ The modules are listed in the order in which data flows through them; each impor
 where they are used, so that `import helpers` and `python -m helpers --help` are quick.
 """
 
+import warnings
+
+warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's wish for ipywidgets, whose bars are blank in a page
+
 __version__ = "0.1.0"

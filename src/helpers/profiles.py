@@ -137,7 +137,7 @@ PROFILES = {
 }
 
 
-def load_profile(name: str, **overrides: Any) -> Profile:
+def load_profile(name: str, /, **overrides: Any) -> Profile:
     """Returns the profile of that name, with single values overridden.
 
     Args:

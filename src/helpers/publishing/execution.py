@@ -7,16 +7,22 @@ executed notebook only on success. What ran of a failed notebook is kept beside 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
 
 from helpers import files
 from helpers.publishing import chapters
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 START_SECONDS = 120
 """How long a kernel may take to start: a laptop that does other things needs more than papermill's minute."""
@@ -27,6 +33,13 @@ LAST_LINES = 6
 
 class ChapterFailed(files.WorkbookError):
     """A notebook did not run to its end: the message names it, the cell and the error."""
+
+
+class _QuietKernel(AsyncKernelManager):
+    """A kernel without its log, a traceback whenever it is stopped. What cells write to stderr is in the notebook."""
+
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # the parent's is async, untyped
+        await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
 
 def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Callable[[int, str], None]) -> None:
@@ -41,11 +54,6 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
     Raises:
         ChapterFailed: a cell stopped with an error, or the kernel died or did not start. What ran is kept.
     """
-    import papermill
-    from nbclient.exceptions import CellTimeoutError
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
     goal.parent.mkdir(parents=True, exist_ok=True)
     partial, kept = goal.with_name(f".{goal.stem}.partial.ipynb"), failed(goal)
     where = {cell.get("id"): place for cell, place in zip(chapters.cells(source), _places(source), strict=True)}
@@ -69,11 +77,11 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
                 start_timeout=START_SECONDS,
                 on_cell_start=started,
                 coalesce_streams=True,
-                config=Config(KernelManager={"transport_encryption": "auto"}),  # without it, kernels write a warning
+                kernel_manager_class=_QuietKernel,
             )
         partial.replace(goal)
         kept.unlink(missing_ok=True)
-    except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # a dead kernel is a RuntimeError
+    except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: the kernel died
         message = _message(source, last, error)
         _keep(partial, kept, message)
         raise ChapterFailed(message) from None
@@ -119,13 +127,12 @@ def _environment(parameters: dict[str, Any]) -> Iterator[None]:
 
 def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str:
     """Says where a notebook failed and with what, then the last lines of the traceback."""
-    from nbconvert.filters import strip_ansi
-    from papermill.exceptions import PapermillExecutionError
-
     place = source.name
     if last:
         number, heading = last[0]
         place += f", cell {number}" + (f" (under '{heading}')" if heading else "")
+    if isinstance(error, DeadKernelError):
+        return f"{place}: the kernel died. Most often the machine ran out of memory: use a smaller profile."
     if not isinstance(error, PapermillExecutionError):
         return f"{place}: {type(error).__name__}: {error}"
     lines = strip_ansi("\n".join(error.traceback)).splitlines()[-LAST_LINES:]
@@ -134,8 +141,6 @@ def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str
 
 def _keep(partial: Path, kept: Path, message: str) -> None:
     """Keeps what ran, marked as not whole; nothing, if not even the first cell was begun."""
-    import nbformat
-
     if partial.exists():
         notebook = nbformat.read(partial, as_version=4)
         notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}

@@ -20,7 +20,7 @@ from doit.reporter import ZeroReporter
 
 from helpers import files
 from helpers.progress import clock
-from helpers.publishing import changes, chapters, execution, timing
+from helpers.publishing import changes, chapters, timing
 from helpers.publishing.run import Run
 from helpers.records import withdraw
 
@@ -149,6 +149,8 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
 
     After a failure nothing of an earlier success is left that could pass for this run's.
     """
+    from helpers.publishing import execution
+
     executed, moment = run.folder / f"{chapter}.ipynb", time.time()
     failed = execution.failed(executed)
     notebook, cells = source(chapter), len(chapters.cells(source(chapter)))

@@ -1,0 +1,86 @@
+"""A study survives being stopped: what is finished is kept, the rest is done, and one record comes of it."""
+
+import json
+
+import pytest
+
+from helpers import files
+from helpers.files import fingerprint
+from helpers.profiles import load_profile
+from helpers.studies import Arm, Study, find_study, load_study, run_study
+
+SMOKE = load_profile("smoke")
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "RESULTS", tmp_path)
+    monkeypatch.setattr(files, "REFERENCE", tmp_path / "reference")
+    return tmp_path
+
+
+class Toy:
+    """Three seeds of a training that takes no time; `ran` has the arms that were run."""
+
+    def __init__(self, stop_at=""):
+        self.ran, self.stop_at = [], stop_at
+        self.study = Study("Does the seed matter?", self.arms, self.run_arm)
+
+    def arms(self, profile):
+        return [Arm(f"seed-{seed}", profile, seed, {"order": ["shuffled"]}) for seed in range(3)]
+
+    def run_arm(self, arm, record):
+        if arm.name == self.stop_at:
+            raise KeyboardInterrupt
+        self.ran.append(arm.name)
+        record.measure("loss", 1 + arm.seed / 10, "bits per byte")
+        record.fingerprints["weights"] = fingerprint([arm.name])
+
+
+def test_a_stopped_study_goes_on_where_it_stopped(results, capsys):
+    first = Toy(stop_at="seed-1")
+    with pytest.raises(KeyboardInterrupt):
+        run_study("01_first", first.study, SMOKE)
+    assert find_study("01_first", results / "smoke") is None
+    assert [path.name for path in (results / "smoke" / "studies" / "01_first").iterdir()] == ["seed-0.json"]
+
+    second = Toy()
+    path = run_study("01_first", second.study, SMOKE)
+    assert second.ran == ["seed-1", "seed-2"]
+    assert f"{SMOKE.tokens:,} tokens, done in 0:00" in capsys.readouterr().out
+    record = json.loads(path.read_text())
+    assert [arm["measurements"]["loss"]["value"] for arm in record["arms"].values()] == [1.0, 1.1, 1.2]
+    for arm in record["arms"].values():
+        assert arm["environment"]["python"]
+        assert arm["cost"]["calibration_gflops"] > 0
+        assert arm["fingerprints"]["weights"]
+    third = Toy()
+    run_study("01_first", third.study, SMOKE)
+    assert third.ran == []
+
+
+def test_an_arm_of_other_sizes_is_run_anew(results):
+    run_study("01_first", Toy().study, SMOKE, "mine")
+    again = Toy()
+    run_study("01_first", again.study, load_profile("smoke", tokens=5000), "mine")
+    assert again.ran == ["seed-0", "seed-1", "seed-2"]
+
+
+def test_cost_is_said_before_it_is_spent(results, capsys):
+    def check(arm, record):
+        shown = capsys.readouterr().out
+        assert "3 arms left: at least 0:" in shown or "arms left: about 0:" in shown
+
+    run_study("01_first", Study("?", Toy().arms, check), SMOKE)
+
+
+def test_a_chapter_shows_its_runs_own_study_before_the_published_one(results):
+    mine = results / "mine"
+    assert load_study("01_first", mine) is None
+    files.write_json(results / "reference" / "studies" / "01_first.json", {"question": "published?"})
+    assert load_study("01_first", mine) == {"question": "published?", "published": True}
+    files.write_json(mine / "studies" / "01_first.json", {"question": "mine?"})
+    assert load_study("01_first", mine) == {"question": "mine?", "published": False}
+    (mine / "studies" / "01_first.json").write_text("{")
+    with pytest.raises(files.WorkbookError, match="not valid JSON"):
+        load_study("01_first", mine)

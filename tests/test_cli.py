@@ -1,0 +1,79 @@
+"""The command line: a mistake gets one clear line and status 2, never a traceback."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from helpers import files, studies
+from helpers.cli import main
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "RESULTS", tmp_path)
+    monkeypatch.setattr(files, "REFERENCE", tmp_path / "reference")
+    for run, value in (("mine", 1.5), ("reference", 1.25)):
+        loss = {"name": "loss", "value": value, "unit": "bits", "interval": None, "n": None, "seeds": [], "null": None}
+        environment = {"python": "3.12", "libraries": {}, "commit": run}
+        chapter = {"measurements": {"loss": loss}, "verdicts": {}, "sizes": {}, "parameters": {}, "fingerprints": {}}
+        files.write_json(
+            tmp_path / run / "results.json",
+            {"format": 1, "chapters": {"01_pretraining": chapter | {"environment": environment}}},
+        )
+    return tmp_path
+
+
+def test_help_names_every_command():
+    shown = subprocess.run([sys.executable, "-m", "helpers", "--help"], capture_output=True, text=True, check=True)
+    assert all(command in shown.stdout for command in ("run", "study", "compare", "publish", "export", "report"))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("run 1 --profile smoke --set SEED", "write it as KEY=VALUE"),
+        ("run 1 --profile smoke --set seed=3", "parameter 'seed' is unknown. Known: SEED,"),
+        ("run 1 --profile smoke --set tokens=many", "tokens='many' must be of type int"),
+        ("run 77 --profile smoke", "chapter '77' is unknown here. Known: 01_"),
+        ("run --name reference", "is the published run"),
+        ("study 77", "chapter '77' is unknown here. Known: "),
+        ("compare nowhere", "nowhere: there is no such record"),
+        ("publish nowhere", "nowhere: there is no such record"),
+        ("export nowhere.ipynb", "nowhere.ipynb: there is no such notebook"),
+        ("report nowhere.txt", "nowhere.txt"),
+    ],
+)
+def test_a_mistake_is_told_in_one_message(command, message, results, capsys):
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_a_run_is_compared_with_the_published_one_by_default(results, capsys):
+    assert main(["compare", "mine"]) == 0
+    shown = capsys.readouterr().out
+    assert "1.5" in shown
+    assert "1.25" in shown
+    assert main(["compare", "mine", str(results / "mine")]) == 0
+    assert "1 identical" in capsys.readouterr().out
+
+
+def test_a_corpus_is_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": f"Text number {i}."}) + "\n" for i in range(50)))
+    assert main(["report", str(tmp_path / "texts.jsonl")]) == 0
+    assert "texts.jsonl" in capsys.readouterr().out
+
+
+def test_ctrl_c_has_its_own_status(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(studies.STUDIES, "01_pretraining", None)
+    monkeypatch.setattr(studies, "run_study", interrupted)
+    assert main(["study", "1"]) == 130
+    assert "Stopped" in capsys.readouterr().err
