@@ -1,9 +1,9 @@
 """Helpers of the workbook *Raising a Language Model*.
 
 The modules are listed in the order in which data flows through them; each imports only from those before it:
-`files`, `profiles`, `records`, `statistics`, `corpora`, `tokenization`, `models`, `training`, `generation`,
-`evaluation`, `plotting`, `publishing`. Importing this package loads none of them: heavy libraries come in
-where they are used, so that `import helpers` and `python -m helpers --help` are quick.
+`files`, `progress`, `profiles`, `records`, `claims`, `statistics`, `exercises`, `corpora`, `tokenization`, `models`,
+`training`, `generation`, `evaluation`, `plotting`, `studies`, `publishing`, `cli`. Importing this package loads none of
+them: heavy libraries come in where they are used, so that `import helpers` and `python -m helpers --help` are quick.
 """
 
 import warnings
