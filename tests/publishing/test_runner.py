@@ -175,6 +175,9 @@ def test_an_unknown_parameter_is_an_error_before_anything_runs(workbook):
     with pytest.raises(files.WorkbookError, match=r"chapter '07' is unknown here. Known: 01_first"):
         run_workbook(Run("smoke"), ["07"])
     assert not (Run("smoke").folder).exists()
+    files.write_text(Run("smoke").folder / "results.json", "{")
+    with pytest.raises(files.WorkbookError, match="not valid JSON"):
+        run_workbook(Run("smoke"))
 
 
 @pytest.mark.parametrize("name", ["reference", "../elsewhere", "a/b", ".hidden"])

@@ -25,7 +25,7 @@ def inputs(run: Run, chapter: str) -> str:
     That is: the sources of its cells, the helpers, the versions of Python and of the libraries, its parameters and the
     reader's files that they name, what earlier chapters of the run found, and the study that it shows.
     """
-    notebook = files.NOTEBOOKS / f"{chapter}.ipynb"
+    notebook = chapters.source(chapter)
     parameters = run.parameters(notebook)
     study = find_study(chapter, run.folder)
     earlier = [other.name for other in chapters.chapters() if other.name < chapter]

@@ -50,6 +50,11 @@ def read(path: Path) -> NotebookNode:
         raise files.at(path, "not a notebook", "Restore it from git, or run the chapter again.") from error
 
 
+def source(name: str) -> Path:
+    """Returns the notebook of the chapter of that name."""
+    return files.NOTEBOOKS / f"{name}.ipynb"
+
+
 def cells(path: Path) -> list[dict[str, Any]]:
     """Reads a notebook's cells as plain JSON, each `source` as one string.
 

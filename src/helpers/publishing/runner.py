@@ -43,24 +43,19 @@ def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
         WorkbookError: a chapter or a setting is unknown; nothing is executed then.
     """
     known = [chapter.name for chapter in chapters.chapters()]
-    chosen = [chapters.find(name, known) for name in names] or known
+    chosen = sorted({chapters.find(name, known) for name in names}) or known
     for chapter in chosen:
-        run.parameters(source(chapter))
+        changes.inputs(run, chapter)  # raises now what would otherwise come half-way
     took: Took = []
     print(f"Profile {run.profile_name}, chapters {', '.join(chosen)}, into {run.folder}", flush=True)
     dodo = {"DOIT_CONFIG": settings(run), "task_chapters": lambda: tasks(run, took)}
     complete = DoitMain(ModuleTaskLoader(dodo), config_filenames=()).run(["run", *chosen, "index"]) == 0
     if took:
-        print("\n".join(f"{chapter:<32} took {took:>7}, expected {time}" for chapter, took, time in took))
+        print("\n".join(f"{chapter:<32} took {taken:>7}, expected {expected}" for chapter, taken, expected in took))
     if not complete:
         _index(run)
     print(f"See {run.folder / 'index.html'}")
     return complete
-
-
-def source(chapter: str) -> Path:
-    """Returns a chapter's notebook."""
-    return files.NOTEBOOKS / f"{chapter}.ipynb"
 
 
 def settings(run: Run) -> dict[str, Any]:
@@ -153,10 +148,10 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
 
     executed, moment = run.folder / f"{chapter}.ipynb", time.time()
     failed = execution.failed(executed)
-    notebook, cells = source(chapter), len(chapters.cells(source(chapter)))
+    notebook = chapters.source(chapter)
     expected = timing.expected(chapter, run)
     try:
-        with timing.ChapterLine(chapter, cells, expected) as line:
+        with timing.ChapterLine(chapter, len(chapters.cells(notebook)), expected) as line:
             execution.execute(notebook, executed, run.parameters(notebook), line.at_cell)
     except execution.ChapterFailed as failure:
         for stale in (executed, executed.with_suffix(".html")):
