@@ -18,11 +18,10 @@ from doit.doit_cmd import DoitMain
 from doit.exceptions import BaseFail, TaskFailed
 from doit.reporter import ZeroReporter
 
-from helpers import files
+from helpers import files, records
 from helpers.progress import clock
 from helpers.publishing import changes, chapters, timing
 from helpers.publishing.run import Run
-from helpers.records import withdraw
 
 Task = dict[str, Any]
 Took = list[tuple[str, str, str]]
@@ -140,30 +139,39 @@ def _as_left(task: Any, values: dict[str, Any], run: Run, chapter: str) -> bool:
 
 
 def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
-    """Executes a chapter; returns what doit shall remember.
-
-    After a failure nothing of an earlier success is left that could pass for this run's.
-    """
+    """Executes a chapter; returns what doit shall remember."""
     from helpers.publishing import execution
 
-    executed, moment = run.folder / f"{chapter}.ipynb", time.time()
-    failed = execution.failed(executed)
-    notebook = chapters.source(chapter)
+    notebook, executed, moment = chapters.source(chapter), run.folder / f"{chapter}.ipynb", time.time()
+    kept = execution.failed(executed)
     expected = timing.expected(chapter, run)
     try:
         with timing.ChapterLine(chapter, len(chapters.cells(notebook)), expected) as line:
             execution.execute(notebook, executed, run.parameters(notebook), line.at_cell)
     except execution.ChapterFailed as failure:
-        for stale in (executed, executed.with_suffix(".html")):
-            stale.unlink(missing_ok=True)
-        withdraw(run.folder, chapter)
-        if not failed.exists():
-            raise
-        _export(failed)
-        raise files.WorkbookError(f"{failure}\nWhat ran is kept in {failed.with_suffix('.html')}") from None
-    failed.with_suffix(".html").unlink(missing_ok=True)
+        _withdraw(run, chapter)
+        raise files.WorkbookError(f"{failure}\n{_show_failed(kept)}") from None
+    kept.with_suffix(".html").unlink(missing_ok=True)
     took.append((chapter, clock(line.seconds), expected))
     return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
+
+
+def _withdraw(run: Run, chapter: str) -> None:
+    """Removes what an earlier success left and could pass for this run's: executed notebook, page and record."""
+    for ending in (".ipynb", ".html"):
+        (run.folder / f"{chapter}{ending}").unlink(missing_ok=True)
+    records.withdraw(run.folder, chapter)
+
+
+def _show_failed(kept: Path) -> str:
+    """Makes a page of what ran of a failed chapter and says where it is; if no page can be made, where the notebook is."""
+    if not kept.exists():
+        return "No cell was executed."
+    try:
+        _export(kept)
+    except files.WorkbookError:
+        return f"What ran is kept in {kept}"
+    return f"What ran is kept in {kept.with_suffix('.html')}"
 
 
 def _export(executed: Path) -> None:
