@@ -164,7 +164,7 @@ def _withdraw(run: Run, chapter: str) -> None:
 
 
 def _show_failed(kept: Path) -> str:
-    """Makes a page of what ran of a failed chapter and says where it is; if no page can be made, where the notebook is."""
+    """Makes a page of what ran of a failed chapter and says where it is, or else where the notebook is."""
     if not kept.exists():
         return "No cell was executed."
     try:
