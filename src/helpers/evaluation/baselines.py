@@ -121,7 +121,7 @@ def _smoothed(keys: np.ndarray, counts: np.ndarray, prefix: np.ndarray, prefixes
     return _Order(keys, counts, totals, backoff, discounts)
 
 
-XZ_PARTS = 6
+XZ_PARTS = 4
 """Parts into which held-out text is divided for xz, which cannot price a single document."""
 
 

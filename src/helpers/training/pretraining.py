@@ -7,6 +7,7 @@ model on the way. Callbacks and arguments of the Trainer can be passed on and wo
 from __future__ import annotations
 
 import copy
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 WARM_UP, DECAY = 0.05, 0.4
 """Shares of all steps; between them the rate is stable (Hu et al. 2024, MiniCPM, section 4)."""
+
+TRIAL_SECONDS = 3.0
+"""For how long steps are tried out before a run is priced."""
 
 LOG_EVERY = 10
 """Steps over which the training loss is averaged."""
@@ -158,7 +162,7 @@ def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
 
 
 def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> str:
-    """Says what a pretraining run will cost here, from three real steps on a copy of the model.
+    """Says what a pretraining run will cost here, from a few seconds of real steps on a copy of the model.
 
     Args:
         model: the model to be trained; not changed.
@@ -172,14 +176,14 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
     trial.to(device()).train()
     optimizer = torch.optim.AdamW(trial.parameters())
     rows = blocks[: batch_of(profile)]
-    seconds = []
-    for _ in range(3):
+    seconds: list[float] = []
+    while sum(seconds) < TRIAL_SECONDS or len(seconds) < 3:
         start = time.perf_counter()
         trial(**{name: tensor.to(device()) for name, tensor in rows.items()}, use_cache=False).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
     tokens = len(blocks) * profile.context
-    expected = min(seconds) * steps_of(blocks, profile)  # the first steps are warming up
+    expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
     size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs"
     return f"{size}\nexpected on this machine ({device().type}): {clock(expected)}"
