@@ -27,7 +27,7 @@ class Progress:
         self.note = ""
         self._start = self._shown = time.perf_counter()
         self._width = 0
-        self._overwrites = sys.stdout.isatty() or "ipykernel" in sys.modules
+        self._overwrites = sys.stdout.isatty() or type(sys.stdout).__module__ == "ipykernel.iostream"
 
     def __enter__(self) -> Progress:
         self._draw(f"{self.label}: 0 of {self.total:,} {self.unit}")
