@@ -6,7 +6,7 @@ from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.studies.study import Arm, Study
 
-SEEDS = 5
+SEEDS = 3
 
 
 def _arms(profile: Profile) -> list[Arm]:
