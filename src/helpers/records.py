@@ -275,6 +275,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        "accelerator": _accelerator(),
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "commit": _commit(),
@@ -294,6 +295,16 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor()
+
+
+def _accelerator() -> str:
+    """Returns the device that torch computes on, beside the processor; empty without one, or without torch."""
+    torch = sys.modules.get("torch")  # a process that has not imported it has not computed with it
+    if torch is None:
+        return ""
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    return "mps" if torch.backends.mps.is_available() else ""
 
 
 def _commit() -> str:

@@ -170,7 +170,7 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
         profile: gives the batch.
 
     Returns:
-        Two lines with parameters, tokens, FLOPs and expected minutes on this machine.
+        A few lines with parameters, tokens, FLOPs and expected minutes on this machine.
     """
     trial: torch.nn.Module = copy.deepcopy(model)
     trial.to(device()).train()
@@ -186,4 +186,7 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
     size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs"
-    return f"{size}\nexpected on this machine ({device().type}): {clock(expected)}"
+    lines = [size, f"expected on this machine ({device().type}): {clock(expected)}"]
+    if device().type != "cpu":
+        lines.append("The published numbers are a CPU's: yours will differ in their last digits, and may by more.")
+    return "\n".join(lines)
