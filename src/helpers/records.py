@@ -276,7 +276,7 @@ def environment() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "accelerator": _accelerator(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": _threads(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "commit": _commit(),
     }
@@ -295,6 +295,13 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor()
+
+
+def _threads() -> int:
+    """Returns the threads that torch computes with: one a core, unless the environment says fewer."""
+    if wanted := os.environ.get("OMP_NUM_THREADS"):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _accelerator() -> str:
