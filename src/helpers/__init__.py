@@ -9,7 +9,7 @@ them: heavy libraries come in where they are used, so that `import helpers` and 
 import os
 import warnings
 
-# Threads of torch that wait for one another sleep instead of spinning. It must be set before torch is loaded, and kernels
+# Threads of torch that wait for one another sleep instead of spinning. It must be set before torch is loaded; kernels
 # inherit it. On a machine that other work keeps busy, training a small model is four to ten times as fast for it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
