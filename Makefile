@@ -20,7 +20,7 @@ check: .venv/installed
 	$(BIN)/nbstripout --verify --keep-id --extra-keys metadata.language_info notebooks/*.ipynb
 
 lab: .venv/installed
-	JUPYTER_PREFER_ENV_PATH=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab notebooks
+	JUPYTER_PREFER_ENV_PATH=1 $(BIN)/jupyter lab notebooks
 
 # Results stay.
 clean:

@@ -6,12 +6,7 @@ The modules are listed in the order in which data flows through them; each impor
 them: heavy libraries come in where they are used, so that `import helpers` and `python -m helpers --help` are quick.
 """
 
-import os
 import warnings
-
-# Threads of torch that wait for one another sleep instead of spinning. It must be set before torch is loaded; kernels
-# inherit it. On a machine that other work keeps busy, training a small model is four to ten times as fast for it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's wish for ipywidgets, whose bars are blank in a page
 
