@@ -35,7 +35,7 @@ def test_text_cannot_pose_as_a_special_token(tokenizer, text, special):
 def test_saved_tokenizer_opens_with_transformers_and_is_the_same(tokenizer, tmp_path):
     from transformers import AutoTokenizer
 
-    tokenization.save_tokenizer(tokenizer, tmp_path / "tokenizer")
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
     opened = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
     assert type(opened).__name__ == type(tokenizer).__name__
     assert opened("The river <|end|> 東京", add_special_tokens=False) == tokenizer(

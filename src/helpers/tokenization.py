@@ -6,7 +6,6 @@ Left out: nothing is lower-cased, normalised or stripped, so decoding gives back
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,12 +73,6 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
-
-
-def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Saves the tokenizer as a folder that `AutoTokenizer.from_pretrained` opens; whole or not at all."""
-    with files.replacing(folder) as partial:
-        tokenizer.save_pretrained(partial)
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
