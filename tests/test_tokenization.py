@@ -1,8 +1,11 @@
 """Every text must come back byte for byte; packing must waste nothing and let nothing leak."""
 
+from itertools import cycle, islice
+
 import numpy as np
 import pytest
 import torch
+from datasets import IterableDataset
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,3 +101,37 @@ def test_one_short_document_is_a_block_and_none_is_an_error(tokenizer):
     assert len(tokenization.pack(tokenization.encode_documents(tokenizer, ["short"]), context=256)) == 1
     with pytest.raises(WorkbookError, match="no documents"):
         tokenization.pack([], context=256)
+
+
+def rows(texts):
+    return IterableDataset.from_generator(lambda: ({"text": text} for text in texts))
+
+
+@pytest.mark.parametrize("together", [1, 300, 1 << 18])
+def test_a_stream_is_packed_into_the_same_blocks(tokenizer, monkeypatch, together):
+    monkeypatch.setattr(tokenization, "ENCODED_AT_ONCE", together)
+    texts = [*TEXTS[:7], "The river runs past the mill. " * 30, "", *TEXTS[:20]]  # one is longer than several blocks
+    encoded = tokenization.encode_documents(tokenizer, texts)
+    whole = tokenization.pack(encoded, context=16)
+    streamed = list(tokenization.pack_stream(rows(texts), tokenizer, context=16))
+    assert sum(map(len, encoded)) % 16
+    assert len(streamed) == len(whole) - 1
+    for block, expected in zip(streamed, whole, strict=False):
+        assert set(block) == set(expected)
+        assert all(torch.equal(block[name], expected[name]) for name in expected)
+
+
+def test_a_stream_that_ends_with_a_full_block_loses_nothing(tokenizer):
+    length = len(tokenization.encode_documents(tokenizer, TEXTS[:1])[0])
+    assert len(list(tokenization.pack_stream(rows(TEXTS[:1] * 6), tokenizer, context=2 * length))) == 3
+
+
+def test_an_endless_stream_is_packed_as_it_comes(tokenizer, monkeypatch):
+    monkeypatch.setattr(tokenization, "ENCODED_AT_ONCE", 300)
+    blocks = tokenization.pack_stream(rows(cycle(TEXTS)), tokenizer, context=16)
+    assert [block["labels"].shape for block in islice(blocks, 3)] == [(16,)] * 3
+
+
+def test_a_stream_that_fills_no_block_is_an_error(tokenizer):
+    with pytest.raises(WorkbookError, match=r"have 0 tokens in all, a block has 16.*smaller context"):
+        list(tokenization.pack_stream(rows([]), tokenizer, context=16))

@@ -1,6 +1,7 @@
 """What is being raised? Small models made from transformers' own configurations, or any model of the Hub.
 
-A small Llama (Touvron et al. 2023: rotary positions, RMS norm, gated feed-forward) for next-token prediction, and a
+A small Qwen3 (Yang et al. 2025: Llama's rotary positions, RMS norm and gated feed-forward, and normalised queries and
+keys, with which a small model learns faster) for next-token prediction, and a
 ModernBERT (Warner et al. 2024: the same parts, looking both ways) of the same size for masked prediction. Both are
 opened by `from_pretrained` without any code of ours.
 """
@@ -28,17 +29,18 @@ def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
         seed: of the initial weights.
 
     Returns:
-        A `LlamaForCausalLM` in float32, its output layer tied to its embedding.
+        A `Qwen3ForCausalLM` in float32, its output layer tied to its embedding.
     """
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    config = LlamaConfig(
+    config = Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=profile.hidden_size,
         intermediate_size=profile.intermediate_size,
         num_hidden_layers=profile.n_layer,
         num_attention_heads=profile.n_head,
         num_key_value_heads=profile.n_head,
+        head_dim=profile.hidden_size // profile.n_head,
         max_position_embeddings=profile.context,
         # The default of 0.02 is for widths of a thousand; on narrow models it wastes the first hundred steps.
         initializer_range=profile.hidden_size**-0.5,
@@ -49,7 +51,7 @@ def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
+        return Qwen3ForCausalLM(config)
 
 
 def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:

@@ -33,7 +33,8 @@ class Profile:
         context: tokens that the model sees at once.
         tokens: tokens of the base pretraining run, to within a few per cent: text is written and mixed by bytes.
         batch_tokens: tokens of an optimizer step.
-        learning_rate: peak learning rate of the base run.
+        matrix_learning_rate: peak learning rate of the matrices inside the blocks, in the base run (Muon's).
+        learning_rate: peak learning rate of everything else in the base run (Adam's).
         packages: the packages whose docstrings are read; empty means all that are pinned.
         pydocs_share: share of pydocs, by bytes, in the pretraining mix; the rest is the town.
         people: inhabitants of the town.
@@ -49,6 +50,7 @@ class Profile:
     context: int
     tokens: int
     batch_tokens: int
+    matrix_learning_rate: float
     learning_rate: float
     packages: tuple[str, ...]
     pydocs_share: float
@@ -95,7 +97,8 @@ PROFILES = {
         context=128,
         tokens=65_536,
         batch_tokens=1024,
-        learning_rate=6e-3,
+        matrix_learning_rate=0.04,
+        learning_rate=0.03,
         packages=("python",),
         pydocs_share=0.5,
         people=60,
@@ -111,7 +114,8 @@ PROFILES = {
         context=256,
         tokens=900_000,
         batch_tokens=1024,
-        learning_rate=4e-3,
+        matrix_learning_rate=0.04,
+        learning_rate=0.03,
         packages=(),
         pydocs_share=0.5,
         people=240,
@@ -127,7 +131,8 @@ PROFILES = {
         context=512,
         tokens=100_000_000,
         batch_tokens=65_536,
-        learning_rate=1.5e-3,
+        matrix_learning_rate=0.02,
+        learning_rate=0.01,
         packages=(),
         pydocs_share=0.5,
         people=2000,

@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self.label, self.total, self.unit = label, total, unit
-        self.done = 0
+        self.done = self._before = 0
         self.note = ""
         self._start = self._shown = time.perf_counter()
         self._width = 0
@@ -32,6 +32,10 @@ class Progress:
     def __enter__(self) -> Progress:
         self._draw(f"{self.label}: 0 of {self.total:,} {self.unit}")
         return self
+
+    def resume(self, done: int) -> None:
+        """Counts units as done before, by an earlier process: they are not part of the rate."""
+        self.done = self._before = done
 
     def advance(self, units: int = 1, note: str = "") -> None:
         """Counts units as done; the line is drawn at most twice a second.
@@ -45,13 +49,13 @@ class Progress:
         now = time.perf_counter()
         if now - self._shown >= 0.5:
             self._shown = now
-            rate = self.done / (now - self._start)
+            rate = (self.done - self._before) / (now - self._start)
             left = (self.total - self.done) / max(rate, 1e-9)
             self._draw(f"{self._so_far(rate)}, {clock(left)} left")
 
     def __exit__(self, *_: object) -> None:
         elapsed = time.perf_counter() - self._start
-        line = f"{self._so_far(self.done / max(elapsed, 1e-9))}, took {clock(elapsed)}"
+        line = f"{self._so_far((self.done - self._before) / max(elapsed, 1e-9))}, took {clock(elapsed)}"
         print(("\r" if self._overwrites else "") + line.ljust(self._width), flush=True)
 
     def _so_far(self, rate: float) -> str:

@@ -5,7 +5,7 @@ Left out: nothing is lower-cased, normalised or stripped, so decoding gives back
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from helpers import files
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
     from transformers import PreTrainedTokenizerFast
 
 BEGIN, END, PAD, MASK = "<|begin|>", "<|end|>", "<|pad|>", "<|mask|>"
@@ -32,6 +32,9 @@ CHAT_TEMPLATE = (
 
 IGNORED = -100
 """The label that the loss of torch and transformers leaves out."""
+
+ENCODED_AT_ONCE = 1 << 18
+"""Characters of the documents that a stream encodes together: enough for all cores, little for the memory."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -113,12 +116,74 @@ def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
     if not arrays:
         raise files.WorkbookError("There is nothing to pack: the corpus has no documents.")
     missing = -sum(map(len, arrays)) % context
-    input_ids = np.concatenate([*arrays, np.full(missing, arrays[0][0])]).reshape(-1, context)  # (blocks, context)
-    positions = np.concatenate([*(np.arange(len(ids)) for ids in arrays), np.zeros(missing, int)]).reshape(-1, context)
+    ids = np.concatenate([*arrays, np.full(missing, arrays[0][0])])
+    positions = np.concatenate([*(np.arange(len(array)) for array in arrays), np.zeros(missing, int)])
+    return Dataset.from_dict(_columns(ids, positions, context)).with_format("torch")
+
+
+def pack_stream(documents: IterableDataset, tokenizer: PreTrainedTokenizerFast, context: int) -> IterableDataset:
+    """Encodes and packs documents as they come, into the blocks that `pack` makes of them.
+
+    Only the last block differs: it is left out if it is not full.
+
+    Args:
+        documents: rows with `text`, as `helpers.corpora.streams.stream` yields them; may be endless.
+        tokenizer: encodes each as `encode_documents` does.
+        context: tokens of a block.
+
+    Returns:
+        A stream with `input_ids`, `position_ids`, `labels`, each (context,). Who skips blocks, as the Trainer does when
+        it resumes, lets them be read and encoded again.
+
+    Raises:
+        WorkbookError: on the way, if the documents end before the first block is full.
+    """
+    from datasets import IterableDataset
+
+    arguments = {"documents": documents, "tokenizer": tokenizer, "context": context}
+    return IterableDataset.from_generator(_blocks, gen_kwargs=arguments).with_format("torch")
+
+
+def _blocks(
+    documents: IterableDataset, tokenizer: PreTrainedTokenizerFast, context: int
+) -> Iterator[dict[str, np.ndarray]]:
+    ids = positions = np.empty(0, np.int64)  # of the block that is being filled
+    full = False
+    for texts in _batches(row["text"] for row in documents):
+        encoded = encode_documents(tokenizer, texts)
+        ids = np.concatenate([ids, *(np.asarray(document, np.int64) for document in encoded)])
+        positions = np.concatenate([positions, *(np.arange(len(document)) for document in encoded)])
+        end = len(ids) // context * context
+        columns = _columns(ids[:end], positions[:end], context)
+        for block in range(end // context):
+            full = True
+            yield {name: column[block] for name, column in columns.items()}
+        ids, positions = ids[end:], positions[end:]
+    if not full:
+        raise files.WorkbookError(
+            f"There is nothing to pack: the documents have {len(ids)} tokens in all, a block has {context}. "
+            "Give more text, or a smaller context."
+        )
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if characters >= ENCODED_AT_ONCE:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _columns(ids: np.ndarray, positions: np.ndarray, context: int) -> dict[str, np.ndarray]:
+    """Cuts token ids and their positions in their documents into whole blocks, (blocks, context) each."""
+    input_ids, positions = ids.reshape(-1, context), positions.reshape(-1, context)
     labels = np.where(positions == 0, IGNORED, input_ids)
     # Positions count from the document's begin token, or from the block's start where the document began before it.
     in_block = np.arange(context)
     start = np.maximum.accumulate(np.where(positions == 0, in_block, 0), axis=1)
-    return Dataset.from_dict({"input_ids": input_ids, "position_ids": in_block - start, "labels": labels}).with_format(
-        "torch"
-    )
+    return {"input_ids": input_ids, "position_ids": in_block - start, "labels": labels}

@@ -10,6 +10,7 @@ Hub is read only when `data/cache` is removed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,43 +44,65 @@ def load(address: str, column: str = "text", limit: int | None = None) -> Corpus
     Raises:
         WorkbookError: the address is malformed, or the Hub does not give the data; it says what was tried.
     """
-    parts = address.split(":")
-    if len(parts) > 4 or not parts[0]:
-        raise WorkbookError(f"hub:{address}: write hub:owner/name[:config][:split][:column].")
-    name, config, split, own_column = (*parts, "", "", "")[:4]
-    local = Path(name) if name.startswith((".", "/")) else None
-    if local and not local.is_dir():
-        raise WorkbookError(f"hub:{address}: there is no folder {name}. Without . or / in front it means the Hub.")
+    name, config, split, column = parse(address, column)
+    local = _local(name)
     stamps = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(local.rglob("*"))] if local else []
 
     def make(report: Report) -> Iterator[dict[str, Any]]:
-        try:
-            report.sources.append(_ask(name, local))
-            yield from _documents(_open(name, config, split), own_column or column, limit, address, report)
-        except WorkbookError:
-            raise
-        except Exception as error:  # the Hub's libraries raise errors of many kinds, all of them the Hub's "no"
-            raise WorkbookError(
-                f"hub:{address}: the data set cannot be read: {type(error).__name__}: {shorten(str(error), 300)}. "
-                "Check the name and the connection (and that HF_HUB_OFFLINE is not set), or name a local file instead."
-            ) from error
+        with told(address):
+            report.sources.append(ask(name))
+            yield from _documents(open_streams(name, config, split), column, limit, address, report)
 
     key = [column, str(limit), code_version("hub.py", "sources.py", "textfiles.py"), *stamps]
     return cached(f"hub:{address}", key, schema(), make)
 
 
-def _ask(name: str, local: Path | None) -> Source:
+def parse(address: str, column: str) -> tuple[str, str, str, str]:
+    """Splits `owner/name[:config][:split][:column]` into its four parts, with `column` where it names none.
+
+    Raises:
+        WorkbookError: it is malformed, or means a local folder that is not there.
+    """
+    parts = address.split(":")
+    if len(parts) > 4 or not parts[0]:
+        raise WorkbookError(f"hub:{address}: write hub:owner/name[:config][:split][:column].")
+    name, config, split, own_column = (*parts, "", "", "")[:4]
+    local = _local(name)
+    if local and not local.is_dir():
+        raise WorkbookError(f"hub:{address}: there is no folder {name}. Without . or / in front it means the Hub.")
+    return name, config, split, own_column or column
+
+
+def _local(name: str) -> Path | None:
+    return Path(name) if name.startswith((".", "/")) else None
+
+
+@contextmanager
+def told(address: str) -> Iterator[None]:
+    """Turns whatever the Hub's libraries raise into one error that names the data set and the remedy."""
+    try:
+        yield
+    except WorkbookError:
+        raise
+    except Exception as error:  # errors of many kinds, all of them the Hub's "no"
+        raise WorkbookError(
+            f"hub:{address}: the data set cannot be read: {type(error).__name__}: {shorten(str(error), 300)}. "
+            "Check the name and the connection (and that HF_HUB_OFFLINE is not set), or name a local file instead."
+        ) from error
+
+
+def ask(name: str) -> Source:
     """Asks the Hub for the data set once and without retries, which tells within seconds whether it can be reached."""
     from huggingface_hub import HfApi
 
-    if local:
+    if local := _local(name):
         return Source(local.name, "local folder")
     about = HfApi().dataset_info(name, timeout=TIMEOUT)
     licence = about.card_data.get("license") if about.card_data else None
     return Source(name, version=about.sha or "", licence=str(licence or "not stated"))
 
 
-def _open(name: str, config: str, split: str) -> dict[str | None, IterableDataset]:
+def open_streams(name: str, config: str, split: str) -> dict[str | None, IterableDataset]:
     """Opens the streams, by the corpus' split; None for one that is to be divided."""
     from datasets import load_dataset
 

@@ -106,7 +106,7 @@ def new_texts(items: Iterator[tuple[str, str]], report: Report) -> Iterator[tupl
 
 
 def _documents(top: Path, paths: list[Path], column: str, report: Report) -> Iterator[dict[str, Any]]:
-    splits = [_named_split(path) for path in paths]
+    splits = [named_split(path) for path in paths]
     given = top.is_dir() and None not in splits and "train" in splits
     counts = dict.fromkeys(paths, 0)
 
@@ -119,7 +119,7 @@ def _documents(top: Path, paths: list[Path], column: str, report: Report) -> Ite
     for label, text in new_texts(items(), report):
         name, _, _number = label.rpartition(":")
         together = len(paths) > 1 and ending(Path(name)) in (".txt", ".md")
-        split = _named_split(Path(name)) if given else None
+        split = named_split(Path(name)) if given else None
         yield {"text": text, "group": name if together else label, "split": split}
     for path, count in counts.items():
         report.sources.append(Source(_name(path, top), documents=count, fingerprint=_fingerprint(path)))
@@ -134,5 +134,6 @@ def _name(path: Path, top: Path) -> str:
     return path.relative_to(top).as_posix() if top.is_dir() else path.name
 
 
-def _named_split(path: Path) -> str | None:
+def named_split(path: Path) -> str | None:
+    """Returns the split that a file's name begins with; None if it begins with none."""
     return SPLIT_NAMES.get(re.split(r"[-_.]", path.name)[0].lower())

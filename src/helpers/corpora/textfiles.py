@@ -204,7 +204,7 @@ def _read_parquet(path: Path, column: str) -> Iterator[Item]:
     try:
         with _open(path) as stream:
             source = pa.BufferReader(stream.read()) if path.suffix == ".gz" else stream
-            table = pq.ParquetFile(source)
+            table = pq.ParquetFile(source, pre_buffer=False)  # or all that was read stays until the end
             require(column, table.schema_arrow.names, path)
             row = 0
             for batch in table.iter_batches(batch_size=1000, columns=[column]):

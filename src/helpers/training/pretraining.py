@@ -1,7 +1,7 @@
-"""Pretraining with transformers' Trainer: one pass over packed blocks, warm-up, stable, decay.
+"""Pretraining: one pass over packed blocks, warm-up, stable, decay; on one device or many, killed or not.
 
-What the Trainer does not know stands here: how a profile becomes its arguments, a line of progress, and a look at the
-model on the way. Callbacks and arguments of the Trainer can be passed on and work as they are known.
+`pretrain` turns a profile into arguments of transformers' Trainer. Given a folder for checkpoints, it goes on from the
+last whole one of the same run, and ends with the weights, to the bit, of a run that nobody killed.
 """
 
 from __future__ import annotations
@@ -11,21 +11,30 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from datasets import Dataset, IterableDataset, concatenate_datasets
+from transformers import PrinterCallback, TrainingArguments
 
-from helpers.models import device
+from helpers import files
+from helpers.models import device, weights_fingerprint
 from helpers.profiles import Profile
 from helpers.progress import Progress, clock
+from helpers.tokenization import IGNORED
+from helpers.training import checkpoints as checkpointing
+from helpers.training.optimizers import Muon, parameter_groups
+from helpers.training.trainer import LOG, PretrainingTrainer, Watch, quiet
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
-WARM_UP, DECAY = 0.05, 0.4
+WARM_UP, DECAY = 0.02, 0.6
 """Shares of all steps; between them the rate is stable (Hu et al. 2024, MiniCPM, section 4)."""
 
 TRIAL_SECONDS = 3.0
@@ -33,6 +42,9 @@ TRIAL_SECONDS = 3.0
 
 LOG_EVERY = 10
 """Steps over which the training loss is averaged."""
+
+CHECKPOINTS, FEWEST_STEPS = 20, 500
+"""A run is saved so many times, or oftener: after at most so many steps."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,15 @@ class TrainingLog:
         steps: optimizer steps after which the loss was noted.
         losses: training loss in nats per token, averaged over the steps since the last note.
         tokens: tokens read in all.
-        seconds: wall-clock of the training alone, without the looks at milestones.
+        seconds: wall-clock of the training alone, without the looks, over all resumptions.
+        looks: what `look` returned, by step.
     """
 
     steps: list[int]
     losses: list[float]
     tokens: int
     seconds: float
+    looks: dict[int, Any] = field(default_factory=dict)
 
     @property
     def tokens_per_second(self) -> float:
@@ -57,108 +71,140 @@ class TrainingLog:
         return self.tokens / self.seconds
 
 
-class _Watch(TrainerCallback):
-    """Draws the progress line and stops the clock while a milestone is looked at."""
-
-    def __init__(
-        self, progress: Progress, tokens_per_step: int, milestones: Sequence[int], look: Callable[[int], None]
-    ) -> None:
-        self.progress, self.tokens_per_step = progress, tokens_per_step
-        self.milestones, self.look = frozenset(milestones), look
-        self.looked_seconds = 0.0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._look_at(0)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
-        left = self.progress.total - self.progress.done  # the last batch may be smaller
-        self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f}" if losses else "")
-        self._look_at(state.global_step)
-
-    def _look_at(self, step: int) -> None:
-        if step in self.milestones:
-            start = time.perf_counter()
-            self.look(step)
-            self.looked_seconds += time.perf_counter() - start
-
-
 def batch_of(profile: Profile) -> int:
-    """Returns the blocks of an optimizer step."""
+    """Returns the blocks of an optimizer step, over all processes."""
     return max(1, profile.batch_tokens // profile.context)
 
 
-def steps_of(blocks: Dataset, profile: Profile) -> int:
-    """Returns the optimizer steps of one pass over the blocks; the last one may be over fewer."""
+def steps_of(blocks: Dataset | IterableDataset, profile: Profile) -> int:
+    """Returns the optimizer steps of one pass over the blocks, or of the profile's tokens if they are a stream."""
+    if isinstance(blocks, IterableDataset):
+        return max(1, profile.tokens // (batch_of(profile) * profile.context))
     return -(-len(blocks) // batch_of(profile))
 
 
 def pretrain(
     model: PreTrainedModel,
-    blocks: Dataset,
+    blocks: Dataset | IterableDataset,
     profile: Profile,
     seed: int,
     milestones: Sequence[int] = (),
-    look: Callable[[int], None] = lambda step: None,
+    look: Callable[[int], Any] = lambda step: None,
+    *,
+    until: Callable[[Any], bool] = lambda seen: False,
+    checkpoints: Path | None = None,
     **arguments: Any,
 ) -> TrainingLog:
     """Trains a causal model once over packed blocks.
 
+    Under `accelerate launch` all processes call it alike; the global batch is the profile's, whatever their number.
+
     Args:
         model: trained in place; afterwards in evaluation mode.
-        blocks: what `tokenization.pack` returns.
-        profile: gives batch and peak learning rate.
+        blocks: what `tokenization.pack` returns, the same for each process; or a stream, each process' own part.
+        profile: gives batch and peak learning rates; for a stream also the tokens.
         seed: of the order of the blocks.
-        milestones: optimizer steps (0 is before the first) after which `look` is called.
-        look: gets the step; the model is in evaluation mode meanwhile, and the clock is stopped.
-        arguments: passed on to `TrainingArguments`, such as `report_to` or `save_strategy`.
+        milestones: optimizer steps (0 is before the first) after which `look` is called, by the first process.
+        look: gets the step, and returns what the log shall keep of it, as JSON can hold it; the model is in evaluation
+            mode meanwhile, and the clock is stopped.
+        until: gets what `look` returned; the training ends when it says so. For one process.
+        checkpoints: where to save the state on the way, and to go on from if it holds this very run: the same initial
+            weights, blocks, profile, seed and arguments. None to save nothing.
+        arguments: passed on to `TrainingArguments`, such as `report_to`.
 
     Returns:
         The log of the run.
+
+    Raises:
+        WorkbookError: the loss diverges; or a checkpoint cannot be written, or was altered.
     """
-    steps = steps_of(blocks, profile)
-
-    def look_in_evaluation(step: int) -> None:
-        model.eval()
-        look(step)
-        model.train()
-
-    tokens = len(blocks) * profile.context
-    with tempfile.TemporaryDirectory() as scratch, Progress("training", tokens, "tokens") as line:
-        watch = _Watch(line, batch_of(profile) * profile.context, milestones, look_in_evaluation)
-        defaults = {"output_dir": scratch, "save_strategy": "no", "report_to": "none"}
-        trainer = Trainer(
+    steps, batch = steps_of(blocks, profile), batch_of(profile)
+    tokens = (steps * batch if isinstance(blocks, IterableDataset) else len(blocks)) * profile.context
+    with ExitStack() as stack:
+        if checkpoints is None:
+            folder, last = Path(stack.enter_context(tempfile.TemporaryDirectory())), None
+        else:
+            folder, last = _open_run(checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
+        line = stack.enter_context(Progress("training", tokens, "tokens"))
+        watch = Watch(line, batch * profile.context, milestones, look, until)
+        if last:
+            watch.restore(last / LOG)
+        saving = {"save_strategy": "steps" if checkpoints else "no", "output_dir": str(folder)}
+        trainer = PretrainingTrainer(
+            (profile.matrix_learning_rate, profile.learning_rate),
+            watch,
             model=model,
-            args=TrainingArguments(**_arguments(profile, steps, seed) | defaults | arguments),
-            train_dataset=blocks,
-            callbacks=[watch],
+            args=TrainingArguments(**_arguments(profile, steps, seed) | saving | arguments),
+            train_dataset=blocks if isinstance(blocks, IterableDataset) else _filled(blocks, batch),
         )
         trainer.remove_callback(PrinterCallback)
-        start = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - start - watch.looked_seconds
+        with quiet():
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        seconds = watch.seconds
     model.eval()
+    done = trainer.state.global_step
     noted = {entry["step"]: entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
-    return TrainingLog([int(step) for step in noted], list(noted.values()), tokens, seconds)
+    read = min(tokens, done * batch * profile.context)
+    return TrainingLog([int(step) for step in noted], list(noted.values()), read, seconds, watch.looks)
 
 
 def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
+    processes = PartialState().num_processes
+    if batch_of(profile) % processes:
+        raise files.WorkbookError(
+            f"A batch of {batch_of(profile)} blocks ({profile.batch_tokens:,} tokens) cannot be dealt evenly to "
+            f"{processes} processes. Choose another number of them, or set batch_tokens."
+        )
+    saves = min(FEWEST_STEPS, max(1, steps // CHECKPOINTS))
     return {
-        "per_device_train_batch_size": batch_of(profile),
+        "per_device_train_batch_size": batch_of(profile) // processes,
         "max_steps": steps,
         "learning_rate": profile.learning_rate,
         "lr_scheduler_type": "warmup_stable_decay",
         "lr_scheduler_kwargs": {"num_decay_steps": round(DECAY * steps), "decay_type": "linear"},
         "warmup_steps": max(1, round(WARM_UP * steps)),
-        "weight_decay": 0.1,
-        "adam_beta2": 0.95,
-        "max_grad_norm": 1.0,
+        "max_grad_norm": 0.0,  # an orthogonal step and Adam's do not grow with the gradient
         "logging_steps": LOG_EVERY,
+        "logging_nan_inf_filter": False,
+        "save_steps": -(-saves // LOG_EVERY) * LOG_EVERY,  # just after the loss is noted, so that no part of it is lost
         "disable_tqdm": True,
+        "report_to": "none",
         "dataloader_pin_memory": device().type == "cuda",
         "seed": seed,
         "bf16": device().type == "cuda" and torch.cuda.is_bf16_supported(),
     }
+
+
+def _open_run(
+    folder: Path, model: PreTrainedModel, blocks: Dataset | IterableDataset, settings: list[str]
+) -> tuple[Path, Path | None]:
+    """Returns the folder of this very run, and its last whole checkpoint; a half-written one is removed."""
+    state = PartialState()
+    parts: list[str | bytes] = [weights_fingerprint(model), *settings]
+    if isinstance(blocks, IterableDataset):
+        parts.append(next(iter(blocks))["input_ids"].numpy().tobytes())
+    else:
+        columns = blocks.select_columns("input_ids").with_format("numpy")
+        parts += [rows["input_ids"].tobytes() for rows in columns.iter(1000)]
+    name = [files.fingerprint(parts)]  # of a stream each process has its own part, and the first's decides
+    if state.num_processes > 1:
+        broadcast_object_list(name)
+    run = folder / name[0]
+    if state.is_main_process:
+        checkpointing.open_folder(run)
+    state.wait_for_everyone()
+    return run, checkpointing.latest(run)
+
+
+def _filled(blocks: Dataset, batch: int) -> Dataset:
+    """Fills up the last batch with blocks without targets, so that any number of processes sees the same batches."""
+    missing = -len(blocks) % batch
+    if not missing:
+        return blocks
+    filling = blocks[[0] * missing]
+    filling["labels"] = torch.full_like(filling["labels"], IGNORED)
+    rows = {name: tensor.numpy() for name, tensor in filling.items()}
+    return concatenate_datasets([blocks, Dataset.from_dict(rows, features=blocks.features)]).with_format("torch")
 
 
 def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> str:
@@ -172,9 +218,9 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
     Returns:
         A few lines with parameters, tokens, FLOPs and expected minutes on this machine.
     """
-    trial: torch.nn.Module = copy.deepcopy(model)
+    trial: Any = copy.deepcopy(model)
     trial.to(device()).train()
-    optimizer = torch.optim.AdamW(trial.parameters())
+    optimizer = Muon(parameter_groups(trial, profile.matrix_learning_rate, profile.learning_rate))
     rows = blocks[: batch_of(profile)]
     seconds: list[float] = []
     while sum(seconds) < TRIAL_SECONDS or len(seconds) < 3:

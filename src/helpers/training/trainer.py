@@ -1,0 +1,175 @@
+"""What must transformers' Trainer learn? Another optimizer, whole checkpoints, looks on the way, and when to stop.
+
+Everything else of it is as it is known: its arguments, its callbacks, its processes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from datasets import IterableDataset
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, Trainer, TrainerCallback
+from transformers.utils import logging
+
+from helpers import files
+from helpers.progress import Progress
+from helpers.training import checkpoints
+from helpers.training.optimizers import Muon, parameter_groups
+
+LOG = "log.json"
+"""What a checkpoint of ours holds beside the Trainer's: seconds so far, and what was seen at the looks."""
+
+DIVERGED = 1.0
+"""Nats above the lowest loss so far that nobody would wait for, if the loss is noted there twice in succession."""
+
+
+class Watch(TrainerCallback):
+    """Draws the progress line, looks at the model on the way with the clock stopped, and stops a run gone wrong.
+
+    Args:
+        progress: the line.
+        tokens_per_step: by how much a step advances it.
+        milestones: steps after which to look; 0 is before the first.
+        look: gets the step, and returns what JSON can hold; the model is in evaluation mode meanwhile.
+        until: gets what `look` returned, and says whether it is enough.
+
+    Attributes:
+        looks: what was seen, by step.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        tokens_per_step: int,
+        milestones: Sequence[int],
+        look: Callable[[int], Any],
+        until: Callable[[Any], bool],
+    ) -> None:
+        self.progress, self.tokens_per_step = progress, tokens_per_step
+        self.milestones, self.look, self.until = frozenset(milestones), look, until
+        self.looks: dict[int, Any] = {}
+        self._before, self._since = 0.0, math.nan
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock of the training so far, over all its resumptions, without the looks."""
+        return self._before + time.perf_counter() - self._since
+
+    def restore(self, log: Path) -> None:
+        """Goes on from what a checkpoint's log says."""
+        known = json.loads(log.read_text(encoding="utf-8"))
+        self._before = known["seconds"]
+        self.looks = {int(step): seen for step, seen in known["looks"].items()}
+
+    def save(self, log: Path) -> None:
+        """Writes what `restore` reads."""
+        files.write_json(log, {"seconds": self.seconds, "looks": self.looks})
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Starts the clock, and looks at the untrained model."""
+        self._since = time.perf_counter()
+        self.progress.resume(state.global_step * self.tokens_per_step)
+        if state.global_step == 0:
+            self._look_at(state, control, model)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Draws the line, and looks if it is time."""
+        losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
+        left = self.progress.total - self.progress.done  # the last batch may be smaller
+        self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f}" if losses else "")
+        self._look_at(state, control, model)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stops a run whose loss is no number or has left the ground that it had won.
+
+        Raises:
+            WorkbookError: it names the step, the learning rate and the last good checkpoint.
+        """
+        noted = [entry for entry in state.log_history if "loss" in entry]
+        if not noted or noted[-1]["step"] != state.global_step:
+            return
+        losses = [entry["loss"] for entry in noted]
+        if not math.isfinite(losses[-1]):
+            raise stopped(args, state, f"the loss is {losses[-1]}")
+        if len(losses) > 2 and min(losses[-2:]) > min(losses) + DIVERGED:
+            raise stopped(args, state, f"the loss has gone from {min(losses):.2f} up to {losses[-1]:.2f}")
+
+    def _look_at(self, state: Any, control: Any, model: torch.nn.Module) -> None:
+        if state.global_step in self.milestones and state.is_world_process_zero:
+            start = time.perf_counter()
+            model.eval()
+            self.looks[state.global_step] = seen = self.look(state.global_step)
+            model.train()
+            control.should_training_stop |= self.until(seen)
+            self._since += time.perf_counter() - start
+
+
+def stopped(args: Any, state: Any, reason: str) -> files.WorkbookError:
+    """Builds the error for a run that must not go on: where it stood, how fast it learned, what is still good."""
+    rate = next((entry["learning_rate"] for entry in reversed(state.log_history) if "learning_rate" in entry), math.nan)
+    good = checkpoints.sealed(Path(args.output_dir))
+    kept = f"The last good checkpoint is {good[0]}" if good else "There is no checkpoint before it"
+    return files.WorkbookError(
+        f"Training stopped at step {state.global_step}, learning rate {rate:.2g}: {reason}. {kept}. "
+        "Try again with a lower matrix_learning_rate and learning_rate, or look at the data there."
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers from showing a bar for each checkpoint, and from wondering about tied weights."""
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
+
+
+class PretrainingTrainer(Trainer):
+    """Trainer with Muon, with streams that are sharded already, and with checkpoints that are whole or do not count.
+
+    Args:
+        rates: learning rates of the matrices inside the blocks and of all else.
+        watch: the run's.
+        options: as `Trainer` takes them.
+    """
+
+    def __init__(self, rates: tuple[float, float], watch: Watch, **options: Any) -> None:
+        super().__init__(callbacks=[watch], **options)
+        self.rates, self.watch = rates, watch
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Makes Muon where the Trainer would make AdamW."""
+        self.optimizer = Muon(parameter_groups(cast("PreTrainedModel", model or self.model), *self.rates))
+        return self.optimizer
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Leaves streams alone: accelerate would let every process read all and throw the others' part away."""
+        if isinstance(self.train_dataset, IterableDataset):
+            return DataLoader(
+                self.train_dataset, batch_size=self.args.per_device_train_batch_size, collate_fn=self.data_collator
+            )
+        return super().get_train_dataloader()
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if not all(parameter.isfinite().all() for parameter in model.parameters()):
+            raise stopped(self.args, self.state, "there are weights that are no numbers")
+        checkpoint = Path(str(self.args.output_dir)) / f"{checkpoints.PREFIX}{self.state.global_step}"
+        with checkpoints.writing(checkpoint):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()  # the seal is over the files of all processes
+            if self.is_world_process_zero():
+                self.watch.save(checkpoint / LOG)
+                checkpoints.seal(checkpoint)

@@ -1,0 +1,95 @@
+"""Muon must turn a gradient into directions alone, sort the parameters rightly, and keep its state through a save."""
+
+import copy
+
+import pytest
+import torch
+
+from helpers import models, tokenization
+from helpers.profiles import load_profile
+from helpers.training.optimizers import Muon, orthogonalise, parameter_groups
+
+
+@pytest.fixture(scope="module")
+def model():
+    profile = load_profile("smoke", vocab_size=320)
+    tokenizer = tokenization.train_tokenizer(["A mill by the river."] * 9, vocab_size=320)
+    return models.causal_model(profile, tokenizer, seed=0)
+
+
+def test_all_singular_values_come_near_one_and_the_singular_vectors_stay():
+    torch.manual_seed(0)
+    left, right = torch.linalg.qr(torch.randn(3, 24, 24))[0], torch.linalg.qr(torch.randn(3, 60, 24))[0].mT
+    spread = torch.logspace(0, -1, 24)
+    directions = orthogonalise(left * spread @ right)  # (3, 24, 60)
+    within = left.mT @ directions @ right.mT  # diagonal if the vectors are the same
+    values = within.diagonal(dim1=-2, dim2=-1)
+    assert (values > 0.6).all()
+    assert (values < 1.3).all()
+    assert torch.allclose(within, torch.diag_embed(values), atol=1e-4)
+
+
+def test_matrices_inside_the_blocks_are_muons_and_all_else_is_adams(model):
+    inner, rest = parameter_groups(model, 0.04, 0.01)
+    assert inner["orthogonal"]
+    assert not rest["orthogonal"]
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert all(".layers." in names[id(matrix)] and matrix.ndim == 2 for matrix in inner["params"])
+    left = {names[id(parameter)] for parameter in rest["params"]}
+    assert all("norm" in name or "embed" in name for name in left)
+    assert len(inner["params"]) + len(left) == len(names)
+
+
+def test_frozen_parameters_are_in_no_group(model):
+    model.requires_grad_(False)
+    try:
+        assert parameter_groups(model, 0.04, 0.01) == []
+    finally:
+        model.requires_grad_(True)
+
+
+def test_what_adam_steps_moves_as_with_torchs_own_adamw():
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(5)) for _ in range(2))
+    optimizers = [
+        Muon([{"params": [ours], "lr": 0.01, "orthogonal": False}]),
+        torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    for _ in range(20):
+        gradient = torch.randn(5)
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = gradient.clone()
+            optimizer.step()
+    assert torch.allclose(ours, theirs, atol=1e-7)
+
+
+def test_a_matrix_and_its_transpose_make_the_same_step_up_to_the_scale_of_their_shape():
+    torch.manual_seed(0)
+    gradient = torch.randn(8, 20)
+    moved = {}
+    for rows, columns in ((8, 20), (20, 8)):
+        matrix = torch.nn.Parameter(torch.zeros(rows, columns))
+        matrix.grad = gradient if rows == 8 else gradient.T.clone()
+        Muon([{"params": [matrix], "lr": 0.1, "orthogonal": True}]).step()
+        moved[rows] = matrix.detach()
+    assert torch.allclose(moved[20], moved[8].T * (20 / 8) ** 0.5, atol=1e-6)
+
+
+def test_a_step_after_loading_the_state_is_the_step_without():
+    def optimizer_of(parameter):
+        return Muon([{"params": [parameter], "lr": 0.1, "orthogonal": True}])
+
+    torch.manual_seed(0)
+    gradients = torch.randn(3, 6, 9)
+    straight = torch.nn.Parameter(torch.zeros(6, 9))
+    first = optimizer_of(straight)
+    for gradient in gradients[:2]:
+        straight.grad = gradient
+        first.step()
+    resumed = torch.nn.Parameter(straight.detach().clone())
+    second = optimizer_of(resumed)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for parameter, optimizer in ((straight, first), (resumed, second)):
+        parameter.grad = gradients[2]
+        optimizer.step()
+    assert torch.equal(straight, resumed)
