@@ -19,10 +19,11 @@ class Progress:
         label: what is being done.
         total: units in all.
         unit: name of the unit, in the plural.
+        silent: whether to draw nothing, as all processes of a run do but one.
     """
 
-    def __init__(self, label: str, total: int, unit: str) -> None:
-        self.label, self.total, self.unit = label, total, unit
+    def __init__(self, label: str, total: int, unit: str, *, silent: bool = False) -> None:
+        self.label, self.total, self.unit, self.silent = label, total, unit, silent
         self.done = self._before = 0
         self.note = ""
         self._start = self._shown = time.perf_counter()
@@ -56,14 +57,15 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         elapsed = time.perf_counter() - self._start
         line = f"{self._so_far((self.done - self._before) / max(elapsed, 1e-9))}, took {clock(elapsed)}"
-        print(("\r" if self._overwrites else "") + line.ljust(self._width), flush=True)
+        if not self.silent:
+            print(("\r" if self._overwrites else "") + line.ljust(self._width), flush=True)
 
     def _so_far(self, rate: float) -> str:
         note = f", {self.note}" if self.note else ""
         return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f} a second{note}"
 
     def _draw(self, line: str) -> None:
-        if self._overwrites:
+        if self._overwrites and not self.silent:
             print("\r" + line.ljust(self._width), end="", flush=True)
             self._width = len(line)
 

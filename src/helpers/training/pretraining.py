@@ -21,6 +21,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset, IterableDataset, concatenate_datasets
 from transformers import PrinterCallback, TrainingArguments
+from transformers.trainer_utils import SaveStrategy
 
 from helpers import files
 from helpers.models import device, weights_fingerprint
@@ -121,20 +122,22 @@ def pretrain(
     steps, batch = steps_of(blocks, profile), batch_of(profile)
     tokens = (steps * batch if isinstance(blocks, IterableDataset) else len(blocks)) * profile.context
     with ExitStack() as stack:
-        if checkpoints is None:
-            folder, last = Path(stack.enter_context(tempfile.TemporaryDirectory())), None
-        else:
-            folder, last = _open_run(checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
-        line = stack.enter_context(Progress("training", tokens, "tokens"))
+        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        args = TrainingArguments(scratch, **_arguments(profile, steps, seed) | arguments)
+        args.per_device_train_batch_size = _share(profile, args.world_size)  # asking for the size starts the processes
+        last = None
+        if checkpoints:
+            run, last = _open_run(checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
+            args.output_dir, args.save_strategy = str(run), SaveStrategy.STEPS
+        line = stack.enter_context(Progress("training", tokens, "tokens", silent=args.process_index > 0))
         watch = Watch(line, batch * profile.context, milestones, look, until)
         if last:
             watch.restore(last / LOG)
-        saving = {"save_strategy": "steps" if checkpoints else "no", "output_dir": str(folder)}
         trainer = PretrainingTrainer(
             (profile.matrix_learning_rate, profile.learning_rate),
             watch,
             model=model,
-            args=TrainingArguments(**_arguments(profile, steps, seed) | saving | arguments),
+            args=args,
             train_dataset=blocks if isinstance(blocks, IterableDataset) else _filled(blocks, batch),
         )
         trainer.remove_callback(PrinterCallback)
@@ -148,16 +151,19 @@ def pretrain(
     return TrainingLog([int(step) for step in noted], list(noted.values()), read, seconds, watch.looks)
 
 
-def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
-    processes = PartialState().num_processes
+def _share(profile: Profile, processes: int) -> int:
+    """Returns the blocks of a batch that each process gets."""
     if batch_of(profile) % processes:
         raise files.WorkbookError(
             f"A batch of {batch_of(profile)} blocks ({profile.batch_tokens:,} tokens) cannot be dealt evenly to "
             f"{processes} processes. Choose another number of them, or set batch_tokens."
         )
+    return batch_of(profile) // processes
+
+
+def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
     saves = min(FEWEST_STEPS, max(1, steps // CHECKPOINTS))
     return {
-        "per_device_train_batch_size": batch_of(profile) // processes,
         "max_steps": steps,
         "learning_rate": profile.learning_rate,
         "lr_scheduler_type": "warmup_stable_decay",
@@ -166,7 +172,9 @@ def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
         "max_grad_norm": 0.0,  # an orthogonal step and Adam's do not grow with the gradient
         "logging_steps": LOG_EVERY,
         "logging_nan_inf_filter": False,
+        "save_strategy": "no",
         "save_steps": -(-saves // LOG_EVERY) * LOG_EVERY,  # just after the loss is noted, so that no part of it is lost
+        "ddp_find_unused_parameters": False,
         "disable_tqdm": True,
         "report_to": "none",
         "dataloader_pin_memory": device().type == "cuda",
