@@ -114,9 +114,20 @@ def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Saves model (safetensors) and tokenizer into one folder that transformers opens; whole or not at all."""
+    """Saves model (safetensors) and tokenizer into one folder that transformers opens; whole or not at all.
+
+    Of a model that is divided among processes, all of them call this, and the first one saves it.
+    """
+    from torch.distributed.tensor import DTensor
+
+    state = {
+        name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    if torch.distributed.is_initialized() and torch.distributed.get_rank():
+        return
     with files.replacing(folder) as partial:
-        model.save_pretrained(partial)
+        model.save_pretrained(partial, state_dict=state)
         tokenizer.save_pretrained(partial)
 
 
