@@ -23,6 +23,7 @@ ORDER = [
     "generation",
     "evaluation",
     "plotting",
+    "benchmarks",
     "studies",
     "publishing",
     "cli",

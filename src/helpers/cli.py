@@ -1,4 +1,4 @@
-"""How is it run? The command line: `python -m helpers run`, `study`, `compare`, `publish`, `export`, `report`.
+"""How is it run? The command line: `python -m helpers run`, `study`, `compare`, `publish`, `export`, `pretrain`...
 
 Each command imports what it needs when it is asked for, so that `--help` is quick.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,13 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     run = _command(commands, "run", _run, "execute chapters and make their pages; only what has changed")
     run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="name or number; all of them by default")
     _add_run_options(run)
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a notebook's parameter (SEED=3, CORPUS=my.txt) or a size of the profile (tokens=500000); repeatable",
-    )
+    _add_settings(run, "a notebook's parameter (SEED=3, CORPUS=my.txt) or a size of the profile (tokens=500000)")
 
     study = _command(commands, "study", _study, "run the experiment that is too large for the live chapter; resumable")
     study.add_argument("chapter", metavar="CHAPTER", help="name or number")
@@ -64,6 +61,26 @@ def _parser() -> argparse.ArgumentParser:
 
     export = _command(commands, "export", _export, "make the page of an executed notebook, beside it")
     export.add_argument("notebook", type=Path, metavar="NOTEBOOK")
+
+    pretrain = _command(commands, "pretrain", _pretrain, "train the base model alone, also under accelerate launch")
+    _add_run_options(pretrain)
+    pretrain.add_argument("--corpus", default="", metavar="SOURCE", help="your own text in place of pydocs")
+    pretrain.add_argument("--stream", action="store_true", help="read --corpus alone and as it comes, however large")
+    pretrain.add_argument("--seed", type=int, default=0, help="of weights, mixture and order (default: 0)")
+    _add_settings(pretrain, "a size of the profile (tokens=500000)")
+
+    speedrun = _command(commands, "speedrun", _speedrun, "train from scratch until a given loss; prints JSON")
+    speedrun.add_argument(
+        "--text", type=Path, required=True, metavar="FILE", help="first 90%% train, last 10%% validation"
+    )
+    speedrun.add_argument("--tokenizer", choices=("char", "bpe"), default="char", help="default: char")
+    speedrun.add_argument("--target-loss", type=float, required=True, metavar="NATS", help="on the validation text")
+    speedrun.add_argument("--context", type=int, default=64, help="tokens of a window (default: 64)")
+    speedrun.add_argument("--seed", type=int, default=0, help="same seed, same curve (default: 0)")
+
+    bench = _command(commands, "bench", _bench, "race our recipe against the stock one on this machine")
+    bench.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 4], metavar="M", help="default: 1 2 4")
+    bench.add_argument("--repeats", type=int, default=3, help="of each race (default: 3, which takes 45 minutes)")
 
     report = _command(commands, "report", _report, "read and check a corpus, and say what is in it")
     report.add_argument("source", metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name")
@@ -80,6 +97,10 @@ def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", choices=PROFILES, default="laptop", help="size of the run (default: laptop)")
     command.add_argument("--name", default="", help="name of the run, and of its folder (default: the profile's)")
+
+
+def _add_settings(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=f"{what}; repeatable")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -132,6 +153,36 @@ def _export(options: argparse.Namespace) -> int:
     page = options.notebook.with_suffix(".html")
     export(options.notebook, page)
     print(f"See {page}")
+    return 0
+
+
+def _pretrain(options: argparse.Namespace) -> int:
+    from helpers.publishing.run import Run
+    from helpers.training.launch import launch
+
+    if options.stream and not options.corpus:
+        raise files.WorkbookError("--stream: say what is to be read, with --corpus SOURCE.")
+    profile = load_profile(options.profile, **dict(map(_setting, options.set)))
+    folder = Run(options.profile, options.name or f"{options.profile}-pretrain").folder
+    result = launch(profile, options.seed, folder, options.corpus, options.stream)
+    if os.environ.get("RANK", "0") == "0":  # one line, however many processes
+        print(f"loss {result['loss_curve'][-1][1]:.3f} nats per token at the end. See {folder}")
+    return 0
+
+
+def _speedrun(options: argparse.Namespace) -> int:
+    from helpers.benchmarks.speedrun import speedrun
+
+    with contextlib.redirect_stdout(sys.stderr):  # progress; the result alone goes to stdout
+        result = speedrun(options.text, options.tokenizer, options.target_loss, options.context, options.seed)
+    print(json.dumps(result))
+    return 0 if result["reached"] else 1
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from helpers.benchmarks.bench import bench
+
+    bench(options.minutes, options.repeats)
     return 0
 
 

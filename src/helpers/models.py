@@ -1,9 +1,9 @@
 """What is being raised? Small models made from transformers' own configurations, or any model of the Hub.
 
 A small Qwen3 (Yang et al. 2025: Llama's rotary positions, RMS norm and gated feed-forward, and normalised queries and
-keys, with which a small model learns faster) for next-token prediction, and a
-ModernBERT (Warner et al. 2024: the same parts, looking both ways) of the same size for masked prediction. Both are
-opened by `from_pretrained` without any code of ours.
+keys, with which a small model learns faster) for next-token prediction, and a ModernBERT (Warner et al. 2024: the same
+parts but for the last, looking both ways) of the same size for masked prediction. Both are opened by `from_pretrained`
+without any code of ours.
 """
 
 from __future__ import annotations

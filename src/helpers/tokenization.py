@@ -78,6 +78,17 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     return tokenizer
 
 
+def character_tokenizer(text: str) -> PreTrainedTokenizerFast:
+    """Makes a tokenizer whose tokens are the characters of a text, and nothing else."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    characters = Tokenizer(models.WordLevel({character: i for i, character in enumerate(sorted(set(text)))}))
+    characters.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?m)."), "isolated")
+    characters.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=characters, clean_up_tokenization_spaces=False)
+
+
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     """Returns a fingerprint of vocabulary, merges and template."""
     return files.fingerprint([tokenizer.backend_tokenizer.to_str(), str(tokenizer.chat_template)])

@@ -1,4 +1,4 @@
-"""A small real training on several processes: `accelerate launch distributed.py KIND FOLDER`, KIND `data` or `sharded`."""
+"""A small real training on several processes: `distributed.py KIND FOLDER`, where KIND is `data` or `sharded`."""
 
 import json
 import sys

@@ -22,9 +22,8 @@ EVERY_STEP = list(range(1, 82))
 def start(seed=0):
     """Returns a model, its tokenizer and blocks for 81 steps."""
     tokenizer = tokenization.train_tokenizer(["A mill by the river."] * 9, vocab_size=320)
-    rng = np.random.default_rng(0)
-    names = ["Ada", "Ben", "Cid", "Dora"]
-    texts = [f"The mill of {rng.choice(names)} and {rng.choice(names)} stands by the river." for _ in range(650)]
+    rng = np.random.default_rng(0)  # text that cannot be learned by heart: else the last digits grow from step to step
+    texts = ["".join(rng.choice(list("abcdefgh   "), 30)) for _ in range(650)]
     blocks = tokenization.pack(tokenization.encode_documents(tokenizer, texts), PROFILE.context)
     return models.causal_model(PROFILE, tokenizer, seed), tokenizer, blocks
 

@@ -6,8 +6,6 @@ of the `laptop` profile and learns by its recipe; only batch and context are tho
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +16,11 @@ from helpers import files
 from helpers.models import causal_model
 from helpers.profiles import Profile, load_profile
 from helpers.tokenization import character_tokenizer, pack, train_tokenizer
-from helpers.training.pretraining import TrainingLog, pretrain, steps_of
+from helpers.training.pretraining import batch_of, pretrain, steps_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 BATCH_TOKENS = 768
 FIRST_TOKENS, MOST_TOKENS = 200_000, 20_000_000
@@ -57,30 +55,83 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
     profile = load_profile("laptop", context=context, batch_tokens=max(BATCH_TOKENS, context), tokens=FIRST_TOKENS)
     encoder, train, validation = _read(path, tokenizer, profile)
     model = causal_model(profile, encoder, seed)
-    tokens, seconds, curve = 0, 0.0, []
-    cycle = 0
-    reached = False
-    while not reached and tokens + profile.tokens * 2**cycle <= MOST_TOKENS:
-        blocks = _draw(train, profile.tokens * 2**cycle // context, seed + cycle)
-        steps = steps_of(blocks, profile)
-        milestones = [round(share * steps) for share in LOOKS]
+    tokens, seconds = 0, 0.0
+    curve: list[tuple[int, float]] = []
+    wanted = FIRST_TOKENS
+    while not (curve and curve[-1][1] <= target_loss) and tokens + wanted <= MOST_TOKENS:
+        blocks = draw(train, wanted // context, seed + tokens)
         log = pretrain(
             model,
             blocks,
             profile,
-            seed + cycle,
-            milestones,
+            seed,
+            [round(share * steps_of(blocks, profile)) for share in LOOKS],
             lambda step: validation_loss(model, validation, context),
             until=lambda loss: loss <= target_loss,
         )
-        curve += [(tokens + step * profile.batch_tokens, loss) for step, loss in log.looks.items()]
-        tokens, seconds = tokens + log.tokens, seconds + log.seconds
-        reached = curve[-1][1] <= target_loss
-        cycle += 1
+        curve += [(tokens + step * batch_of(profile) * context, loss) for step, loss in log.looks.items()]
+        tokens, seconds, wanted = tokens + log.tokens, seconds + log.seconds, 2 * wanted
     return {
-        "reached": reached,
+        "reached": curve[-1][1] <= target_loss,
         "training_seconds": round(seconds, 2),
         "tokens": tokens,
         "parameters": model.num_parameters(),
         "loss_curve": curve,
     }
+
+
+@torch.inference_mode()
+def validation_loss(model: PreTrainedModel, ids: torch.Tensor, context: int) -> float:
+    """Returns the mean loss in nats per token over consecutive windows of a text.
+
+    Each window predicts `context` tokens, from the token before the first of them on; a last one that is not full is
+    left out.
+
+    Args:
+        model: a causal model, in evaluation mode.
+        ids: the text's tokens, (tokens,).
+        context: tokens of a window.
+    """
+    count = (len(ids) - 1) // context
+    inputs = ids[: count * context].view(count, context)
+    targets = ids[1 : count * context + 1].view(count, context)
+    total = 0.0
+    for rows, wanted in zip(inputs.split(WINDOWS_AT_ONCE), targets.split(WINDOWS_AT_ONCE), strict=True):
+        logits = model(input_ids=rows.to(model.device), use_cache=False).logits  # (windows, context, vocabulary)
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), wanted.to(model.device).flatten(), reduction="sum"
+        )
+        total += losses.item()
+    return total / (count * context)
+
+
+def _read(path: Path, kind: str, profile: Profile) -> tuple[PreTrainedTokenizerFast, Dataset, torch.Tensor]:
+    """Returns the tokenizer, the training text in blocks, and the tokens of the validation text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise files.at(path, f"the text cannot be read ({error.strerror})", "Give the path of a text file") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise files.at(path, "this is not UTF-8", "Save the file as UTF-8", line) from None
+    parts = text[: int(0.9 * len(text))], text[int(0.9 * len(text)) :]
+    tokenizer = character_tokenizer(text) if kind == "char" else train_tokenizer([parts[0]], profile.vocab_size)
+    train, validation = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in parts)
+    if len(validation) <= profile.context:
+        reason = f"its last tenth has {len(validation)} tokens, less than a context of {profile.context}"
+        raise files.at(path, reason, "Give a longer text or a smaller --context")
+    whole = len(train) // profile.context * profile.context
+    return tokenizer, pack([train[:whole]], profile.context), torch.tensor(validation)
+
+
+def draw(blocks: Dataset, count: int, seed: int) -> Dataset:
+    """Draws so many blocks at random, each of them once before any comes again.
+
+    Args:
+        blocks: what `tokenization.pack` returns.
+        count: how many.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    epochs = [rng.permutation(len(blocks)) for _ in range(-(-count // len(blocks)))]
+    return blocks.select(np.concatenate(epochs)[:count])

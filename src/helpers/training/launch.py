@@ -7,7 +7,7 @@ the others open what it made; then all of them train, each on its part of every 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from helpers.profiles import Profile
 from helpers.tokenization import encode_documents, pack, pack_stream
 from helpers.training.base import base_text, starting_point
 from helpers.training.pretraining import pretrain
+from helpers.training.trainer import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -40,16 +41,24 @@ def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: 
         stream: whether to read the corpus as a stream, alone, for the profile's tokens.
 
     Returns:
-        What `pretraining.json` holds: the loss curve, tokens, seconds, processes, parameters.
+        What `pretraining.json` holds: loss curve, tokens, seconds, processes, parameters. Every process gets it; the
+        first one writes it.
 
     Raises:
         WorkbookError: as `load`, `stream` and `pretrain` raise it.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
+    with quiet():
+        return _launch(state, profile, seed, folder, corpus, stream)
+
+
+def _launch(
+    state: PartialState, profile: Profile, seed: int, folder: Path, corpus: str, stream: bool
+) -> dict[str, Any]:
     if stream:
         share = {"rank": state.process_index, "processes": state.num_processes, "seed": seed}
         documents = streams.stream(corpus, "train", **share)
-        model, tokenizer = _start(state, profile, seed, folder, lambda: _beginning(documents))
+        model, tokenizer = _start(state, profile, seed, folder, lambda: list(_beginning(documents)))
         blocks: Any = pack_stream(documents, tokenizer, profile.context)
     else:
         with state.main_process_first():  # the others find the corpora in the cache
@@ -69,12 +78,11 @@ def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: 
     if state.is_main_process:
         files.write_json(folder / "pretraining.json", result)
         shutil.rmtree(checkpoints)
-    state.wait_for_everyone()
     return result
 
 
 def _start(
-    state: PartialState, profile: Profile, seed: int, folder: Path, texts: Callable[[], Iterable[str]]
+    state: PartialState, profile: Profile, seed: int, folder: Path, texts: Callable[[], Sequence[str]]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Makes tokenizer and initial weights in the first process, and opens them in the others."""
     start = folder / "models" / "start"

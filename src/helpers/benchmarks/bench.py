@@ -1,0 +1,206 @@
+"""What does a minute of this machine buy with our recipe, and what with the stock one? Ratios, medians over repeats.
+
+Both recipes get the same text, tokenizer, number of parameters and minutes. The stock one is what somebody writes who
+follows the documentation: `GPT2LMHeadModel` and the Trainer with its defaults. Its schedule, like ours, is laid out for
+the tokens that fit into the minutes, which a short trial finds out before each race.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from helpers import files
+from helpers.benchmarks.speedrun import draw
+from helpers.corpora import load
+from helpers.evaluation.likelihood import document_bits, held_out
+from helpers.models import causal_model
+from helpers.profiles import Profile, load_profile
+from helpers.tokenization import encode_documents, pack, train_tokenizer
+from helpers.training.pretraining import batch_of, pretrain
+from helpers.training.trainer import quiet
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+RECIPES = ("ours", "stock")
+TRIAL_STEPS = 40
+MATMUL = 1024
+"""Rows and columns of the square matrices whose product tells the machine's peak."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """One training run against the clock.
+
+    Attributes:
+        recipe: `ours` or `stock`.
+        minutes: asked for.
+        seed: of weights and order.
+        parameters: of the model.
+        tokens: read.
+        seconds: taken.
+        matmul_gflops: the machine's peak just before, in float32.
+        bits_per_byte: on the test split of pydocs.
+    """
+
+    recipe: str
+    minutes: float
+    seed: int
+    parameters: int
+    tokens: int
+    seconds: float
+    matmul_gflops: float
+    bits_per_byte: float
+
+
+def bench(minutes: Sequence[float], repeats: int) -> dict[str, Any]:
+    """Races both recipes, prints the result, and saves it as `results/bench.json`.
+
+    Args:
+        minutes: how long the races last.
+        repeats: of each, with other seeds; the recipes take turns, so that a slow hour of the machine meets both.
+
+    Returns:
+        What was saved: machine, races and summary.
+    """
+    profile = load_profile("laptop")
+    corpus = load("pydocs")
+    texts = corpus.splits["train"].shuffle(seed=0)["text"]
+    tokenizer = train_tokenizer(texts, profile.vocab_size)
+    blocks = pack(encode_documents(tokenizer, texts), profile.context)
+    test = held_out(corpus.splits["test"], profile.heldout_bytes, seed=0)
+    races = []
+    for seed in range(repeats):
+        for length in minutes:
+            for recipe in RECIPES:
+                peak = matmul_gflops()
+                model, tokens, seconds = _race(recipe, 60 * length, seed, tokenizer, blocks, profile)
+                bits = document_bits(model, tokenizer, test.texts, profile.context)
+                size = model.num_parameters()
+                races.append(Race(recipe, length, seed, size, tokens, seconds, peak, test.bits_per_byte(bits)[0]))
+                print(f"{recipe}, {length:g} min, seed {seed}: {races[-1].bits_per_byte:.3f} bits per byte", flush=True)
+    machine = {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
+    reduced = summary(races, profile)
+    result = {"machine": machine, "summary": reduced, "races": [asdict(race) for race in races]}
+    files.write_json(files.RESULTS / "bench.json", result)
+    print(_table(reduced))
+    return result
+
+
+def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
+    """Reduces races to medians over their repeats.
+
+    Returns:
+        `minutes`: by length, the median bits per byte of each recipe and the median of their ratios, stock to ours;
+        `tokens_per_second` of each recipe; `share_of_matmul_peak` of ours; `peak_memory_mb` of this process.
+    """
+    by_length: dict[str, Any] = {}
+    for length in sorted({race.minutes for race in races}):
+        of = {name: [race for race in races if (race.recipe, race.minutes) == (name, length)] for name in RECIPES}
+        pairs = [(ours.bits_per_byte, stock.bits_per_byte) for ours, stock in zip(*of.values(), strict=True)]
+        ratios = [stock / ours for ours, stock in pairs]
+        middle = dict(zip(RECIPES, map(statistics.median, zip(*pairs, strict=True)), strict=True))
+        spread = {"ratio": statistics.median(ratios), "ratios": [min(ratios), max(ratios)]}
+        by_length[f"{length:g}"] = middle | spread
+    rates = {
+        name: statistics.median(race.tokens / race.seconds for race in races if race.recipe == name) for name in RECIPES
+    }
+    shares = [
+        race.tokens / race.seconds * profile.flops_per_token / 1e9 / race.matmul_gflops
+        for race in races
+        if race.recipe == "ours"
+    ]
+    return {
+        "minutes": by_length,
+        "tokens_per_second": rates,
+        "share_of_matmul_peak": statistics.median(shares),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+    }
+
+
+def matmul_gflops(repeats: int = 20) -> float:
+    """Measures the float32 matrix product of this machine, with torch's threads: its peak, for what we can reach.
+
+    Args:
+        repeats: how often; the median counts.
+
+    Returns:
+        GFLOP/s.
+    """
+    a, b = torch.randn(2, MATMUL, MATMUL)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - start)
+    return 2 * MATMUL**3 / statistics.median(seconds) / 1e9
+
+
+def _race(
+    recipe: str, seconds: float, seed: int, tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile
+) -> tuple[PreTrainedModel, int, float]:
+    """Trains for about so many seconds, and returns the model, the tokens that it read and the seconds it took."""
+    run = {"ours": _ours, "stock": _stock}[recipe]
+    trial = TRIAL_STEPS * batch_of(profile)
+    _, tokens, took = run(tokenizer, draw(blocks, trial, seed), profile, seed)
+    return run(tokenizer, draw(blocks, int(seconds * tokens / took / profile.context), seed), profile, seed)
+
+
+def _ours(
+    tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile, seed: int
+) -> tuple[PreTrainedModel, int, float]:
+    model = causal_model(profile, tokenizer, seed)
+    log = pretrain(model, blocks, profile, seed)
+    return model, log.tokens, log.seconds
+
+
+def _stock(
+    tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile, seed: int
+) -> tuple[PreTrainedModel, int, float]:
+    from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
+
+    torch.manual_seed(seed)
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_positions=profile.context,
+            n_embd=profile.hidden_size,
+            n_layer=profile.n_layer,
+            n_head=profile.n_head,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    with tempfile.TemporaryDirectory() as scratch, quiet():
+        arguments = TrainingArguments(
+            scratch, num_train_epochs=1, save_strategy="no", report_to="none", disable_tqdm=True, seed=seed
+        )
+        trainer = Trainer(model, arguments, train_dataset=blocks.remove_columns("position_ids"))
+        trainer.remove_callback(PrinterCallback)
+        start = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - start
+    return model.eval(), len(blocks) * profile.context, seconds
+
+
+def _table(result: dict[str, Any]) -> str:
+    lines = ["minutes   ours  stock  ratio (least to greatest)"]
+    for length, of in result["minutes"].items():
+        least, greatest = of["ratios"]
+        lines.append(
+            f"{length:>7}  {of['ours']:5.3f}  {of['stock']:5.3f}  {of['ratio']:.3f} ({least:.3f} to {greatest:.3f})"
+        )
+    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in result["tokens_per_second"].items())
+    share, memory = result["share_of_matmul_peak"], result["peak_memory_mb"]
+    lines.append(f"tokens a second: {rates}; {share:.0%} of the float32 matmul peak; {memory:,} MB at most")
+    return "\n".join(lines)
