@@ -179,6 +179,7 @@ def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
         "report_to": "none",
         "dataloader_pin_memory": device().type == "cuda",
         "seed": seed,
+        "use_cpu": device().type == "cpu",  # or accelerate looks for cards, finds none, and lets each process run alone
         "bf16": device().type == "cuda" and torch.cuda.is_bf16_supported(),
     }
 
