@@ -2,8 +2,9 @@
 
 The modules are listed in the order in which data flows through them; each imports only from those before it:
 `files`, `progress`, `profiles`, `records`, `claims`, `statistics`, `exercises`, `corpora`, `tokenization`, `models`,
-`training`, `generation`, `evaluation`, `plotting`, `studies`, `publishing`, `cli`. Importing this package loads none of
-them: heavy libraries come in where they are used, so that `import helpers` and `python -m helpers --help` are quick.
+`training`, `generation`, `evaluation`, `plotting`, `benchmarks`, `studies`, `publishing`, `cli`. Importing this package
+loads none of them: heavy libraries come in where they are used, so that `import helpers` and `python -m helpers --help`
+are quick.
 """
 
 import warnings

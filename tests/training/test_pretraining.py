@@ -1,13 +1,16 @@
 """Training must repeat to the bit, learn, and leave the caller's model and clock as promised."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
+import torch
 
 from helpers import models, tokenization
+from helpers.files import WorkbookError
 from helpers.profiles import load_profile
-from helpers.training.pretraining import expected_cost, pretrain
+from helpers.training.pretraining import _filled, expected_cost, pretrain
 
 PROFILE = load_profile("smoke", vocab_size=320, context=32, batch_tokens=256)
 
@@ -56,3 +59,36 @@ def test_reckoning_the_cost_leaves_the_model_as_it_was(tokenizer, blocks):
     sentence = expected_cost(model, blocks, PROFILE)
     assert f"{model.num_parameters():,} parameters" in sentence
     assert models.weights_fingerprint(model) == before
+
+
+@pytest.mark.parametrize("rates", [{"matrix_learning_rate": 1e30}, {"learning_rate": float("nan")}])
+def test_a_run_without_a_number_for_its_loss_stops_and_says_where(tokenizer, blocks, rates, tmp_path):
+    profile = dataclasses.replace(PROFILE, **rates)
+    model = models.causal_model(PROFILE, tokenizer, seed=0)
+    with pytest.raises(WorkbookError, match=r"stopped at step \d+, learning rate .*There is no checkpoint before it"):
+        pretrain(model, blocks, profile, seed=1, checkpoints=tmp_path)
+
+
+def test_a_loss_that_leaves_its_ground_stops_the_run_and_names_the_last_good_checkpoint(tokenizer, blocks, tmp_path):
+    model = models.causal_model(PROFILE, tokenizer, seed=0)
+
+    def spoil(step):
+        torch.nn.init.normal_(model.model.embed_tokens.weight, std=5.0)
+
+    with pytest.raises(WorkbookError, match=r"stopped at step (\d+).*the loss has gone from .*checkpoint-20"):
+        pretrain(model, blocks, PROFILE, 1, [21, 25, 29, 33, 37], spoil, checkpoints=tmp_path)
+
+
+def test_a_run_ends_when_what_was_seen_is_enough(tokenizer, blocks):
+    model = models.causal_model(PROFILE, tokenizer, seed=0)
+    log = pretrain(model, blocks, PROFILE, 1, range(100), lambda step: step, until=lambda seen: seen == 5)
+    assert log.looks == {step: step for step in range(6)}
+    assert log.tokens == 5 * PROFILE.batch_tokens
+
+
+def test_the_last_batch_is_filled_up_with_blocks_that_teach_nothing(tokenizer, blocks):
+    odd = blocks.select(range(11))
+    filled = _filled(odd, 8)
+    assert len(filled) == 16
+    assert (filled[11:]["labels"] == tokenization.IGNORED).all()
+    assert torch.equal(filled[:11]["labels"], odd[:]["labels"])

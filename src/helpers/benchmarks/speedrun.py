@@ -1,7 +1,7 @@
 """How long does it take from random numbers to a given loss? One text, one target, one small model.
 
-The race of the small-model speedruns, on any text: the first 90% train, the last 10% validation. The model has the size
-of the `laptop` profile and learns by its recipe; only batch and context are those of the race.
+The race of the small-model speedruns, on any text: the first 90% train, the last 10% validation. The model learns by
+the recipe of the `laptop` profile; shape, batch and context are those of the race.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 BATCH_TOKENS = 768
+SHAPE = {"n_layer": 3, "hidden_size": 144}
+"""Fewer and wider layers than the `laptop` profile's four of 128: with as many parameters a step is a tenth quicker."""
+
 FIRST_TOKENS, MOST_TOKENS = 200_000, 20_000_000
 """Tokens of the first cycle of the learning rate, and of all cycles; each is twice as long as the one before."""
 
@@ -52,7 +55,9 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
     Raises:
         WorkbookError: the text cannot be read or is too short.
     """
-    profile = load_profile("laptop", context=context, batch_tokens=max(BATCH_TOKENS, context), tokens=FIRST_TOKENS)
+    profile = load_profile(
+        "laptop", **SHAPE, context=context, batch_tokens=max(BATCH_TOKENS, context), tokens=FIRST_TOKENS
+    )
     encoder, train, validation = _read(path, tokenizer, profile)
     model = causal_model(profile, encoder, seed)
     tokens, seconds = 0, 0.0

@@ -56,6 +56,9 @@ def publish(run: Path, reference: Path) -> None:
         for name in ("results.json", "index.html", *(f"{chapter.name}.html" for chapter in notebooks)):
             shutil.copyfile(run / name, partial / name)
         _copy_base_model(run / "models" / "base", partial / "models" / "base")
+        for bench in (reference / "bench.json", files.RESULTS / "bench.json"):  # the newer comes last
+            if bench.exists():
+                shutil.copyfile(bench, partial / "bench.json")
         (partial / "studies").mkdir()
         for study in [*reference.glob("studies/*.json"), *run.glob("studies/*.json")]:  # the run's own come last
             shutil.copyfile(study, partial / "studies" / study.name)
@@ -81,10 +84,32 @@ def state_costs(readme: Path, reference: Path) -> None:
     ]
     machine = f"{environment['threads']} threads of {_markdown(environment['processor'])}"
     head = ["| chapter | profile | minutes | memory |", "|---|---|--:|--:|"]
-    block = "\n".join([f"Measured in the published run, on {machine}:", "", *head, *rows])
+    block = "\n".join([f"Measured in the published run, on {machine}:", "", *head, *rows, *_minutes(reference)])
     text = readme.read_text(encoding="utf-8")
     marked = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
     files.write_text(readme, marked.sub(lambda found: f"{found[1]}{block}\n{found[2]}", text))
+
+
+def _minutes(reference: Path) -> list[str]:
+    """Says what a minute buys, from the record of `make bench`, if it was published."""
+    if not (reference / "bench.json").exists():
+        return []
+    bench = json.loads((reference / "bench.json").read_text(encoding="utf-8"))
+    known = bench["summary"]
+    rows = [f"| {length} | {of['ours']:.2f} | {of['stock']:.2f} |" for length, of in known["minutes"].items()]
+    rate, memory = known["tokens_per_second"]["ours"], known["peak_memory_mb"] / 1000
+    return [
+        "",
+        "What a minute of training buys (`make bench`): bits per byte of unseen docstrings, by our recipe and by "
+        "`GPT2LMHeadModel` of the same size with the Trainer's defaults.",
+        "",
+        "| minutes | ours | stock |",
+        "|--:|--:|--:|",
+        *rows,
+        "",
+        f"{rate:,.0f} tokens a second on {bench['machine']['threads']} threads, "
+        f"{known['share_of_matmul_peak']:.0%} of the peak of float32 matrix products, {memory:.1f} GB.",
+    ]
 
 
 def _whole(chapter: chapters.Chapter, run: Path, results: dict[str, Any]) -> Any:
