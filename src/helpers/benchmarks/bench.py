@@ -22,7 +22,7 @@ from helpers import files
 from helpers.benchmarks.speedrun import draw
 from helpers.corpora import load
 from helpers.evaluation.likelihood import document_bits, held_out
-from helpers.models import causal_model
+from helpers.models import causal_model, device
 from helpers.profiles import Profile, load_profile
 from helpers.tokenization import encode_documents, pack, train_tokenizer
 from helpers.training.pretraining import batch_of, pretrain
@@ -183,7 +183,13 @@ def _stock(
     )
     with tempfile.TemporaryDirectory() as scratch, quiet():
         arguments = TrainingArguments(
-            scratch, num_train_epochs=1, save_strategy="no", report_to="none", disable_tqdm=True, seed=seed
+            scratch,
+            num_train_epochs=1,
+            dataloader_pin_memory=device().type == "cuda",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            seed=seed,
         )
         trainer = Trainer(model, arguments, train_dataset=blocks.remove_columns("position_ids"))
         trainer.remove_callback(PrinterCallback)

@@ -98,9 +98,10 @@ class Watch(TrainerCallback):
             return
         losses = [entry["loss"] for entry in noted]
         if not math.isfinite(losses[-1]):
-            raise stopped(args, state, f"the loss is {losses[-1]}")
+            raise stopped(args, state, f"the loss is {losses[-1]}", before=state.global_step)
         if len(losses) > 2 and min(losses[-2:]) > min(losses) + DIVERGED:
-            raise stopped(args, state, f"the loss has gone from {min(losses):.2f} up to {losses[-1]:.2f}")
+            reason = f"the loss has gone from {min(losses):.2f} up to {losses[-1]:.2f}"
+            raise stopped(args, state, reason, before=noted[-2]["step"])
 
     def _look_at(self, state: Any, control: Any, model: torch.nn.Module) -> None:
         if state.global_step in self.milestones and state.is_world_process_zero:
@@ -112,10 +113,17 @@ class Watch(TrainerCallback):
             self._since += time.perf_counter() - start
 
 
-def stopped(args: Any, state: Any, reason: str) -> files.WorkbookError:
-    """Builds the error for a run that must not go on: where it stood, how fast it learned, what is still good."""
+def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookError:
+    """Builds the error for a run that must not go on: where it stood, how fast it learned, what is still good.
+
+    Args:
+        args: the Trainer's arguments.
+        state: the Trainer's.
+        reason: what went wrong.
+        before: the step from which on nothing is good.
+    """
     rate = next((entry["learning_rate"] for entry in reversed(state.log_history) if "learning_rate" in entry), math.nan)
-    good = checkpoints.sealed(Path(args.output_dir))
+    good = [path for path in checkpoints.sealed(Path(args.output_dir)) if checkpoints.step_of(path) < before]
     kept = f"The last good checkpoint is {good[0]}" if good else "There is no checkpoint before it"
     return files.WorkbookError(
         f"Training stopped at step {state.global_step}, learning rate {rate:.2g}: {reason}. {kept}. "
@@ -172,7 +180,8 @@ class PretrainingTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         if not all(parameter.isfinite().all() for parameter in model.parameters()):
-            raise stopped(self.args, self.state, "there are weights that are no numbers")
+            reason = "there are weights that are no numbers"
+            raise stopped(self.args, self.state, reason, before=self.state.global_step)
         checkpoint = Path(str(self.args.output_dir)) / f"{checkpoints.PREFIX}{self.state.global_step}"
         with checkpoints.writing(checkpoint):
             super()._save_checkpoint(model, trial)
