@@ -106,6 +106,11 @@ def open_folder(folder: Path) -> None:
         raise files.at(folder, f"checkpoints cannot be written here ({error})", "Name a folder that can") from error
 
 
+def clear(folder: Path) -> None:
+    """Removes the checkpoints of all runs in a folder, once what they led to is saved."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _hashes(checkpoint: Path) -> dict[str, str]:
     """Returns the SHA-256 of each file but the seal, by its path within the checkpoint."""
     hashes = {}

@@ -6,7 +6,6 @@ the others open what it made; then all of them train, each on its part of every 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from helpers.corpora import streams
 from helpers.models import load_model, save_model
 from helpers.profiles import Profile
 from helpers.tokenization import encode_documents, pack, pack_stream
+from helpers.training import checkpoints as checkpointing
 from helpers.training.base import base_text, starting_point
 from helpers.training.pretraining import pretrain
 from helpers.training.trainer import quiet
@@ -77,7 +77,7 @@ def _launch(
     }
     if state.is_main_process:
         files.write_json(folder / "pretraining.json", result)
-        shutil.rmtree(checkpoints)
+        checkpointing.clear(checkpoints)
     return result
 
 
