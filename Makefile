@@ -23,7 +23,7 @@ check: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m helpers bench
 
-# Twenty kills instead of two (6 minutes), and 2 GB of text in less than 2 GB of memory (10 minutes).
+# Twenty kills instead of two (4 minutes), and 2 GB of text in less than 2 GB of memory (10 minutes).
 soak: .venv/installed
 	WORKBOOK_KILLS=20 $(BIN)/python -m pytest tests/training/test_checkpoints.py -k killed
 	$(BIN)/python tests/training/memory.py
