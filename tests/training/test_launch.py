@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 from helpers.files import WorkbookError
 from helpers.profiles import load_profile
 from helpers.training import launch as launching
-from helpers.training.pretraining import batch_of
+from helpers.training.pretraining import _share, batch_of
 
 TWO = [
     "--multi_gpu",
@@ -92,9 +92,7 @@ def test_a_stream_trains_and_leaves_a_model_and_no_checkpoints(tmp_path, own_tex
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_a_batch_that_cannot_be_dealt_evenly_is_told(monkeypatch):
-    from helpers.training.pretraining import _share
-
+def test_a_batch_that_cannot_be_dealt_evenly_is_told():
     profile = load_profile("smoke", batch_tokens=384)
     with pytest.raises(WorkbookError, match=rf"{batch_of(profile)} blocks .* cannot be dealt evenly to 2 processes"):
         _share(profile, 2)

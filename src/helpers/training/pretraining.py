@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class TrainingLog:
     losses: list[float]
     tokens: int
     seconds: float
-    looks: dict[int, Any] = field(default_factory=dict)
+    looks: dict[int, Any]
 
     @property
     def tokens_per_second(self) -> float:
@@ -133,22 +133,17 @@ def pretrain(
         watch = Watch(line, batch * profile.context, milestones, look, until)
         if last:
             watch.restore(last / LOG)
-        trainer = PretrainingTrainer(
-            (profile.matrix_learning_rate, profile.learning_rate),
-            watch,
-            model=model,
-            args=args,
-            train_dataset=blocks if isinstance(blocks, IterableDataset) else _filled(blocks, batch),
-        )
+        data = blocks if isinstance(blocks, IterableDataset) else _filled(blocks, batch)
+        rates = (profile.matrix_learning_rate, profile.learning_rate)
+        trainer = PretrainingTrainer(rates, watch, model=model, args=args, train_dataset=data)
         trainer.remove_callback(PrinterCallback)
         with quiet():
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         seconds = watch.seconds
     model.eval()
-    done = trainer.state.global_step
-    noted = {entry["step"]: entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
-    read = min(tokens, done * batch * profile.context)
-    return TrainingLog([int(step) for step in noted], list(noted.values()), read, seconds, watch.looks)
+    noted = {int(entry["step"]): entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
+    read = min(tokens, trainer.state.global_step * batch * profile.context)
+    return TrainingLog(list(noted), list(noted.values()), read, seconds, watch.looks)
 
 
 def _share(profile: Profile, processes: int) -> int:
