@@ -33,6 +33,7 @@ def main(folder, pause="0", most_bytes=""):
     model, _, blocks = start()
     if most_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(most_bytes),) * 2)
+    (Path(folder) / "begun").touch()
     try:
         log = train(model, blocks, lambda step: time.sleep(float(pause)) or step, Path(folder))
     except files.WorkbookError as error:

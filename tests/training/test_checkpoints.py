@@ -43,15 +43,23 @@ def unbroken():
     return {"weights": weights_fingerprint(model), "steps": log.steps, "losses": log.losses}
 
 
+def written(folder):
+    return list(folder.glob("*/checkpoint-*"))
+
+
 def test_a_run_killed_at_random_moments_ends_with_the_same_bits(tmp_path, unbroken):
     """`WORKBOOK_KILLS=20` makes a soak of it."""
     kills, rng = int(os.environ.get("WORKBOOK_KILLS", "2")), random.Random(int(os.environ.get("WORKBOOK_SEED", "0")))
-    for _ in range(kills):
+    for kill in range(kills):
+        (tmp_path / "begun").unlink(missing_ok=True)
         process = launch(tmp_path, "0.02")
-        known = len(list(tmp_path.glob("*/checkpoint-*/seal.json")))
-        while process.poll() is None and not list(tmp_path.glob("*/checkpoint-*")):
-            time.sleep(0.01)  # it is still starting
-        time.sleep(rng.uniform(0, 3) if known else rng.uniform(0, 1))
+        while process.poll() is None and not (tmp_path / "begun").exists():
+            time.sleep(0.01)  # it is still importing its libraries
+        if kill % 2:  # while a checkpoint is written: it is there, but without its seal
+            while process.poll() is None and all((path / "seal.json").exists() for path in written(tmp_path)):
+                time.sleep(0.001)
+        else:
+            time.sleep(rng.uniform(0, 0.9))
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert result(launch(tmp_path)) == unbroken
