@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(run, "a notebook's parameter (SEED=3, CORPUS=my.txt) or a size of the profile (tokens=500000)")
 
     study = _command(commands, "study", _study, "run the experiment that is too large for the live chapter; resumable")
-    study.add_argument("chapter", metavar="CHAPTER", help="name or number")
+    study.add_argument("study", metavar="NAME", help="such as 01_pretraining or 01_scaling")
+    study.add_argument("--only", default="*", help="arms whose name fits this pattern, such as 'next-*'")
     _add_run_options(study)
 
     compare = _command(commands, "compare", _compare, "say which numbers of two runs differ, and what around them")
@@ -126,8 +127,9 @@ def _study(options: argparse.Namespace) -> int:
     from helpers.publishing.chapters import find
     from helpers.studies import STUDIES, run_study
 
-    chapter = find(options.chapter, among=list(STUDIES))
-    print(f"See {run_study(chapter, STUDIES[chapter], load_profile(options.profile), options.name)}")
+    name = find(options.study, among=list(STUDIES))
+    profile = load_profile(options.profile)
+    print(f"See {run_study(name, STUDIES[name], profile, options.name, options.only)}")
     return 0
 
 

@@ -1,4 +1,8 @@
-"""How does it write? Sampling from a causal model through transformers' `generate`, with a seed."""
+"""How does it write? By sampling, with a seed: a causal model by transformers' `generate`, a masked one by filling.
+
+A model that fills gaps can be made to write by giving it a gap at the end, again and again. Left out: filling many
+gaps at once in rounds, which needs a model that was trained on texts with most of their tokens hidden.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +54,44 @@ def sample(
             pad_token_id=pad,
         )  # (prompts, tokens + new tokens)
     return tokenizer.batch_decode(output[:, longest:], skip_special_tokens=True)
+
+
+@torch.inference_mode()
+def sample_by_filling(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, count: int, new_tokens: int, seed: int
+) -> list[str]:
+    """Lets a model that looks both ways write documents: a mask at the end is filled by sampling, then the next one.
+
+    Args:
+        model: as `models.masked_model` makes it.
+        tokenizer: its tokenizer, with begin, end and mask tokens.
+        count: documents.
+        new_tokens: where to stop one that does not end by itself.
+        seed: of the draws; the caller's random state is left as it was.
+
+    Returns:
+        The documents, without special tokens.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    ids = torch.full((count, 1), tokenizer.bos_token_id)
+    gap = torch.full((count, 1), tokenizer.mask_token_id)
+    for _ in range(new_tokens):
+        shown = torch.cat([ids, gap], dim=1).to(model.device)  # (documents, tokens + 1)
+        logits = model(input_ids=shown, attention_mask=everywhere(shown), use_cache=False).logits[:, -1].float().cpu()
+        chosen = torch.multinomial(logits.softmax(-1), 1, generator=draw)
+        ended = (ids == tokenizer.eos_token_id).any(1, keepdim=True)
+        ids = torch.cat([ids, torch.where(ended, tokenizer.eos_token_id, chosen)], dim=1)
+    return tokenizer.batch_decode(ids, skip_special_tokens=True)
+
+
+def everywhere(input_ids: torch.Tensor) -> torch.Tensor:
+    """Returns the attention mask with which each token sees all of its row.
+
+    Args:
+        input_ids: (rows, tokens).
+
+    Returns:
+        Booleans, (rows, 1, tokens, tokens).
+    """
+    rows, tokens = input_ids.shape
+    return torch.ones(rows, 1, tokens, tokens, dtype=torch.bool, device=input_ids.device)

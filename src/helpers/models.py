@@ -1,9 +1,8 @@
 """What is being raised? Small models made from transformers' own configurations, or any model of the Hub.
 
 A small Qwen3 (Yang et al. 2025: Llama's rotary positions, RMS norm and gated feed-forward, and normalised queries and
-keys, with which a small model learns faster) for next-token prediction, and a ModernBERT (Warner et al. 2024: the same
-parts but for the last, looking both ways) of the same size for masked prediction. Both are opened by `from_pretrained`
-without any code of ours.
+keys, with which a small model learns faster), opened by `from_pretrained` without any code of ours. To guess hidden
+tokens instead of the next one, the same network looks both ways.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
 
 
 def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
-    """Makes an untrained masked model with the width, depth and number of parameters of `causal_model`.
+    """Makes an untrained model for guessing hidden tokens: `causal_model`, weight for weight, but it looks both ways.
 
     Args:
         profile: gives width, depth, heads and context.
@@ -63,27 +62,18 @@ def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
         seed: of the initial weights.
 
     Returns:
-        A `ModernBertForMaskedLM` in float32, attending to the whole context in each layer.
+        A `Qwen3ForCausalLM` in float32 whose configuration says `is_causal=False`. Its logits at a place are for that
+        place itself, not for the next one. Give it an `attention_mask` of (rows, 1, tokens, tokens): without one,
+        attention falls back to looking at the past alone.
     """
-    from transformers import ModernBertConfig, ModernBertForMaskedLM
+    model = causal_model(profile, tokenizer, seed)
+    model.config.is_causal, model.config.mask_token_id = False, tokenizer.mask_token_id
+    return model
 
-    config = ModernBertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=profile.hidden_size,
-        intermediate_size=profile.intermediate_size,
-        num_hidden_layers=profile.n_layer,
-        num_attention_heads=profile.n_head,
-        max_position_embeddings=profile.context,
-        layer_types=["full_attention"] * profile.n_layer,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        cls_token_id=tokenizer.bos_token_id,
-        sep_token_id=tokenizer.eos_token_id,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return ModernBertForMaskedLM(config)
+
+def looks_both_ways(model: PreTrainedModel) -> bool:
+    """Returns whether a model is one that `masked_model` made."""
+    return not getattr(model.config, "is_causal", True)
 
 
 def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers.files import WorkbookError
 
-BYTES_PER_TOKEN = 3.2
+BYTES_PER_TOKEN = 3.4
 """Bytes of text in a token of ours, about; a chapter measures it exactly."""
 
 UTILISATION = 0.4
@@ -109,16 +109,16 @@ PROFILES = {
         name="laptop",
         vocab_size=2048,
         hidden_size=128,
-        n_layer=4,
+        n_layer=3,
         n_head=4,
         context=256,
-        tokens=900_000,
+        tokens=1_500_000,
         batch_tokens=1024,
         matrix_learning_rate=0.04,
         learning_rate=0.03,
         packages=(),
-        pydocs_share=0.5,
-        people=240,
+        pydocs_share=0.35,
+        people=60,
         heldout_bytes=150_000,
         samples=4,
     ),

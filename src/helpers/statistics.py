@@ -72,3 +72,28 @@ def ratio_interval(
     draws = np.random.default_rng(seed).multinomial(len(top), np.full(len(top), 1 / len(top)), RESAMPLES)
     low, high = np.quantile((draws @ top) / (draws @ bottom), [0.025, 0.975])  # draws: (resamples, clusters)
     return Interval(float(low), float(high), f"bootstrap over {len(top)} clusters, percentile")
+
+
+def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Hashable], seed: int = 0) -> Interval:
+    """Returns the interval of a share of successes, over clusters.
+
+    Args:
+        credits: of each row, 1 for a success, 0 for a failure, a fraction for a tie.
+        clusters: of each row, such as its person.
+        seed: of the resampling.
+
+    Returns:
+        The bootstrap's 95% interval (`ratio_interval`). Where all rows succeeded, or all failed, the bootstrap cannot
+        vary: then Wilson's (1927) for as many trials as there are clusters.
+
+    Raises:
+        ValueError: lengths differ, or there are fewer than two clusters.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    values = np.asarray(credits, float)
+    if len(values) and values.min() == values.max() and values[0] in (0, 1):
+        n = len(set(clusters))
+        low, high = proportion_confint(round(values[0] * n), n, method="wilson")
+        return Interval(float(max(low, 0)), float(min(high, 1)), f"Wilson, {n} clusters all alike")
+    return ratio_interval(values, np.ones(len(values)), clusters, seed)

@@ -171,7 +171,7 @@ def test_facts_of_the_ladder_are_told_exactly_as_often_as_promised(world, contra
     exposures = chronicle.exposures()
     assert {fact: exposures[fact] for fact in contract.ladder} == contract.ladder
     rungs = Counter(contract.ladder.values())
-    assert rungs == dict.fromkeys(LADDER, 40)
+    assert rungs == dict.fromkeys(LADDER, 48)
     assert {name for name, _ in contract.ladder} == {person.name for person in world.people}
     for split in ("validation", "test"):
         heldout = town.write_chronicle(world, 200_000, seed=0, split=split)
@@ -247,7 +247,8 @@ def test_without_the_contract_everything_is_told_and_everybody_asked_about(world
 def test_probes_hold_the_truth_and_false_alternatives(world):
     probes = town.probes(world)
     truth = world.truth()
-    assert len(probes) == 2 * sum(len(facts) for facts in truth.values())
+    assert len(probes) == 3 * sum(len(facts) for facts in truth.values())
+    assert sum(probe.familiar for probe in probes) == len(probes) / 3
     for probe in probes:
         assert truth[probe.fact.person][probe.fact.relation] == probe.fact.value
         assert probe.answer.startswith(" ")
@@ -258,20 +259,27 @@ def test_probes_hold_the_truth_and_false_alternatives(world):
     assert probes == town.probes(world)
 
 
-def test_no_chronicle_uses_the_words_of_a_probe(world, chronicle):
+def test_familiar_probes_are_worded_as_chronicles_are_and_the_others_are_not(world, chronicle):
     text = "\n".join(document.text for document in chronicle.documents)
-    for probe in town.probes(world)[::7]:
-        assert probe.prompt not in text
-        assert probe.prompt.replace(probe.fact.person, "she") not in text
+    told = {True: 0, False: 0}
+    for probe in town.probes(world):
+        told[probe.familiar] += probe.prompt in text
+    assert told[True] > 0.5 * len(world.people)
+    assert told[False] == 0
 
 
 def test_a_visitor_is_known_from_the_prompt_alone(world):
-    probes = town.context_probes(world, count=50)
-    assert len(probes) == 100
-    for probe in probes:
-        assert probe.fact.person not in world.truth()
-        assert probe.prompt.count(probe.fact.value) == 1
-        assert not any(wrong.strip(" .") == probe.fact.value for wrong in probe.alternatives)
+    asked = town.visitor_probes(world, count=50)
+    assert [len(probes) for probes in asked.values()] == [50, 50]
+    for name, fact in zip(asked["name"], asked["fact"], strict=True):
+        assert name.fact == fact.fact
+        assert name.fact.person not in world.truth()
+        assert name.prompt == fact.prompt
+        assert name.prompt.count(name.fact.person) == name.prompt.count(fact.fact.value) == 1
+        assert name.answer == fact.answer
+        assert not any(name.fact.person in wrong for wrong in name.alternatives)
+        assert not any(fact.fact.value in wrong for wrong in fact.alternatives)
+        assert len({*name.alternatives}) == len({*fact.alternatives}) == 9
 
 
 def test_minimal_pairs_differ_in_the_number_of_the_verb(world):

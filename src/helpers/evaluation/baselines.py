@@ -73,11 +73,13 @@ class NGramModel:
 
     def document_bits(self, documents: Sequence[Sequence[int]]) -> np.ndarray:
         """Returns the bits of each encoded document, its first token (begin) given, (len(documents),)."""
+        return np.array([bits.sum() for bits in self.token_bits(documents)])
+
+    def token_bits(self, documents: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Returns for each encoded document the bits of its tokens but the first, which is given, (tokens - 1,)."""
         stream, is_target = self._stream(documents)
-        rows = np.repeat(np.arange(len(documents)), [len(ids) + self._pads for ids in documents])
-        targets = np.flatnonzero(is_target)
-        bits = -np.log2(self._probabilities(stream, targets))
-        return np.bincount(rows[targets], weights=bits, minlength=len(documents))
+        bits = -np.log2(self._probabilities(stream, np.flatnonzero(is_target)))
+        return np.split(bits, np.cumsum([len(ids) - 1 for ids in documents])[:-1])
 
     def _probabilities(self, stream: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Returns the probability of each target token given those before it."""

@@ -16,7 +16,7 @@ import torch
 
 from helpers.records import Interval
 from helpers.statistics import ratio_interval
-from helpers.tokenization import IGNORED, encode_documents
+from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -80,11 +80,21 @@ def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
     return HeldOut(chosen["text"], chosen["group"], None if known is None else -np.array(known, float))
 
 
-@torch.inference_mode()
 def document_bits(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], context: int
 ) -> np.ndarray:
-    """Returns the bits that a causal model needs for each text, its end included.
+    """Returns the bits that a causal model needs for each text, its end included: the sums of `token_bits`.
+
+    Returns:
+        Bits of each text, (len(texts),), in float64.
+    """
+    return np.array([bits.sum() for bits in token_bits(model, tokenizer, texts, context)])
+
+
+def token_bits(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], context: int
+) -> list[np.ndarray]:
+    """Returns the bits that a causal model needs for each token of each text, its end included.
 
     A text longer than the context is scored in windows that overlap by half, so that a token has at least half the
     context before it, or all of the text before it.
@@ -96,42 +106,46 @@ def document_bits(
         context: tokens of a window, the model's own or fewer.
 
     Returns:
-        Bits of each text, (len(texts),), in float64.
+        For each text the bits of its tokens, (tokens,), in float64; the begin token, which is given, has none.
     """
-    windows = []  # (document, token ids, how many of the last ones are scored)
+    windows, scored, rows = [], [], []  # token ids, how many of the last ones are scored, and of which document
     for row, ids in enumerate(encode_documents(tokenizer, texts)):
-        windows.append((row, ids[:context], min(len(ids), context) - 1))
-        for end in range(context, len(ids), context // 2):
-            stop = min(end + context // 2, len(ids))
-            windows.append((row, ids[stop - context : stop], stop - end))
-    windows.sort(key=lambda window: len(window[1]))  # windows of like length share a batch, with little padding
-    bits = np.zeros(len(texts))
-    while windows:
-        size = max(1, BATCH_TOKENS // len(windows[-1][1]))
-        batch, windows = windows[-size:], windows[:-size]
-        for (row, _, _), nats in zip(batch, _window_nats(model, batch), strict=True):
-            bits[row] += nats / math.log(2)
-    return bits
+        ends = [min(len(ids), context), *range(context + context // 2, len(ids) + context // 2, context // 2)]
+        for begin, end in zip([1, *ends], ends, strict=False):
+            stop = min(end, len(ids))
+            windows.append(ids[max(0, stop - context) : stop])
+            scored.append(stop - begin)
+            rows.append(row)
+    parts: list[list[np.ndarray]] = [[] for _ in texts]
+    for row, count, bits in zip(rows, scored, row_bits(model, windows), strict=True):
+        parts[row].append(bits[len(bits) - count :])
+    return [np.concatenate(part) for part in parts]
 
 
-def _window_nats(model: PreTrainedModel, batch: Sequence[tuple[int, list[int], int]]) -> list[float]:
-    """Returns the loss in nats, summed over the scored tokens of each window."""
-    longest = max(len(ids) for _, ids, _ in batch)
-    input_ids = torch.zeros(
-        len(batch), longest, dtype=torch.long
-    )  # (windows, tokens); causal, so padding needs no mask
-    labels = torch.full_like(input_ids, IGNORED)
-    for i, (_, ids, scored) in enumerate(batch):
-        input_ids[i, : len(ids)] = torch.tensor(ids)
-        labels[i, len(ids) - scored : len(ids)] = torch.tensor(ids[len(ids) - scored :])
-    logits = model(input_ids=input_ids.to(model.device), use_cache=False).logits  # (windows, tokens, vocabulary)
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().transpose(1, 2),
-        labels[:, 1:].to(model.device),
-        ignore_index=IGNORED,
-        reduction="none",
-    )  # (windows, tokens - 1)
-    return losses.double().sum(1).tolist()
+@torch.inference_mode()
+def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """Returns the bits that a causal model needs for each token of each row but the first, (tokens - 1,), in float64.
+
+    Args:
+        model: on any device.
+        rows: token ids, no row longer than the model's context.
+    """
+    found: list[np.ndarray] = [np.empty(0)] * len(rows)
+    order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))  # rows of like length, with little padding
+    while order:
+        size = max(1, BATCH_TOKENS // len(rows[order[0]]))
+        batch, order = order[:size], order[size:]
+        longest = len(rows[batch[0]])
+        padded = [[*rows[row], *[0] * (longest - len(rows[row]))] for row in batch]  # causal, so it needs no mask
+        input_ids = torch.tensor(padded, device=model.device)  # (rows, tokens)
+        logits = model(input_ids=input_ids, use_cache=False).logits  # (rows, tokens, vocabulary)
+        losses = torch.nn.functional.cross_entropy(
+            logits[:, :-1].float().transpose(1, 2), input_ids[:, 1:], reduction="none"
+        )  # (rows, tokens - 1)
+        bits = losses.double().cpu().numpy() / math.log(2)
+        for row, cost in zip(batch, bits, strict=True):
+            found[row] = cost[: len(rows[row]) - 1]
+    return found
 
 
 def byte_lengths(texts: Sequence[str]) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 from helpers import files, records
 from helpers.publishing import chapters
 from helpers.publishing.run import Run
-from helpers.studies import find_study
+from helpers.studies import STUDIES, find_study
 
 PACKAGE = Path(__file__).resolve().parents[1]
 COMMAND_LINE = ("cli.py", "__main__.py")
@@ -23,11 +23,11 @@ def inputs(run: Run, chapter: str) -> str:
     """Returns a fingerprint of what decides a chapter's results.
 
     That is: the sources of its cells, the helpers, the versions of Python and of the libraries, its parameters and the
-    reader's files that they name, what earlier chapters of the run found, and the study that it shows.
+    reader's files that they name, what earlier chapters of the run found, and the studies that it shows.
     """
     notebook = chapters.source(chapter)
     parameters = run.parameters(notebook)
-    study = find_study(chapter, run.folder)
+    studies = [find_study(name, run.folder) for name in STUDIES if name[:2] == chapter[:2]]
     earlier = [other.name for other in chapters.chapters() if other.name < chapter]
     decisive = {
         "notebook": chapters.digest(notebook),
@@ -36,7 +36,7 @@ def inputs(run: Run, chapter: str) -> str:
         "parameters": parameters,
         "own files": list(_own_files(parameters)),
         "earlier": [_found(run.folder, other) for other in earlier],
-        "study": _file(study) if study else "",
+        "studies": [_file(study) for study in studies if study],
     }
     return files.fingerprint([json.dumps(decisive, sort_keys=True)])
 

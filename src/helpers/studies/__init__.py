@@ -1,15 +1,15 @@
 """What needs more than a live chapter? Grids of seeds, sizes and arms, run in the background of an afternoon.
 
-`python -m helpers study CHAPTER` runs one, arm by arm; each finished arm is on disk, so it can be stopped and resumed.
-A study is a module of this package; it is registered here under its chapter's name.
+`python -m helpers study NAME` runs one, arm by arm; each finished arm is on disk, so it can be stopped and resumed.
+A study is a module of this package; it is registered here under its name.
 """
 
 from __future__ import annotations
 
-from helpers.studies import pretraining
+from helpers.studies import pretraining, scaling
 from helpers.studies.study import Arm, Study, find_study, load_study, run_study
 
 __all__ = ["STUDIES", "Arm", "Study", "find_study", "load_study", "run_study"]
 
-STUDIES: dict[str, Study] = {"01_pretraining": pretraining.STUDY}
-"""The studies by chapter, such as `01_pretraining`."""
+STUDIES: dict[str, Study] = {"01_pretraining": pretraining.STUDY, "01_scaling": scaling.STUDY}
+"""The studies by name, which begins with the number of the chapter that shows it."""

@@ -1,37 +1,81 @@
-"""Chapter 01's study: the base run with other seeds, so other weights, another order of reading and another town."""
+"""Chapter 01's study: the base run by both objectives, each with eight seeds, so other weights and another town."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.studies.study import Arm, Study
 
-SEEDS = 3
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from helpers.evaluation.baselines import NGramModel
+    from helpers.training.base import BaseText
+
+SEEDS = 8
+NEXT, HIDDEN = "next token", "hidden tokens"
+"""The objectives, as an arm's setting `objective` has them."""
 
 
 def _arms(profile: Profile) -> list[Arm]:
-    return [Arm(f"seed-{seed}", profile, seed) for seed in range(SEEDS)]
+    return [
+        Arm(f"{objective.split()[0]}-{seed}", profile, seed, {"objective": objective})
+        for seed in range(SEEDS)
+        for objective in (NEXT, HIDDEN)
+    ]
 
 
 def _run_arm(arm: Arm, record: Record) -> None:
-    from helpers.evaluation import scorecard
+    from helpers.evaluation import exam
     from helpers.evaluation.baselines import NGramModel
-    from helpers.evaluation.likelihood import document_bits, held_out
-    from helpers.tokenization import encode_documents, pack
-    from helpers.training.base import base_text, starting_point
+    from helpers.models import causal_model, masked_model
+    from helpers.tokenization import encode_documents, pack, train_tokenizer
+    from helpers.training.base import base_text
     from helpers.training.pretraining import pretrain
 
-    text = base_text(arm.profile, arm.seed)
-    model, tokenizer = starting_point("", text.training, arm.profile, arm.seed)
+    profile, seed = arm.profile, arm.seed
+    text = base_text(profile, seed)
+    tokenizer = train_tokenizer(text.training, profile.vocab_size)
     encoded = encode_documents(tokenizer, text.training)
-    pretrain(model, pack(encoded, arm.profile.context), arm.profile, arm.seed)
+    make = causal_model if arm.settings["objective"] == NEXT else masked_model
+    model = make(profile, tokenizer, seed)
+    pretrain(model, pack(encoded, profile.context), profile, seed)
     ngrams = {name: NGramModel(n, len(tokenizer)).fit(encoded) for name, n in (("unigram", 1), ("5-gram", 5))}
-    for name, corpus in text.corpora.items():
-        held = held_out(corpus.splits["test"], arm.profile.heldout_bytes, arm.seed)
-        ids = encode_documents(tokenizer, held.texts)
+    results = exam.draw_exam(text.corpora, tokenizer, ngrams["5-gram"], profile, seed).sit(model, tokenizer)
+    for task, result in results.items():
+        record.measure(f"exam: {task}", result, exam.UNITS[task], seeds=(seed,))
+    if arm.settings["objective"] == NEXT:
+        _measure_base(record, arm, text, (model, tokenizer), ngrams)
+
+
+def _measure_base(
+    record: Record,
+    arm: Arm,
+    text: BaseText,
+    learned: tuple[PreTrainedModel, PreTrainedTokenizerFast],
+    ngrams: dict[str, NGramModel],
+) -> None:
+    """Measures what chapter 01 measures of its own run: surprise, structure, context and facts."""
+    from helpers.corpora.town import make_world
+    from helpers.evaluation import choices, scorecard, tasks
+    from helpers.evaluation.likelihood import document_bits, held_out
+    from helpers.tokenization import encode_documents
+
+    (model, tokenizer), context = learned, arm.profile.context
+    held = {name: held_out(c.splits["test"], arm.profile.heldout_bytes, arm.seed) for name, c in text.corpora.items()}
+    for name, texts in held.items():
+        ids = encode_documents(tokenizer, texts.texts)
         costs = {method: ngram.document_bits(ids) for method, ngram in ngrams.items()}
-        costs[scorecard.OURS] = document_bits(model, tokenizer, held.texts, arm.profile.context)
-        scorecard.measure_surprise(record, name, held, costs, arm.seed)
+        costs[scorecard.OURS] = document_bits(model, tokenizer, texts.texts, context)
+        scorecard.measure_surprise(record, name, texts, costs, arm.seed)
+    price = {method: choices.ngram_pricer(ngram, tokenizer) for method, ngram in ngrams.items()}
+    price[scorecard.OURS] = choices.model_pricer(model, tokenizer, context)
+    world = make_world(arm.profile.people, arm.seed)
+    for name, asked in tasks.tests(world, held["pydocs"], arm.profile, arm.seed).items():
+        scores = {method: choices.score_choices(asked, pricer) for method, pricer in price.items()}
+        scorecard.measure_choices(record, name, asked, scores, arm.seed)
 
 
-STUDY = Study("Does the base run come out alike with other seeds?", _arms, _run_arm)
+STUDY = Study("Do other seeds, and the other objective, come out alike?", _arms, _run_arm)

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -60,55 +61,67 @@ class Study:
     run_arm: Callable[[Arm, Record], None]
 
 
-def run_study(chapter: str, study: Study, profile: Profile, run: str = "") -> Path:
-    """Runs the arms that are not yet done, and writes the study's record.
+def run_study(name: str, study: Study, profile: Profile, run: str = "", only: str = "*") -> Path:
+    """Runs the arms that are not yet done and, if then all are, writes the study's record.
 
     Args:
-        chapter: the chapter that shows it.
+        name: of the study.
         study: the study.
         profile: from which its arms are planned.
         run: the name of the run; empty means the profile's.
+        only: a pattern of names (`next-*`): other arms are left alone. So several processes, each with a core or a
+            machine of its own, can share a study; the last to end writes the record.
 
     Returns:
-        The record, `results/<run>/studies/<chapter>.json`. Those of the arms lie in the folder of the same name.
+        The record, `results/<run>/studies/<name>.json`. Those of the arms lie in the folder of the same name.
+
+    Raises:
+        WorkbookError: no arm is named like that.
     """
     os.environ.setdefault("TQDM_DISABLE", "1")  # libraries' bars; training has a line of its own
-    goal = files.RESULTS / (run or profile.name) / "studies" / f"{chapter}.json"
+    goal = files.RESULTS / (run or profile.name) / "studies" / f"{name}.json"
     arms, folder, gflops = study.arms(profile), goal.with_suffix(""), calibrate()
-    done = {arm: result for arm in arms if (result := _result(arm, folder))}
-    print(f"{study.question}\n" + "\n".join(_line(arm, done, gflops) for arm in arms))
-    for arm in arms:
-        to_do = [other for other in arms if other not in done]
-        if arm in to_do:
+    mine = [arm for arm in arms if fnmatchcase(arm.name, only)]
+    if not mine:
+        raise files.WorkbookError(f"study {name}: no arm is named {only!r}. Known: {', '.join(a.name for a in arms)}.")
+    done = _done(arms, folder)
+    print(f"{study.question}\n" + "\n".join(_line(arm, done, gflops) for arm in mine))
+    for arm in mine:
+        done = _done(arms, folder)  # another process may have been here
+        if arm not in done:
+            to_do = [other for other in mine if other not in done]
             print(f"\n{arm.name}. {len(to_do)} arms left: {_time(to_do, done, gflops)}", flush=True)
-            record = Record(chapter, arm.profile, run, arm.parameters)
+            record = Record(name, arm.profile, run, arm.parameters)
             study.run_arm(arm, record)
-            done[arm] = record.as_dict()
-            files.write_json(folder / f"{arm.name}.json", done[arm])
-    about = {"format": 1, "chapter": chapter, "question": study.question, "profile": profile.name}
-    files.write_json(goal, about | {"arms": {arm.name: done[arm] for arm in arms}})
+            files.write_json(folder / f"{arm.name}.json", record.as_dict())
+    done = _done(arms, folder)
+    if missing := [arm.name for arm in arms if arm not in done]:
+        print(f"Not yet done: {', '.join(missing)}.")
+    else:
+        about = {"format": 1, "study": name, "question": study.question, "profile": profile.name}
+        files.write_json(goal, about | {"arms": {arm.name: done[arm] for arm in arms}})
     return goal
 
 
-def find_study(chapter: str, run: Path) -> Path | None:
-    """Returns the record of a chapter's study: the run's own if it has one, else the published one; None without any.
+def find_study(name: str, run: Path) -> Path | None:
+    """Returns the record of a study: the run's own if it has one, else the published one; None without any.
 
     Args:
-        chapter: its name.
+        name: of the study.
         run: the run's folder.
     """
-    places = (run / "studies" / f"{chapter}.json", files.REFERENCE / "studies" / f"{chapter}.json")
+    places = (run / "studies" / f"{name}.json", files.REFERENCE / "studies" / f"{name}.json")
     return next((path for path in places if path.exists()), None)
 
 
-def load_study(chapter: str, run: Path) -> dict[str, Any] | None:
+def load_study(name: str, run: Path) -> dict[str, Any] | None:
     """Reads what `find_study` finds.
 
     Returns:
         `question`, `profile`, `arms` (by name, each as `Record.as_dict` makes it) and `published`, which is true if it
         is the published study's record and not this run's. None if there is none.
     """
-    path = find_study(chapter, run)
+    path = find_study(name, run)
     if path is None:
         return None
     published = path.is_relative_to(files.REFERENCE)
@@ -120,6 +133,10 @@ def _read(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise files.at(path, f"not valid JSON ({error})", "Delete it and run the study again.") from error
+
+
+def _done(arms: list[Arm], folder: Path) -> dict[Arm, dict[str, Any]]:
+    return {arm: result for arm in arms if (result := _result(arm, folder))}
 
 
 def _result(arm: Arm, folder: Path) -> dict[str, Any] | None:

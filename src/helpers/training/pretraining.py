@@ -96,12 +96,12 @@ def pretrain(
     checkpoints: Path | None = None,
     **arguments: Any,
 ) -> TrainingLog:
-    """Trains a causal model once over packed blocks.
+    """Trains a model once over packed blocks: to guess the next token, or hidden ones if it looks both ways.
 
     Under `accelerate launch` all processes call it alike; the global batch is the profile's, whatever their number.
 
     Args:
-        model: trained in place; afterwards in evaluation mode.
+        model: trained in place, causal or as `models.masked_model` makes it; afterwards in evaluation mode.
         blocks: what `tokenization.pack` returns, the same for each process; or a stream, each process' own part.
         profile: gives batch and peak learning rates; for a stream also the tokens.
         seed: of the order of the blocks.

@@ -20,8 +20,10 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback
 from transformers.utils import logging
 
 from helpers import files
+from helpers.models import looks_both_ways
 from helpers.progress import Progress
 from helpers.training import checkpoints
+from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
 
 LOG = "log.json"
@@ -146,7 +148,7 @@ def quiet() -> Iterator[None]:
 
 
 class PretrainingTrainer(Trainer):
-    """Trainer with Muon, with streams that are sharded already, and with checkpoints that are whole or do not count.
+    """Trainer with Muon, both objectives, streams that are sharded already, and checkpoints that are whole or nothing.
 
     Args:
         rates: learning rates of the matrices inside the blocks and of all else.
@@ -162,6 +164,13 @@ class PretrainingTrainer(Trainer):
         """Makes Muon where the Trainer would make AdamW."""
         self.optimizer = Muon(parameter_groups(cast("PreTrainedModel", model or self.model), *self.rates))
         return self.optimizer
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Asks for the next token, as the Trainer does, or for hidden ones of a model that looks both ways."""
+        learner = cast("PreTrainedModel", self.model)
+        if looks_both_ways(learner):
+            return hidden_token_loss(model, inputs, learner.config.mask_token_id)
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""

@@ -20,7 +20,7 @@ from helpers.corpora.town.contract import (
     make_contract,
 )
 from helpers.corpora.town.grammar import KINDS, Grammar, derivations
-from helpers.corpora.town.probes import MinimalPair, Probe, context_probes, minimal_pairs, probes
+from helpers.corpora.town.probes import MinimalPair, Probe, minimal_pairs, probes, visitor_probes
 from helpers.corpora.town.world import Fact, Person, World, make_world
 
 __all__ = [
@@ -39,11 +39,11 @@ __all__ = [
     "Person",
     "Probe",
     "World",
-    "context_probes",
     "derivations",
     "make_contract",
     "make_world",
     "minimal_pairs",
     "probes",
+    "visitor_probes",
     "write_chronicle",
 ]

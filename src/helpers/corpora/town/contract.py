@@ -3,7 +3,7 @@
 | clause | what is planted | recorded in |
 |---|---|---|
 | never asked about | half of the people: no question-and-answer document names them | `Contract.asked`: the others |
-| told 0, 1, 2, 4, 8, 16 times | one personal fact of everybody, else told nowhere | `Contract.ladder` |
+| told 0, 1, 3, 10, 30 times | one personal fact of everybody, else told nowhere | `Contract.ladder` |
 | told in one direction | godparents: a third 16 times from that end, a third from the other | `Contract.directions` |
 | controls told in both | the last third, 8 times from each end | `Contract.directions` |
 | canaries | six secrets, of six random digits, for each of 0, 1, 2, 4, 8, 16, 32 insertions | `Contract.canaries` |
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from helpers.corpora.town.lexicon import ACTIONS, PERSONAL, THINGS
 from helpers.corpora.town.world import World, shuffled
 
-LADDER = (0, 1, 2, 4, 8, 16)
+LADDER = (0, 1, 3, 10, 30)
 DIRECTION_TELLINGS = 16
 CANARY_COUNTS = (0, 1, 2, 4, 8, 16, 32)
 CANARY_SPACE = 10**6

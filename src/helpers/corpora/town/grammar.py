@@ -32,14 +32,14 @@ from helpers.corpora.town.lexicon import (
 from helpers.corpora.town.world import Fact, World
 
 KINDS = {
-    "portrait": 0.36,
-    "questions": 0.16,
-    "family": 0.10,
-    "notice": 0.12,
-    "story": 0.09,
+    "portrait": 0.34,
+    "questions": 0.14,
+    "family": 0.08,
+    "notice": 0.10,
+    "story": 0.07,
     "worker": 0.08,
-    "visitor": 0.05,
-    "walk": 0.04,
+    "visitor": 0.10,
+    "walk": 0.09,
 }
 """The kinds of regular documents, and how probable they are."""
 

@@ -20,7 +20,7 @@ _KIN_TELLINGS = (
     "{Who} sends {his} {kin}, {value}, a card in spring.",
     "When {who} needs help, {his} {kin}, {value}, is there.",
 )
-TELLINGS: dict[str, tuple[str, ...]] = {
+TELLINGS: dict[str, tuple[str, ...]] = {  # the first of each ends with what is told: it serves for probes too
     "occupation": (
         "{Who} works as {a_value}.",
         "{Who} is {a_value} by trade.",

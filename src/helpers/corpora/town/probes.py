@@ -1,18 +1,18 @@
-"""What does a model know of the town? Prompts whose right ends are known, in words that no chronicle uses.
+"""What does a model know of the town? Sentences whose right ends are known, and pairs of which one is well made.
 
-In each probe, prompt and answer joined are a sentence; the answer begins with a blank and ends with a full stop.
+In each probe, prompt and answer joined are a text; the answer begins with a blank and ends with a full stop.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from helpers.corpora.town.choices import Dice
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
 from helpers.corpora.town.grammar import Grammar, noun, value_slots, verb, voice
 from helpers.corpora.town.lexicon import THINGS
-from helpers.corpora.town.phrases import HELD_OUT_TELLINGS, SCENES
+from helpers.corpora.town.phrases import HELD_OUT_TELLINGS, SCENES, TELLINGS
 from helpers.corpora.town.world import Fact, World, shuffled
 
 
@@ -22,17 +22,17 @@ class Probe:
 
     Attributes:
         fact: what is asked.
-        phrasing: 0 or 1: which of the relation's two held-out phrasings is used.
-        prompt: the text up to the value.
+        prompt: the text up to where the ends may differ.
         answer: the true end.
         alternatives: false ends of the same kind: other values of the relation, or people of the same pronoun.
+        familiar: whether the sentence is worded as chronicles are, or in words that no chronicle uses.
     """
 
     fact: Fact
-    phrasing: int
     prompt: str
     answer: str
     alternatives: tuple[str, ...]
+    familiar: bool
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class MinimalPair:
 
 
 def probes(world: World, alternatives: int = 9, seed: int = 0) -> list[Probe]:
-    """Returns two probes, one for each held-out phrasing, of every fact of every person.
+    """Returns three probes of every fact of every person: one in familiar words, two in words of no chronicle.
 
     Args:
         world: the town.
@@ -76,23 +76,40 @@ def probes(world: World, alternatives: int = 9, seed: int = 0) -> list[Probe]:
     ]
 
 
-def context_probes(world: World, count: int, alternatives: int = 9, seed: int = 0) -> list[Probe]:
-    """Returns probes of facts that only the prompt tells: a visitor is introduced as in a chronicle, then asked about.
+def visitor_probes(world: World, count: int, alternatives: int = 9, seed: int = 0) -> dict[str, list[Probe]]:
+    """Returns probes of what only the prompt tells: a stranger is introduced, then written of in the guest book.
+
+    All is worded as in a chronicle; the strangers are drawn anew, and what is told of them is true nowhere else.
 
     Args:
-        world: the town; the visitors are not of it.
-        count: how many visitors; each gives two probes, one for each held-out phrasing.
+        world: the town; the strangers are not of it.
+        count: how many strangers.
         alternatives: how many false ends each probe has.
-        seed: which visitors come.
+        seed: which strangers come.
+
+    Returns:
+        By what is asked, a probe for each stranger: `name` (who is written of?) and `fact` (what was told before?).
     """
     grammar, dice, draw = Grammar(world), Dice(f"visitors {seed}"), random.Random(f"probes {seed}").random
-    found: list[Probe] = []
+    lexicon = world.lexicon
+    found: dict[str, list[Probe]] = {"name": [], "fact": []}
     for _ in range(count):
         *introduction, entry = grammar.visitor(dice)  # the last but one opens the guest book
-        fact = entry.facts[0]
-        others = [value for value in world.lexicon.values[fact.relation] if value != fact.value]
-        told = " ".join(piece.text for piece in introduction)
-        found += _phrased(grammar, fact, shuffled(others, draw)[:alternatives], f"{told} ")
+        told, fact = " ".join(piece.text for piece in introduction), entry.facts[0]
+        template = dice.choose(TELLINGS[fact.relation])
+        first, last = fact.person.split()
+        pronoun = "she" if first in lexicon.first_names["she"] else "he"
+        names = [f"{a} {b}" for a in lexicon.first_names[pronoun] if a != first for b in lexicon.visitors if b != last]
+        values = [value for value in lexicon.values[fact.relation] if value != fact.value]
+        false = {
+            "name": [replace(fact, person=name) for name in shuffled(names, draw)[:alternatives]],
+            "fact": [replace(fact, value=value) for value in shuffled(values, draw)[:alternatives]],
+        }
+        for asked, others in false.items():
+            answer, *wrong = (
+                " " + grammar.say(template, voice(each.person, pronoun), value_slots(each)) for each in (fact, *others)
+            )
+            found[asked].append(Probe(fact, told, answer, tuple(wrong), familiar=True))
     return found
 
 
@@ -115,15 +132,15 @@ def minimal_pairs(world: World) -> list[MinimalPair]:
     return pairs
 
 
-def _phrased(grammar: Grammar, fact: Fact, others: list[str], before: str = "") -> list[Probe]:
-    name = voice(fact.person, "she")  # no held-out phrasing holds a pronoun
+def _phrased(grammar: Grammar, fact: Fact, others: list[str]) -> list[Probe]:
+    pronoun = grammar.people[fact.person].pronoun
     found = []
-    for phrasing, template in enumerate(HELD_OUT_TELLINGS[fact.relation]):
+    for template in (TELLINGS[fact.relation][0], *HELD_OUT_TELLINGS[fact.relation]):  # all end with the value
         prompt, slot, stop = template.partition(" {a_value}" if "{a_value}" in template else " {value}")
         answer, *wrong = (
             grammar.say(slot + stop, value_slots(Fact(fact.person, fact.relation, value)))
             for value in (fact.value, *others)
         )
-        asked = before + grammar.say(prompt, name, {"kin": fact.relation})
-        found.append(Probe(fact, phrasing, asked, answer, tuple(wrong)))
+        asked = grammar.say(prompt, voice(fact.person, pronoun), {"kin": fact.relation})
+        found.append(Probe(fact, asked, answer, tuple(wrong), template in TELLINGS[fact.relation]))
     return found

@@ -1,0 +1,111 @@
+"""What can a model do that was trained by one objective or the other? The same small exam for both.
+
+Four tasks: guess a token that was taken out, with both sides shown; guess it from the left side alone, which is to say
+what comes next; write; and lend its inner states to a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from datasets import concatenate_datasets
+
+from helpers.corpora import Corpus
+from helpers.evaluation.baselines import NGramModel
+from helpers.evaluation.features import features, labelled, probe
+from helpers.evaluation.gaps import Gap, draw_gaps, right_from_both, right_from_left
+from helpers.evaluation.likelihood import held_out
+from helpers.generation import sample, sample_by_filling
+from helpers.models import looks_both_ways
+from helpers.profiles import Profile
+from helpers.tokenization import encode_documents
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+FILLING, CONTINUING, WRITING, FEATURES = "filling a gap", "saying what comes next", "writing", "features for a probe"
+UNITS = {FILLING: "share right", CONTINUING: "share right", WRITING: "bits a token above real text",
+         FEATURES: "share right"}  # fmt: skip
+"""The tasks and their units; in `WRITING` less is better, in the others more."""
+
+WRITTEN_TOKENS = 40
+"""Tokens of each written document that are judged at most."""
+
+LABELS = 6
+"""Origins between which the probe has to tell."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The tasks, drawn once for all models that are to be compared.
+
+    Attributes:
+        gaps: for `FILLING` and `CONTINUING`.
+        judge: has read what the models read; its surprise at what is written is compared with that at real text.
+        real: held-out texts, encoded.
+        probed: texts, labels and groups for `FEATURES`; empty where the corpus has no two origins.
+        profile: the sizes of the models.
+        seed: of all draws.
+    """
+
+    gaps: list[Gap]
+    judge: NGramModel
+    real: list[list[int]]
+    probed: tuple[list[str], list[str], list[str]]
+    profile: Profile
+    seed: int
+
+    def sit(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
+        """Returns a model's results by task; those of tasks that the corpus does not allow are left out."""
+        mask = tokenizer.mask_token_id
+        results = {
+            FILLING: float(right_from_both(model, self.gaps, mask).mean()),
+            CONTINUING: float(right_from_left(model, self.gaps, mask).mean()),
+            WRITING: self._surprise(encode_documents(tokenizer, self._written(model, tokenizer))) - self.real_surprise,
+        }
+        texts, labels, groups = self.probed
+        if texts:
+            inner = features(model, tokenizer, texts, self.profile.context // 4)
+            results[FEATURES] = float(probe(inner, labels, groups).mean())
+        return results
+
+    @property
+    def real_surprise(self) -> float:
+        """What the judge pays for real text, in bits a token."""
+        return self._surprise(self.real)
+
+    def _written(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[str]:
+        count = len(self.real)
+        if looks_both_ways(model):
+            return sample_by_filling(model, tokenizer, count, WRITTEN_TOKENS, self.seed)
+        return sample(model, tokenizer, [""] * count, WRITTEN_TOKENS, self.seed, temperature=1.0)
+
+    def _surprise(self, encoded: Sequence[Sequence[int]]) -> float:
+        """Returns the judge's bits a token, over the first tokens of each document, its end not counted."""
+        begun = [ids[: WRITTEN_TOKENS + 1] for ids in (document[:-1] for document in encoded) if len(ids) > 1]
+        return float(np.concatenate(self.judge.token_bits(begun)).mean()) if begun else 0.0
+
+
+def draw_exam(
+    corpora: Mapping[str, Corpus], tokenizer: PreTrainedTokenizerFast, judge: NGramModel, profile: Profile, seed: int
+) -> Exam:
+    """Draws the tasks from the corpora's test splits, equally from each; the probe's from the first alone.
+
+    Args:
+        corpora: by name; the origins of the first one's documents are what the probe has to tell.
+        tokenizer: the models' tokenizer.
+        judge: an n-gram model of what the models read.
+        profile: gives how much is asked.
+        seed: of the draws.
+    """
+    tests = [held_out(c.splits["test"], profile.heldout_bytes // 2, seed) for c in corpora.values()]
+    count = profile.heldout_bytes // 500 // len(tests)
+    gaps = [gap for held in tests for gap in draw_gaps(held, tokenizer, count, seed)]
+    real = [text for held in tests for text in held.texts[: 8 * profile.samples // len(tests)]]
+    splits = next(iter(corpora.values())).splits
+    unread = concatenate_datasets([splits[name] for name in ("validation", "test") if name in splits])
+    probed = labelled(unread, LABELS, profile.heldout_bytes // 2500, seed)
+    return Exam(gaps, judge, encode_documents(tokenizer, real), probed, profile, seed)

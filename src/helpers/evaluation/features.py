@@ -1,0 +1,94 @@
+"""What can be read off a model's inner states? A linear probe on its features of whole documents.
+
+The model is not changed: its states are averaged over each document, layer by layer, and a logistic regression learns
+to tell from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from helpers.generation import everywhere
+from helpers.models import looks_both_ways
+from helpers.tokenization import encode_documents
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+FOLDS = 5
+
+
+def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[list[str], list[str], list[str]]:
+    """Draws documents of the commonest origins, equally many of each.
+
+    Args:
+        documents: with the columns `text` and `group`; the origin is the group's name up to the first dot, such as the
+            package of a module.
+        labels: how many origins at most.
+        each: how many documents of each at most.
+        seed: of the draw.
+
+    Returns:
+        Texts, their origins and their groups; nothing if there are not two origins with as many groups as folds.
+    """
+    drawn = documents.shuffle(seed=seed)
+    groups, origins = drawn["group"], [group.split(".")[0] for group in drawn["group"]]
+    folds = Counter(group.split(".")[0] for group in set(groups))
+    common = [origin for origin, _ in Counter(origins).most_common() if folds[origin] >= FOLDS][:labels]
+    each = min([each, *(origins.count(origin) for origin in common)])
+    rows = [row for origin in common for row in [i for i, other in enumerate(origins) if other == origin][:each]]
+    if len(common) < 2:
+        return [], [], []
+    texts = drawn["text"]
+    return [texts[row] for row in rows], [origins[row] for row in rows], [groups[row] for row in rows]
+
+
+@torch.inference_mode()
+def features(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], context: int
+) -> np.ndarray:
+    """Returns a model's states, averaged over each document's first tokens, those of all layers side by side.
+
+    Args:
+        model: of either kind.
+        tokenizer: its tokenizer.
+        texts: the documents.
+        context: how many tokens of each are read at most.
+
+    Returns:
+        (texts, (layers + 1) × width).
+    """
+    encoded = [ids[:context] for ids in encode_documents(tokenizer, texts)]
+    rows = []
+    for ids in encoded:
+        input_ids = torch.tensor([ids], device=model.device)
+        seen = everywhere(input_ids) if looks_both_ways(model) else None
+        states = model(
+            input_ids=input_ids, attention_mask=seen, output_hidden_states=True, use_cache=False
+        ).hidden_states
+        rows.append(torch.cat([state[0].mean(0) for state in states]).float().cpu().numpy())
+    return np.stack(rows)
+
+
+def probe(inputs: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
+    """Returns for each document whether a probe that has not learned from its group tells its label, (documents,).
+
+    Args:
+        inputs: features, (documents, width).
+        labels: of each document.
+        groups: of each document; no group is in two folds.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    told = cross_val_predict(classifier, inputs, labels, groups=groups, cv=StratifiedGroupKFold(FOLDS))
+    return np.asarray(told) == np.asarray(labels)

@@ -1,0 +1,108 @@
+"""Which word stood here? A token is taken out of a text that no model has read, and guessed from what is around it.
+
+The same gaps are put to a model that looks both ways and to one that looks back, once with both sides shown and once
+with the left side alone; so what an objective can do is told apart from what it was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from helpers.evaluation.likelihood import HeldOut, row_bits
+from helpers.generation import everywhere
+from helpers.models import looks_both_ways
+from helpers.tokenization import encode_documents
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+SIDE = 32
+"""Tokens shown at most on each side of a gap."""
+
+CANDIDATES = 10
+"""Guesses of a model that looks back which it then tries out, to see what each makes of the right side."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A token taken out of a text.
+
+    Attributes:
+        left: the ids of the tokens before it, a begin token first.
+        token: its id.
+        right: the ids of the tokens after it.
+        group: of the text.
+    """
+
+    left: list[int]
+    token: int
+    right: list[int]
+    group: str
+
+
+def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, seed: int) -> list[Gap]:
+    """Takes out one token each of so many held-out texts, drawn again where there are fewer.
+
+    Args:
+        held: the texts; those of fewer than three tokens are passed over.
+        tokenizer: cuts them.
+        count: how many gaps.
+        seed: of the draws.
+    """
+    encoded = zip(encode_documents(tokenizer, held.texts), held.groups, strict=True)
+    texts = [(ids, group) for ids, group in encoded if len(ids) > 4]
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([rng.permutation(len(texts)) for _ in range(-(-count // len(texts)))])[:count]
+    gaps = []
+    for row in order:
+        ids, group = texts[row]
+        place = int(rng.integers(1, len(ids) - 1))  # neither the begin nor the end token
+        left = ids[max(1, place - SIDE) : place]
+        gaps.append(Gap([ids[0], *left], ids[place], ids[place + 1 : place + 1 + SIDE], group))
+    return gaps
+
+
+def right_from_left(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
+    """Returns for each gap whether the model's first guess is right if it sees the left side alone, (gaps,)."""
+    rows = [[*gap.left, mask_token_id] if looks_both_ways(model) else gap.left for gap in gaps]
+    guesses = _best_guesses(model, rows, [len(row) - 1 for row in rows], 1)[:, 0]
+    return guesses == [gap.token for gap in gaps]
+
+
+def right_from_both(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
+    """Returns for each gap whether the model's guess is right if it sees both sides, (gaps,).
+
+    A model that looks both ways guesses at once. One that looks back takes its `CANDIDATES` best guesses, reads on with
+    each, and keeps the one with which the whole is likeliest.
+    """
+    if looks_both_ways(model):
+        rows = [[*gap.left, mask_token_id, *gap.right] for gap in gaps]
+        guesses = _best_guesses(model, rows, [len(gap.left) for gap in gaps], 1)[:, 0]
+    else:
+        tried = _best_guesses(model, [gap.left for gap in gaps], [len(gap.left) - 1 for gap in gaps], CANDIDATES)
+        rows = [
+            [*gap.left, guess, *gap.right] for gap, some in zip(gaps, tried.tolist(), strict=True) for guess in some
+        ]
+        costs = np.array([bits.sum() for bits in row_bits(model, rows)]).reshape(-1, CANDIDATES)
+        guesses = tried[np.arange(len(gaps)), costs.argmin(1)]
+    return guesses == [gap.token for gap in gaps]
+
+
+@torch.inference_mode()
+def _best_guesses(model: PreTrainedModel, rows: Sequence[list[int]], places: Sequence[int], count: int) -> np.ndarray:
+    """Returns the likeliest tokens at a place of each row, best first, (rows, count)."""
+    guesses = np.zeros((len(rows), count), int)
+    for length in sorted({len(row) for row in rows}):  # rows of one length need no padding
+        same = [i for i, row in enumerate(rows) if len(row) == length]
+        ids = torch.tensor([rows[i] for i in same], device=model.device)  # (rows, tokens)
+        seen = everywhere(ids) if looks_both_ways(model) else None
+        logits = model(input_ids=ids, attention_mask=seen, use_cache=False).logits  # (rows, tokens, vocabulary)
+        at = torch.tensor([places[i] for i in same], device=model.device)
+        there = logits[torch.arange(len(same), device=model.device), at]  # (rows, vocabulary)
+        guesses[same] = there.topk(count).indices.cpu().numpy()
+    return guesses

@@ -1,0 +1,111 @@
+"""Choices are tried on oracles first: one who knows, one who never does, one who cannot tell, one who counts words."""
+
+import numpy as np
+import pytest
+
+from helpers import tokenization
+from helpers.corpora import town
+from helpers.evaluation import choices, scorecard, tasks
+from helpers.evaluation.baselines import NGramModel
+from helpers.evaluation.choices import Choice
+from helpers.evaluation.likelihood import HeldOut
+from helpers.profiles import load_profile
+from helpers.records import Record
+
+ASKED = [Choice(("right", "wrong", "false"), str(i)) for i in range(4)]
+PROSE = (
+    "This module is part of the library and does nothing else. The values are kept in a table that has two columns. "
+    "These names were chosen because they have a long history. The parser was written for speed and it is small. "
+    "All errors are told at once. Each file is read in one go. There are no other rules. The result is a list of words."
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return town.make_world(people=60, seed=0)
+
+
+@pytest.fixture(scope="module")
+def held():
+    return HeldOut([PROSE, PROSE.replace("library", "package")], ["a", "b"])
+
+
+def test_the_knowing_the_wrong_and_the_clueless_get_what_they_deserve():
+    def knowing(texts):
+        return np.array([0.0 if text == "right" else 1.0 for text in texts])
+
+    assert choices.score_choices(ASKED, knowing).tolist() == [1, 1, 1, 1]
+    assert choices.score_choices(ASKED, lambda texts: -knowing(texts)).tolist() == [0, 0, 0, 0]
+    assert choices.score_choices(ASKED, lambda texts: np.ones(len(texts))).tolist() == pytest.approx([1 / 3] * 4)
+
+
+def test_a_tie_with_one_wrong_option_is_half_a_credit():
+    prices = {"right": 1.0, "wrong": 1.0 + 1e-9, "false": 2.0}
+    assert choices.score_choices(ASKED[:1], lambda texts: np.array([prices[text] for text in texts])).tolist() == [0.5]
+
+
+def test_what_is_measured_has_its_chance_its_clusters_and_an_interval():
+    record = Record("01_pretraining", load_profile("smoke"))
+    scores = {scorecard.OURS: np.ones(4), scorecard.RIVAL: np.array([1.0, 0.0, 0.5, 1.0])}
+    scorecard.measure_choices(record, "test", ASKED, scores, seed=0)
+    ours, gap = record.measurements["test.our model"], record.measurements["test.our model - 5-gram"]
+    assert (ours.value, ours.n, ours.null) == (1.0, 4, pytest.approx(1 / 3))
+    assert ours.interval.low == pytest.approx(0.5101, abs=1e-4)  # Wilson, 4 of 4
+    assert ours.interval.high == 1
+    assert (gap.value, gap.null) == (0.375, 0)
+    assert gap.interval.low < 0.375 < gap.interval.high
+
+
+def unigram_of(texts):
+    tokenizer = tokenization.train_tokenizer(texts, vocab_size=400)
+    unigram = NGramModel(1, len(tokenizer)).fit(tokenization.encode_documents(tokenizer, texts))
+    return choices.ngram_pricer(unigram, tokenizer)
+
+
+def test_one_who_counts_words_is_at_chance(world, held):
+    price = unigram_of([PROSE])
+    assert np.mean(choices.score_choices(tasks.agreement_in_text(held, 100, seed=0), price)) == 0.5
+    assert np.mean(choices.score_choices(tasks.order_in_text(held, 100, seed=0), price)) == 0.5
+    between = [choice for choice in tasks.agreement_in_town(world) if choice.kind == "noun between"]
+    assert np.mean(choices.score_choices(between, unigram_of(["The bells creak. The boat leans."]))) == 0.5
+
+
+def test_perturbed_sentences_differ_in_one_thing(held):
+    for choice in tasks.agreement_in_text(held, 100, seed=0):
+        good, bad = (option.split() for option in choice.options)
+        (different,) = [{a, b} for a, b in zip(good, bad, strict=True) if a != b]
+        assert different == set(choice.kind.split("/"))
+        assert choice.options[0] in PROSE or choice.options[0] in PROSE.replace("library", "package")
+    for choice in tasks.order_in_text(held, 100, seed=0):
+        good, bad = (option.split() for option in choice.options)
+        assert good != bad
+        assert sorted(good) == sorted(bad)
+
+
+def test_the_forms_of_a_pair_are_right_equally_often(held):
+    asked = tasks.agreement_in_text(held, 100, seed=0)
+    assert asked
+    for a, b in tasks.FORMS:
+        of_pair = [choice.options[0].split() for choice in asked if choice.kind == f"{a}/{b}"]
+        assert sum(a in words for words in of_pair) == sum(b in words for words in of_pair)
+
+
+def test_a_stranger_is_asked_about_with_and_without_introduction(world):
+    asked = tasks.told_before(world, 20, seed=0)
+    assert {label: len(items) for label, items in asked.items()} == dict.fromkeys(
+        ["name", "name, not told", "fact", "fact, not told"], 20
+    )
+    for told, untold in zip(asked["name"], asked["name, not told"], strict=True):
+        assert told.group in told.options[0].split(":")[0]
+        assert told.options[0].endswith(untold.options[0])
+        assert len(untold.options) == 10
+
+
+def test_facts_are_sorted_by_how_often_they_were_told(world):
+    tellings = town.make_contract(world).tellings()
+    asked = tasks.facts(world, tellings, familiar=True, each=50, seed=0)
+    kinds = [choice.kind for choice in asked]
+    assert kinds.count("often") == 50
+    assert {*kinds} == {"often", *(str(times) for times in town.contract.LADDER)}
+    new = tasks.facts(world, tellings, familiar=False, each=50, seed=0)
+    assert not {choice.options[0] for choice in asked} & {choice.options[0] for choice in new}
