@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
-from helpers.statistics import mean_interval, ratio_interval
+from helpers.statistics import mean_interval, ratio_interval, share_interval
 
 
 def test_interval_covers_the_true_ratio_as_often_as_it_says():
@@ -48,3 +49,14 @@ def test_t_interval_is_that_of_the_textbook_and_covers():
 def test_t_interval_of_one_value_is_refused():
     with pytest.raises(ValueError, match="at least two"):
         mean_interval([1.0])
+
+
+def test_a_share_has_the_bootstraps_interval_and_wilsons_where_that_cannot_vary():
+    clusters = [str(i // 2) for i in range(40)]
+    mixed = share_interval([1.0, 0.0] * 10 + [1.0] * 20, clusters)
+    assert mixed == ratio_interval([1.0, 0.0] * 10 + [1.0] * 20, np.ones(40), clusters)
+    for value in (0.0, 1.0):
+        alike = share_interval([value] * 40, clusters)
+        known = proportion_confint(round(20 * value), 20, method="wilson")
+        assert (alike.low, alike.high) == pytest.approx(known)
+        assert alike.low <= value <= alike.high

@@ -12,6 +12,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494")
@@ -84,6 +87,32 @@ def figure(rows: int = 1, columns: int = 1, height: float = 3.6, **subplots: Any
     theme()
     drawn = Figure(figsize=(WIDTH, height), layout="constrained")
     return drawn, drawn.subplots(rows, columns, **subplots)
+
+
+def band(
+    axes: Axes, x: Sequence[float], points: Sequence[Sequence[float]], color: str, label: str, **line: Any
+) -> None:
+    """Draws values as a line with marks, and their intervals as a band behind it.
+
+    Args:
+        axes: where.
+        x: where each value stands.
+        points: of each, the value and the ends of its interval.
+        color: of line and band.
+        label: for the legend.
+        line: further arguments of `Axes.plot`.
+    """
+    values, lows, highs = zip(*points, strict=True)
+    axes.plot(x, values, marker="o", ms=4, color=color, label=label, **line)
+    axes.fill_between(x, lows, highs, color=color, alpha=0.2, lw=0)
+
+
+def step_axis(axes: Axes, steps: Sequence[int]) -> None:
+    """Gives an axis of training steps a logarithmic scale with a place for step 0, and ticks at some of the steps."""
+    axes.set_xscale("symlog", linthresh=max(1, steps[1]), linscale=0.5)
+    last = [step for step in steps[:-1:2] if step < 0.6 * steps[-1]]
+    axes.set_xticks([*last, steps[-1]], [str(step) for step in [*last, steps[-1]]], minor=False)
+    axes.set_xticks([], minor=True)
 
 
 def show(figure: Figure, name: str, alt: str, caption: str = "") -> None:

@@ -82,6 +82,18 @@ class Profile:
         """
         return 6 * self.matrix_parameters + 12 * self.n_layer * self.hidden_size * self.context
 
+    @property
+    def small(self) -> Profile:
+        """The same at about an eightieth of the cost, for trials that a chapter repeats with several seeds."""
+        return dataclasses.replace(
+            self,
+            hidden_size=self.hidden_size // 2,
+            n_layer=max(1, 2 * self.n_layer // 3),
+            n_head=max(1, self.n_head // 2),
+            context=self.context // 2,
+            tokens=self.tokens // 10,
+        )
+
     def training_seconds(self, gflops: float) -> float:
         """Returns a lower bound for the time of the base run, at the rate that `calibrate` measured."""
         return self.tokens * self.flops_per_token / (UTILISATION * gflops * 1e9)

@@ -95,5 +95,6 @@ def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Has
     if len(values) and values.min() == values.max() and values[0] in (0, 1):
         n = len(set(clusters))
         low, high = proportion_confint(round(values[0] * n), n, method="wilson")
-        return Interval(float(max(low, 0)), float(min(high, 1)), f"Wilson, {n} clusters all alike")
+        low, high = min(low, values[0]), max(high, values[0])  # rounding can leave the share itself out
+        return Interval(float(low), float(high), f"Wilson, {n} clusters all alike")
     return ratio_interval(values, np.ones(len(values)), clusters, seed)

@@ -3,10 +3,12 @@
 import copy
 import functools
 import json
+from dataclasses import asdict
 
 import nbformat
 
 from helpers import plotting
+from helpers.profiles import load_profile
 
 v4 = nbformat.v4
 
@@ -45,7 +47,7 @@ def results(measurements, **environment):
     verdict = {"claim": "C1", "text": "A claim | that is <i>made</i>.", "here": "supported"}
     record = {
         "profile": "laptop",
-        "sizes": {"name": "laptop", "tokens": 1000},
+        "sizes": asdict(load_profile("laptop")),
         "parameters": {"seed": 0},
         "measurements": measurements,
         "verdicts": {"C1": verdict | {"because": "Loss fell to 1.83.", "at_scale": "So it does (A et al. 2020)."}},

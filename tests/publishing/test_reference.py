@@ -36,7 +36,7 @@ def test_everything_that_is_published_is_there(run, tmp_path):
     reference = tmp_path / "reference"
     publish(run, reference)
     pages = {"01_first.html", "index.html", "results.json", "README.md", "figures/01_first_loss.png"}
-    model = {f"models/base/{name}" for name in ("model.safetensors", "config.json", "tokenizer.json")}
+    model = {f"models/base/{name}" for name in ("README.md", "model.safetensors", "config.json", "tokenizer.json")}
     assert contents(reference) == pages | model
     light = base64.b64decode(figure_output().data["image/png"])
     assert (reference / "figures" / "01_first_loss.png").read_bytes() == light
@@ -47,6 +47,18 @@ def test_weights_are_halved_and_say_so(run, tmp_path):
     base = tmp_path / "reference" / "models" / "base"
     assert load_file(base / "model.safetensors")["weight"].dtype == torch.bfloat16
     assert json.loads((base / "config.json").read_text()) == {"dtype": "bfloat16", "x": 1}
+
+
+def test_the_model_card_says_what_was_read_what_it_cost_and_what_it_can_do(run, tmp_path):
+    path = run / "results.json"
+    path.write_text(json.dumps(results({"town.our model": measurement(0.2, (0.1, 0.3), name="town.our model")})))
+    publish(run, tmp_path / "reference")
+    card = (tmp_path / "reference" / "models" / "base" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage: en\n")
+    assert "1,500,000 tokens" in card
+    assert "- pydocs: `0123456789abcdef`" in card
+    assert "4:01 minutes and 1,234 MB" in card
+    assert "| town | 0.2 [0.1, 0.3] | bits per byte | 8 |" in card
 
 
 def test_readme_shows_verdicts_figures_and_numbers_as_text(run, tmp_path):

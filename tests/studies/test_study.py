@@ -7,7 +7,7 @@ import pytest
 from helpers import files
 from helpers.files import fingerprint
 from helpers.profiles import load_profile
-from helpers.studies import Arm, Study, find_study, load_study, run_study
+from helpers.studies import Arm, Study, find_study, load_study, over_seeds, run_study
 
 SMOKE = load_profile("smoke")
 
@@ -64,6 +64,29 @@ def test_an_arm_of_other_sizes_is_run_anew(results):
     again = Toy()
     run_study("01_first", again.study, load_profile("smoke", tokens=5000), "mine")
     assert again.ran == ["seed-0", "seed-1", "seed-2"]
+
+
+def test_processes_share_a_study_and_the_last_writes_its_record(results, capsys):
+    first, second = Toy(), Toy()
+    run_study("01_first", first.study, SMOKE, only="*-1")
+    assert first.ran == ["seed-1"]
+    assert "Not yet done: seed-0, seed-2." in capsys.readouterr().out
+    assert find_study("01_first", results / "smoke") is None
+    run_study("01_first", second.study, SMOKE)
+    assert second.ran == ["seed-0", "seed-2"]
+    assert list(load_study("01_first", results / "smoke")["arms"]) == ["seed-0", "seed-1", "seed-2"]
+    with pytest.raises(files.WorkbookError, match=r"no arm is named 'sed.*Known: seed-0, seed-1, seed-2"):
+        run_study("01_first", second.study, SMOKE, only="sed")
+
+
+def test_over_seeds_the_mean_of_what_all_arms_found_has_a_t_interval(results):
+    run_study("01_first", Toy().study, SMOKE)
+    arms = list(load_study("01_first", results / "smoke")["arms"].values())
+    arms[0]["measurements"]["alone"] = arms[0]["measurements"]["loss"]
+    spread = over_seeds(arms)
+    assert list(spread) == ["loss"]
+    assert (spread["loss"].value, spread["loss"].n) == (pytest.approx(1.1), 3)
+    assert spread["loss"].interval.low == pytest.approx(1.1 - 4.3027 * 0.1 / 3**0.5, abs=1e-4)
 
 
 def test_cost_is_said_before_it_is_spent(results, capsys):

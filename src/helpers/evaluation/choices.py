@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers.evaluation.likelihood import document_bits
+from helpers.statistics import share_interval
 from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:
@@ -50,6 +51,17 @@ def model_pricer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, con
 def ngram_pricer(ngram: NGramModel, tokenizer: PreTrainedTokenizerFast) -> Pricer:
     """Returns what prices texts by an n-gram model."""
     return lambda texts: ngram.document_bits(encode_documents(tokenizer, texts))
+
+
+def share_right(choices: Sequence[Choice], scores: np.ndarray) -> list[float]:
+    """Returns the share of choices that were right, and the ends of its interval over groups.
+
+    Args:
+        choices: what was asked.
+        scores: what `score_choices` returned.
+    """
+    interval = share_interval(scores, [choice.group for choice in choices])
+    return [float(scores.mean()), interval.low, interval.high]
 
 
 def score_choices(choices: Sequence[Choice], price: Pricer) -> np.ndarray:

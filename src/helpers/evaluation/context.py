@@ -1,7 +1,7 @@
 """How far back does a model use what it read? Its surprise by position, beside a method with a short memory.
 
-Texts do not stay equally hard from beginning to end, so a fall of the surprise alone proves nothing. But an n-gram model
-always sees the same few tokens: by how much its lead or its lag changes along a text is due to what lies further back.
+Texts do not stay equally hard from beginning to end, so a fall of the surprise alone proves nothing. But an n-gram
+model always sees the same few tokens: what a model gains on it along a text is due to what lies further back.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from datasets import concatenate_datasets
 
-from helpers.corpora import Corpus
 from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.features import features, labelled, probe
 from helpers.evaluation.gaps import Gap, draw_gaps, right_from_both, right_from_left
@@ -21,7 +20,10 @@ from helpers.evaluation.likelihood import held_out
 from helpers.generation import sample, sample_by_filling
 from helpers.models import looks_both_ways
 from helpers.profiles import Profile
+from helpers.records import Interval
+from helpers.statistics import mean_interval
 from helpers.tokenization import encode_documents
+from helpers.training.base import BaseText
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 FILLING, CONTINUING, WRITING, FEATURES = "filling a gap", "saying what comes next", "writing", "features for a probe"
 UNITS = {FILLING: "share right", CONTINUING: "share right", WRITING: "bits a token above real text",
          FEATURES: "share right"}  # fmt: skip
-"""The tasks and their units; in `WRITING` less is better, in the others more."""
+"""The tasks and their units; in `WRITING` nearer to 0 is better, in the others more."""
 
 WRITTEN_TOKENS = 40
 """Tokens of each written document that are judged at most."""
@@ -90,22 +92,59 @@ class Exam:
 
 
 def draw_exam(
-    corpora: Mapping[str, Corpus], tokenizer: PreTrainedTokenizerFast, judge: NGramModel, profile: Profile, seed: int
+    text: BaseText, tokenizer: PreTrainedTokenizerFast, judge: NGramModel, profile: Profile, seed: int
 ) -> Exam:
-    """Draws the tasks from the corpora's test splits, equally from each; the probe's from the first alone.
+    """Draws the tasks from the corpora's test splits; the probe's from the first alone.
+
+    Gaps are drawn equally from each corpus. The real text beside which writing is judged is drawn as the models met it:
+    from each corpus as often as its documents stand in the training text.
 
     Args:
-        corpora: by name; the origins of the first one's documents are what the probe has to tell.
+        text: what the models read; the origins of its first corpus' documents are what the probe has to tell.
         tokenizer: the models' tokenizer.
         judge: an n-gram model of what the models read.
         profile: gives how much is asked.
         seed: of the draws.
     """
-    tests = [held_out(c.splits["test"], profile.heldout_bytes // 2, seed) for c in corpora.values()]
+    tests = [held_out(c.splits["test"], profile.heldout_bytes // 2, seed) for c in text.corpora.values()]
     count = profile.heldout_bytes // 500 // len(tests)
     gaps = [gap for held in tests for gap in draw_gaps(held, tokenizer, count, seed)]
-    real = [text for held in tests for text in held.texts[: 8 * profile.samples // len(tests)]]
-    splits = next(iter(corpora.values())).splits
+    wanted = 8 * profile.samples
+    counts = [round(wanted * text.documents[name] / len(text.training)) for name in text.corpora]
+    real = [document for held, count in zip(tests, counts, strict=True) for document in held.texts[:count]]
+    splits = next(iter(text.corpora.values())).splits
     unread = concatenate_datasets([splits[name] for name in ("validation", "test") if name in splits])
     probed = labelled(unread, LABELS, profile.heldout_bytes // 2500, seed)
     return Exam(gaps, judge, encode_documents(tokenizer, real), probed, profile, seed)
+
+
+def differences(
+    some: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]
+) -> dict[str, tuple[float, Interval]]:
+    """Returns by task how far the first models' results are above the others', paired, with t intervals.
+
+    Args:
+        some: of each seed, what `Exam.sit` returned; of `WRITING`, the distance from real text counts, not the side.
+        others: the same of the other objective, for the same seeds; at least two.
+    """
+    pairs = list(zip(some, others, strict=True))
+    tasks = [task for task in UNITS if all(task in one and task in other for one, other in pairs)]
+    return {task: mean_interval([_size(task, one) - _size(task, other) for one, other in pairs]) for task in tasks}
+
+
+def _size(task: str, results: Mapping[str, float]) -> float:
+    return abs(results[task]) if task == WRITING else results[task]
+
+
+def winner(task: str, interval: Interval, names: tuple[str, str]) -> str:
+    """Returns which of two objectives is better at a task, by the whole interval of the difference; else an empty text.
+
+    Args:
+        task: decides whether more is better.
+        interval: of the difference, first minus second.
+        names: of the first and of the second.
+    """
+    if interval.low <= 0 <= interval.high:
+        return ""
+    more = interval.low > 0
+    return names[0] if more != (task == WRITING) else names[1]

@@ -56,6 +56,7 @@ def publish(run: Path, reference: Path) -> None:
         for name in ("results.json", "index.html", *(f"{chapter.name}.html" for chapter in notebooks)):
             shutil.copyfile(run / name, partial / name)
         _copy_base_model(run / "models" / "base", partial / "models" / "base")
+        files.write_text(partial / "models" / "base" / "README.md", model_card(next(iter(results.values()))))
         for bench in (reference / "bench.json", files.RESULTS / "bench.json"):  # the newer comes last
             if bench.exists():
                 shutil.copyfile(bench, partial / "bench.json")
@@ -159,12 +160,27 @@ def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> li
     return figures
 
 
+def model_card(record: dict[str, Any]) -> str:
+    """Returns the base model's card: what it is, what it read, what it cost, what it can do and what not.
+
+    Args:
+        record: of the first chapter, which made it, as `Record.as_dict` makes it.
+    """
+    return _templates().get_template("model_card.md.j2").render(record=record, sizes=record["sizes"])
+
+
 def _readme(results: dict[str, Any], figures: dict[chapters.Chapter, list[Figure]]) -> str:
+    return (
+        _templates()
+        .get_template("reference.md.j2")
+        .render(results=results, figures=figures, first=next(iter(results.values())))
+    )
+
+
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"clock": clock, "md": _markdown, "value": _value}
-    return environment.get_template("reference.md.j2").render(
-        results=results, figures=figures, first=next(iter(results.values()))
-    )
+    return environment
 
 
 def _markdown(text: str) -> str:

@@ -43,7 +43,7 @@ def _run_arm(arm: Arm, record: Record) -> None:
     model = make(profile, tokenizer, seed)
     pretrain(model, pack(encoded, profile.context), profile, seed)
     ngrams = {name: NGramModel(n, len(tokenizer)).fit(encoded) for name, n in (("unigram", 1), ("5-gram", 5))}
-    results = exam.draw_exam(text.corpora, tokenizer, ngrams["5-gram"], profile, seed).sit(model, tokenizer)
+    results = exam.draw_exam(text, tokenizer, ngrams["5-gram"], profile, seed).sit(model, tokenizer)
     for task, result in results.items():
         record.measure(f"exam: {task}", result, exam.UNITS[task], seeds=(seed,))
     if arm.settings["objective"] == NEXT:

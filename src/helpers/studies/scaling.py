@@ -8,7 +8,7 @@ from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.studies.study import Arm, Study
 
-SIZES = ((0.25, 1, 1), (0.5, 2, 2), (1, 3, 4), (1.5, 4, 6))
+SIZES = ((0.25, 1, 1), (0.5, 2, 2), (0.75, 3, 3), (1, 4, 4))
 """Width as a share of the profile's, blocks, and heads."""
 
 PARTS = (8, 4, 2, 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 from helpers import files
 from helpers.profiles import Profile, calibrate
 from helpers.progress import clock
-from helpers.records import Record
+from helpers.records import Measurement, Record
+from helpers.statistics import mean_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,26 @@ def load_study(name: str, run: Path) -> dict[str, Any] | None:
         return None
     published = path.is_relative_to(files.REFERENCE)
     return _read(path) | {"published": published}
+
+
+def over_seeds(arms: Sequence[Mapping[str, Any]]) -> dict[str, Measurement]:
+    """Returns what arms that differ in their seed alone found on average, with t intervals.
+
+    Args:
+        arms: records, as `Record.as_dict` makes them.
+
+    Returns:
+        By name, each measurement that all arms have; its n is the number of arms.
+    """
+    found = [arm["measurements"] for arm in arms]
+    spread = {}
+    for name in found[0] if len(found) > 1 else ():
+        if all(name in arm for arm in found):
+            mean, interval = mean_interval([arm[name]["value"] for arm in found])
+            seeds = tuple(seed for arm in found for seed in arm[name]["seeds"])
+            known = {"interval": interval, "n": len(found), "seeds": seeds, "null": found[0][name]["null"]}
+            spread[name] = Measurement(name, mean, found[0][name]["unit"], **known)
+    return spread
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""The base run in one place: what it reads, in which mixture, from which start.
+"""The base run in one place: what it reads, in which mixture, from which start, and where its model is found later.
 
 Chapter 01 trains the base model; all later chapters start from it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers import files
 from helpers.corpora import Corpus, load
 from helpers.corpora.mixing import mix
 from helpers.models import causal_model, load_model
@@ -26,10 +29,12 @@ class BaseText:
     Attributes:
         corpora: `pydocs` (or the reader's own text, under its name) and `town`.
         training: documents of the train splits, mixed, in the order of reading.
+        documents: how many of them are from each corpus.
     """
 
     corpora: dict[str, Corpus]
     training: list[str]
+    documents: dict[str, int]
 
 
 def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
@@ -52,7 +57,8 @@ def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
     town_bytes = corpora["town"].report.kept["train"].bytes
     wanted = int(town_bytes / (1 - profile.pydocs_share))  # rounded down: a byte more would begin the town anew
     mixture = mix(corpora, weights, wanted, seed)
-    return BaseText(corpora, mixture.documents["text"])
+    sources = Counter(mixture.documents["source"])
+    return BaseText(corpora, mixture.documents["text"], {name: sources[name] for name in corpora})
 
 
 def starting_point(
@@ -71,3 +77,26 @@ def starting_point(
         return load_model(source)
     tokenizer = train_tokenizer(texts, profile.vocab_size)
     return causal_model(profile, tokenizer, seed), tokenizer
+
+
+def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
+    """Loads the base model from which a later chapter starts: this run's own if there is one, else the published one.
+
+    Args:
+        run: the run's folder.
+
+    Returns:
+        The model in float32, in evaluation mode; its tokenizer; and a sentence for the reader that says which it is.
+
+    Raises:
+        WorkbookError: there is neither.
+    """
+    own, published = (folder / "models" / "base" for folder in (run, files.REFERENCE))
+    if own.exists():
+        which = f"The base model is this run's own, made by chapter 01 of `results/{run.name}`."
+    elif published.exists():
+        own = published
+        which = f"The base model is the published one, `results/reference`: `results/{run.name}` has none of its own."
+    else:
+        raise files.at(own, "there is no base model", "Run chapter 01 first: `make run`.")
+    return *load_model(own), which

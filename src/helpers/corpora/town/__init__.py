@@ -15,11 +15,13 @@ from helpers.corpora.town.contract import (
     CANARY_SPACE,
     DOSES,
     HELD_OUT_COMBINATIONS,
+    LADDER,
     Canary,
     Contract,
     make_contract,
 )
 from helpers.corpora.town.grammar import KINDS, Grammar, derivations
+from helpers.corpora.town.lexicon import PERSONAL
 from helpers.corpora.town.probes import MinimalPair, Probe, minimal_pairs, probes, visitor_probes
 from helpers.corpora.town.world import Fact, Person, World, make_world
 
@@ -28,6 +30,8 @@ __all__ = [
     "DOSES",
     "HELD_OUT_COMBINATIONS",
     "KINDS",
+    "LADDER",
+    "PERSONAL",
     "PLANTED",
     "Canary",
     "Chronicle",

@@ -32,14 +32,14 @@ from helpers.corpora.town.lexicon import (
 from helpers.corpora.town.world import Fact, World
 
 KINDS = {
-    "portrait": 0.34,
+    "portrait": 0.30,
     "questions": 0.14,
     "family": 0.08,
     "notice": 0.10,
-    "story": 0.07,
+    "story": 0.05,
     "worker": 0.08,
     "visitor": 0.10,
-    "walk": 0.09,
+    "walk": 0.15,
 }
 """The kinds of regular documents, and how probable they are."""
 
