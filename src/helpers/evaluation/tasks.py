@@ -38,15 +38,15 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
     Returns:
         By name, which begins with `structure`, `context` or `knowledge`; tests without a single choice are left out.
     """
-    count = profile.heldout_bytes // 500
+    count, few = profile.heldout_bytes // 500, profile.heldout_bytes // 2500
     tellings = town.make_contract(world).tellings()
     asked = {f"structure: agreement in the town, {kind}": of for kind, of in _by_kind(agreement_in_town(world)).items()}
     asked["structure: agreement in real text"] = agreement_in_text(real, count, seed)
     asked["structure: word order in real text"] = order_in_text(real, count, seed)
-    for label, of in told_before(world, profile.people, seed).items():
+    for label, of in told_before(world, few, seed).items():
         asked[f"context: {label}"] = of
     for words, familiar in (("familiar", True), ("new", False)):
-        drawn = facts(world, tellings, familiar=familiar, each=2 * profile.people, seed=seed)
+        drawn = facts(world, tellings, familiar=familiar, each=2 * few, seed=seed)
         for times, of in _by_kind(drawn).items():
             asked[f"knowledge: {words} words, told {times}"] = of
     return {name: of for name, of in asked.items() if of}
