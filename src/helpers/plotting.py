@@ -173,12 +173,12 @@ def _gather_legends(figure: Figure) -> None:
 
 
 def _png(figure: Figure) -> tuple[str, tuple[int, int]]:
-    """Returns the figure as base64 of a PNG of 128 colours, a quarter of the full one's bytes, and its pixels."""
+    """Returns the figure as base64 of a PNG of 64 colours, a quarter of the full one's bytes, and its pixels."""
     from PIL import Image
 
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
-    image = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     image.save(packed, format="png", optimize=True)
     return base64.b64encode(packed.getvalue()).decode("ascii"), image.size
 
