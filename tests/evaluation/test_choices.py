@@ -109,3 +109,14 @@ def test_facts_are_sorted_by_how_often_they_were_told(world):
     assert {*kinds} == {"often", *(str(times) for times in town.contract.LADDER)}
     new = tasks.facts(world, tellings, familiar=False, each=50, seed=0)
     assert not {choice.options[0] for choice in asked} & {choice.options[0] for choice in new}
+
+
+def test_a_sample_is_smaller_and_tests_without_two_groups_are_left_out(world, held):
+    profile = load_profile("smoke")
+    every = tasks.tests(world, held, profile, seed=0)
+    assert {name.split(":")[0] for name in every} == {"structure", "context", "knowledge"}
+    few = tasks.sample_of(every, 8)
+    assert max(len(of) for of in few.values()) <= 8
+    assert all({*of} <= {*every[name]} for name, of in few.items())
+    alone = HeldOut([PROSE], ["a"])
+    assert not [name for name in tasks.tests(world, alone, profile, seed=0) if "real text" in name]

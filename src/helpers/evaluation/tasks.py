@@ -36,7 +36,8 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
         seed: of all draws.
 
     Returns:
-        By name, which begins with `structure`, `context` or `knowledge`; tests without a single choice are left out.
+        By name, which begins with `structure`, `context` or `knowledge`; tests whose choices are of fewer than two groups,
+        over which no interval could be made, are left out.
     """
     count, few = profile.heldout_bytes // 500, profile.heldout_bytes // 2500
     tellings = town.make_contract(world).tellings()
@@ -49,12 +50,13 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
         drawn = facts(world, tellings, familiar=familiar, each=2 * few, seed=seed)
         for times, of in _by_kind(drawn).items():
             asked[f"knowledge: {words} words, told {times}"] = of
-    return {name: of for name, of in asked.items() if of}
+    return {name: of for name, of in asked.items() if len({choice.group for choice in of}) > 1}
 
 
 def sample_of(tests: Mapping[str, Sequence[Choice]], most: int) -> dict[str, list[Choice]]:
     """Returns the same tests with at most so many choices each, spread evenly, for looks on the way."""
-    return {name: list(of)[:: -(-len(of) // most)] for name, of in tests.items()}
+    few = {name: list(of)[:: -(-len(of) // most)] for name, of in tests.items()}
+    return {name: of for name, of in few.items() if len({choice.group for choice in of}) > 1}
 
 
 def agreement_in_town(world: town.World) -> list[Choice]:
