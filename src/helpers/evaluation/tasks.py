@@ -36,8 +36,8 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
         seed: of all draws.
 
     Returns:
-        By name, which begins with `structure`, `context` or `knowledge`; tests whose choices are of fewer than two groups,
-        over which no interval could be made, are left out.
+        By name, which begins with `structure`, `context` or `knowledge`; tests whose choices are of fewer than two
+        groups, over which no interval could be made, are left out.
     """
     count, few = profile.heldout_bytes // 500, profile.heldout_bytes // 2500
     tellings = town.make_contract(world).tellings()
