@@ -24,7 +24,7 @@ def sample(
     seed: int,
     temperature: float = 0.8,
 ) -> list[str]:
-    """Continues each prompt by sampling.
+    """Continues each prompt by sampling from all of the vocabulary.
 
     Args:
         model: a causal model.
@@ -50,6 +50,7 @@ def sample(
             max_new_tokens=max_new_tokens,
             do_sample=temperature > 0,
             temperature=temperature if temperature > 0 else None,
+            top_k=0 if temperature > 0 else None,  # left out, generate would cut off all but the 50 likeliest tokens
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=pad,
         )  # (prompts, tokens + new tokens)

@@ -91,3 +91,16 @@ def test_primed_xz_needs_little_for_what_it_has_read_and_much_for_noise():
     repeated, new = xz_bits(training, [training[3:13], [noise]])
     assert repeated < 0.1 * 8 * 4000
     assert new > 4000 * math.log2(26) * 0.99
+
+
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_the_probabilities_of_all_next_tokens_are_those_behind_the_bits(order):
+    rng = np.random.default_rng(0)
+    documents = [[0, *rng.integers(2, 12, 30), 1] for _ in range(40)]
+    model = NGramModel(order, 12).fit(documents)
+    unseen = [0, *rng.integers(2, 12, 9), 1]
+    bits = model.token_bits([unseen])[0]
+    for i in range(1, len(unseen)):
+        probabilities = model.next_probabilities(unseen[:i])
+        assert probabilities.sum() == pytest.approx(1)
+        assert -np.log2(probabilities[unseen[i]]) == pytest.approx(bits[i - 1])

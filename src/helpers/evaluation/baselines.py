@@ -81,6 +81,35 @@ class NGramModel:
         bits = -np.log2(self._probabilities(stream, np.flatnonzero(is_target)))
         return np.split(bits, np.cumsum([len(ids) - 1 for ids in documents])[:-1])
 
+    def next_probabilities(self, ids: Sequence[int]) -> np.ndarray:
+        """Returns the probability of each token of the vocabulary after those given, begin first, (vocabulary,).
+
+        The same numbers as those behind `token_bits`, for all tokens at once.
+        """
+        padded = [ids[0]] * self._pads + list(ids)
+        probability = np.full(self.vocab_size, 1 / self.vocab_size)
+        for n, table in enumerate(self._orders, start=1):
+            prefix = self._number(padded[len(padded) - n + 1 :])
+            if prefix < 0 or table.totals[prefix] <= 0:
+                continue
+            keys = prefix * self.vocab_size + np.arange(self.vocab_size)
+            place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
+            counts = np.where(table.keys[place] == keys, table.counts[place], 0)
+            discounted = np.maximum(counts - table.discounts[np.minimum(counts, 3).astype(int)], 0)
+            probability = discounted / table.totals[prefix] + table.backoff[prefix] * probability
+        return probability
+
+    def _number(self, prefix: Sequence[int]) -> int:
+        """Returns the number of a prefix among those of its length, -1 if it was never seen."""
+        number = 0
+        for table, token in zip(self._orders, prefix, strict=False):
+            key = number * self.vocab_size + token
+            place = int(np.searchsorted(table.keys, key))
+            if place == len(table.keys) or table.keys[place] != key:
+                return -1
+            number = place
+        return number
+
     def _probabilities(self, stream: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Returns the probability of each target token given those before it."""
         probability = np.full(len(targets), 1 / self.vocab_size)

@@ -14,8 +14,16 @@ import numpy as np
 from datasets import concatenate_datasets
 
 from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.features import features, labelled, probe
-from helpers.evaluation.gaps import Gap, draw_gaps, right_from_both, right_from_left
+from helpers.evaluation.features import features, labelled, probe, word_probe
+from helpers.evaluation.gaps import (
+    SIDE,
+    Gap,
+    draw_gaps,
+    ngram_from_both,
+    ngram_from_left,
+    right_from_both,
+    right_from_left,
+)
 from helpers.evaluation.likelihood import held_out
 from helpers.generation import sample, sample_by_filling
 from helpers.models import looks_both_ways
@@ -46,7 +54,8 @@ class Exam:
 
     Attributes:
         gaps: for `FILLING` and `CONTINUING`.
-        judge: has read what the models read; its surprise at what is written is compared with that at real text.
+        judge: a 5-gram that has read the same text, or more of it; its surprise at what is written is compared with that
+            at real text.
         real: held-out texts, encoded.
         probed: texts, labels and groups for `FEATURES`; empty where the corpus has no two origins.
         profile: the sizes of the models.
@@ -72,6 +81,16 @@ class Exam:
         if texts:
             inner = features(model, tokenizer, texts, self.profile.context // 4)
             results[FEATURES] = float(probe(inner, labels, groups).mean())
+        return results
+
+    def rivals(self, untrained: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, dict[str, float]]:
+        """Returns by task what others get: an untrained model, chance, and methods that only count."""
+        results = {task: {"untrained": result} for task, result in self.sit(untrained, tokenizer).items()}
+        results[FILLING]["5-gram"] = float(ngram_from_both(self.judge, self.gaps).mean())
+        results[CONTINUING]["5-gram"] = float(ngram_from_left(self.judge, self.gaps).mean())
+        if FEATURES in results:
+            results[FEATURES]["TF-IDF"] = float(word_probe(*self.probed).mean())
+            results[FEATURES]["chance"] = 1 / len(set(self.probed[1]))
         return results
 
     @property
@@ -102,13 +121,14 @@ def draw_exam(
     Args:
         text: what the models read; the origins of its first corpus' documents are what the probe has to tell.
         tokenizer: the models' tokenizer.
-        judge: an n-gram model of what the models read.
+        judge: an n-gram model that has read the same text, or more of it.
         profile: gives how much is asked.
         seed: of the draws.
     """
     tests = [held_out(c.splits["test"], profile.heldout_bytes // 2, seed) for c in text.corpora.values()]
     count = profile.heldout_bytes // 500 // len(tests)
-    gaps = [gap for held in tests for gap in draw_gaps(held, tokenizer, count, seed)]
+    side = min(SIDE, profile.context // 2 - 1)  # begin, left, gap and right must fit the context
+    gaps = [gap for held in tests for gap in draw_gaps(held, tokenizer, count, seed, side)]
     wanted = 8 * profile.samples
     counts = [round(wanted * text.documents[name] / len(text.training)) for name in text.corpora]
     real = [document for held, count in zip(tests, counts, strict=True) for document in held.texts[:count]]

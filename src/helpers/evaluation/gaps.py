@@ -6,8 +6,9 @@ with the left side alone; so what an objective can do is told apart from what it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from helpers.evaluation.baselines import NGramModel
 
 SIDE = 32
 """Tokens shown at most on each side of a gap."""
@@ -45,7 +48,7 @@ class Gap:
     group: str
 
 
-def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, seed: int) -> list[Gap]:
+def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, seed: int, side: int = SIDE) -> list[Gap]:
     """Takes out one token each of so many held-out texts, drawn again where there are fewer.
 
     Args:
@@ -53,17 +56,23 @@ def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, see
         tokenizer: cuts them.
         count: how many gaps.
         seed: of the draws.
+        side: tokens shown at most on each side.
+
+    Raises:
+        ValueError: no text is long enough.
     """
     encoded = zip(encode_documents(tokenizer, held.texts), held.groups, strict=True)
     texts = [(ids, group) for ids, group in encoded if len(ids) > 4]
+    if not texts:
+        raise ValueError("no text has three tokens, from which one could be taken out")
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(len(texts)) for _ in range(-(-count // len(texts)))])[:count]
     gaps = []
     for row in order:
         ids, group = texts[row]
         place = int(rng.integers(1, len(ids) - 1))  # neither the begin nor the end token
-        left = ids[max(1, place - SIDE) : place]
-        gaps.append(Gap([ids[0], *left], ids[place], ids[place + 1 : place + 1 + SIDE], group))
+        left = ids[max(1, place - side) : place]
+        gaps.append(Gap([ids[0], *left], ids[place], ids[place + 1 : place + 1 + side], group))
     return gaps
 
 
@@ -85,12 +94,28 @@ def right_from_both(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: 
         guesses = _best_guesses(model, rows, [len(gap.left) for gap in gaps], 1)[:, 0]
     else:
         tried = _best_guesses(model, [gap.left for gap in gaps], [len(gap.left) - 1 for gap in gaps], CANDIDATES)
-        rows = [
-            [*gap.left, guess, *gap.right] for gap, some in zip(gaps, tried.tolist(), strict=True) for guess in some
-        ]
-        costs = np.array([bits.sum() for bits in row_bits(model, rows)]).reshape(-1, CANDIDATES)
-        guesses = tried[np.arange(len(gaps)), costs.argmin(1)]
+        guesses = _best_read_on(gaps, tried, partial(row_bits, model))
     return guesses == [gap.token for gap in gaps]
+
+
+def ngram_from_left(ngram: NGramModel, gaps: Sequence[Gap]) -> np.ndarray:
+    """Returns for each gap whether an n-gram model's first guess is right, (gaps,)."""
+    return np.array([ngram.next_probabilities(gap.left).argmax() for gap in gaps]) == [gap.token for gap in gaps]
+
+
+def ngram_from_both(ngram: NGramModel, gaps: Sequence[Gap]) -> np.ndarray:
+    """Returns the same of an n-gram model that tries out its `CANDIDATES` best guesses as a model does, (gaps,)."""
+    tried = np.array([np.argsort(-ngram.next_probabilities(gap.left))[:CANDIDATES] for gap in gaps])
+    return _best_read_on(gaps, tried, ngram.token_bits) == [gap.token for gap in gaps]
+
+
+def _best_read_on(
+    gaps: Sequence[Gap], tried: np.ndarray, row_bits: Callable[[Sequence[list[int]]], list[np.ndarray]]
+) -> np.ndarray:
+    """Returns of the guesses tried, (gaps, candidates), the one with which each text is likeliest, (gaps,)."""
+    rows = [[*gap.left, guess, *gap.right] for gap, some in zip(gaps, tried.tolist(), strict=True) for guess in some]
+    costs = np.array([bits.sum() for bits in row_bits(rows)]).reshape(tried.shape)
+    return tried[np.arange(len(gaps)), costs.argmin(1)]
 
 
 @torch.inference_mode()

@@ -54,8 +54,8 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
 
 
 def sample_of(tests: Mapping[str, Sequence[Choice]], most: int) -> dict[str, list[Choice]]:
-    """Returns the same tests with at most so many choices each, spread evenly, for looks on the way."""
-    few = {name: list(of)[:: -(-len(of) // most)] for name, of in tests.items()}
+    """Returns the same tests with at most so many choices each, drawn at random, for looks on the way."""
+    few = {name: random.Random(name).sample(list(of), min(most, len(of))) for name, of in tests.items()}
     return {name: of for name, of in few.items() if len({choice.group for choice in of}) > 1}
 
 

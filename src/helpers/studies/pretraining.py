@@ -43,10 +43,14 @@ def _run_arm(arm: Arm, record: Record) -> None:
     model = make(profile, tokenizer, seed)
     pretrain(model, pack(encoded, profile.context), profile, seed)
     ngrams = {name: NGramModel(n, len(tokenizer)).fit(encoded) for name, n in (("unigram", 1), ("5-gram", 5))}
-    results = exam.draw_exam(text, tokenizer, ngrams["5-gram"], profile, seed).sit(model, tokenizer)
-    for task, result in results.items():
+    test = exam.draw_exam(text, tokenizer, ngrams["5-gram"], profile, seed)
+    for task, result in test.sit(model, tokenizer).items():
         record.measure(f"exam: {task}", result, exam.UNITS[task], seeds=(seed,))
     if arm.settings["objective"] == NEXT:
+        untrained = make(profile, tokenizer, seed).eval()
+        for task, results in test.rivals(untrained, tokenizer).items():
+            for rival, result in results.items():
+                record.measure(f"exam: {task}, {rival}", result, exam.UNITS[task], seeds=(seed,))
         _measure_base(record, arm, text, (model, tokenizer), ngrams)
 
 

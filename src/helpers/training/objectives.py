@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 HIDDEN = 0.3
-"""Share of the tokens that are to be guessed. BERT had 0.15; in trials here 0.3 learned more, and 0.4 no more than that
-(as Wettig et al. 2023, 'Should you mask 15%?', found at scale)."""
+"""Share of the tokens that are to be guessed. BERT had 0.15; in trials here 0.3 learned more, and 0.4 no more than 0.3.
+(That more than 0.15 can be better: Wettig et al. 2023, 'Should you mask 15% in masked language modeling?')"""
 
 MASKED, REPLACED = 0.8, 0.1
 """Of these, the share shown as mask tokens, and as a token drawn at random; the others are shown as they are."""
@@ -59,18 +59,21 @@ def hide(
     return seen, torch.where(asked, input_ids, IGNORED)
 
 
-def hidden_token_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor], mask_token_id: int) -> torch.Tensor:
+def hidden_token_loss(
+    model: PreTrainedModel, batch: dict[str, torch.Tensor], mask_token_id: int, vocab_size: int
+) -> torch.Tensor:
     """Returns the loss of a model that looks both ways at tokens hidden from it, in nats a hidden token.
 
     Args:
-        model: as `models.masked_model` makes it.
+        model: as `models.masked_model` makes it, or what wraps it for several processes.
         batch: `input_ids`, `position_ids`, `labels` as `tokenization.pack` makes them, (blocks, context) each.
         mask_token_id: what stands for a hidden token.
+        vocab_size: of the vocabulary.
 
     Returns:
         A scalar; 0 where nothing could be hidden.
     """
-    seen, asked = hide(batch["input_ids"], batch["labels"], mask_token_id, model.config.vocab_size)
+    seen, asked = hide(batch["input_ids"], batch["labels"], mask_token_id, vocab_size)
     places = document_mask(batch["position_ids"])
     logits = model(input_ids=seen, position_ids=batch["position_ids"], attention_mask=places, use_cache=False).logits
     losses = torch.nn.functional.cross_entropy(

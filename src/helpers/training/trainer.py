@@ -169,7 +169,7 @@ class PretrainingTrainer(Trainer):
         """Asks for the next token, as the Trainer does, or for hidden ones of a model that looks both ways."""
         learner = cast("PreTrainedModel", self.model)
         if looks_both_ways(learner):
-            return hidden_token_loss(model, inputs, learner.config.mask_token_id)
+            return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: Any) -> int:
