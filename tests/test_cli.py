@@ -38,7 +38,7 @@ def test_help_names_every_command():
         ("run 1 --profile smoke --set tokens=many", "tokens='many' must be of type int"),
         ("run 77 --profile smoke", "chapter '77' is unknown here. Known: 01_"),
         ("run --name reference", "is the published run"),
-        ("study 77", "chapter '77' is unknown here. Known: "),
+        ("study 77", "study '77' is unknown. Known: 01_pretraining, 01_scaling"),
         ("compare nowhere", "nowhere: there is no such record"),
         ("publish nowhere", "nowhere: there is no such record"),
         ("export nowhere.ipynb", "nowhere.ipynb: there is no such notebook"),
@@ -75,5 +75,5 @@ def test_ctrl_c_has_its_own_status(monkeypatch, capsys):
 
     monkeypatch.setitem(studies.STUDIES, "01_pretraining", None)
     monkeypatch.setattr(studies, "run_study", interrupted)
-    assert main(["study", "1"]) == 130
+    assert main(["study", "01_pretraining"]) == 130
     assert "Stopped" in capsys.readouterr().err

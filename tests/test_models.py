@@ -82,3 +82,12 @@ def test_samples_repeat_by_seed_and_do_not_depend_on_their_neighbours_length(pro
     alone = sample(model, tokenizer, ["A"], max_new_tokens=8, seed=0, temperature=0)
     padded = sample(model, tokenizer, ["A", "A mill by the river."], max_new_tokens=8, seed=0, temperature=0)
     assert padded[0] == alone[0]
+
+
+def test_samples_are_drawn_from_all_of_the_vocabulary(profile, tokenizer):
+    model = models.causal_model(profile, tokenizer, seed=0).eval()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(1e-3)  # every token is about as likely as any other
+    texts = sample(model, tokenizer, [""] * 40, max_new_tokens=20, seed=0, temperature=1.0)
+    drawn = {token for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for token in ids}
+    assert len(drawn) > 100

@@ -124,12 +124,12 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from helpers.publishing.chapters import find
     from helpers.studies import STUDIES, run_study
 
-    name = find(options.study, among=list(STUDIES))
+    if options.study not in STUDIES:
+        raise files.WorkbookError(f"study {options.study!r} is unknown. Known: {', '.join(STUDIES)}.")
     profile = load_profile(options.profile)
-    print(f"See {run_study(name, STUDIES[name], profile, options.name, options.only)}")
+    print(f"See {run_study(options.study, STUDIES[options.study], profile, options.name, options.only)}")
     return 0
 
 

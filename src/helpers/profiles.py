@@ -84,7 +84,7 @@ class Profile:
 
     @property
     def small(self) -> Profile:
-        """The same at about an eightieth of the cost, for trials that a chapter repeats with several seeds."""
+        """The same at about a fortieth of the cost, for trials that a chapter repeats with several seeds."""
         return dataclasses.replace(
             self,
             hidden_size=self.hidden_size // 2,

@@ -10,7 +10,7 @@ from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.choices import Choice
 from helpers.evaluation.likelihood import HeldOut
 from helpers.profiles import load_profile
-from helpers.records import Record
+from helpers.records import Interval, Measurement, Record
 
 ASKED = [Choice(("right", "wrong", "false"), str(i)) for i in range(4)]
 PROSE = (
@@ -120,3 +120,36 @@ def test_a_sample_is_smaller_and_tests_without_two_groups_are_left_out(world, he
     assert all({*of} <= {*every[name]} for name, of in few.items())
     alone = HeldOut([PROSE], ["a"])
     assert not [name for name in tasks.tests(world, alone, profile, seed=0) if "real text" in name]
+
+
+def means(**shares):
+    """Measurements as the rule for C1 sees them: shares right, each with an interval of five points on both sides."""
+    tests = {tasks.BETWEEN: "between", "structure: a": "a", "structure: b": "b", "structure: c": "c"}
+    tests |= {"context: name": "name", "context: fact": "fact"}
+    tests |= {"context: name, not told": "chance", "context: fact, not told": "chance"}
+    tests |= {"knowledge: familiar words, told often": "often", "knowledge: familiar words, told 0": "chance"}
+    defaults = dict.fromkeys(("between", "a", "b", "c"), 0.5) | dict.fromkeys(("name", "fact", "often", "chance"), 0.1)
+    found = {}
+    for test, key in tests.items():
+        value = (defaults | shares)[key]
+        interval = Interval(value - 0.05, value + 0.05, "made up")
+        found[f"{test}.our model"] = Measurement(f"{test}.our model", value, "share right", interval)
+    return tasks.taught(found, "often")
+
+
+def test_what_is_shown_what_is_absent_and_what_is_neither():
+    everything = means(between=0.9, a=0.9, b=0.9, name=0.7, often=0.9)
+    assert everything == {"structure": True, "context": True, "knowledge": True}
+    assert means() == {"structure": False, "context": False, "knowledge": False}
+    assert means(a=0.9, b=0.9, c=0.9)["structure"] is None  # not with a noun between
+    assert means(between=0.9)["structure"] is None
+    assert means(fact=0.17)["context"] is None
+    assert tasks.decide(everything) == ("supported", everything)
+    assert tasks.decide(means())[0] == "refuted"
+    assert tasks.decide(means(often=0.9))[0] == "not distinguishable"
+
+
+def test_where_the_study_says_otherwise_nothing_is_decided():
+    everything = means(between=0.9, a=0.9, b=0.9, name=0.7, often=0.9)
+    lucky = tasks.decide(everything, means(a=0.9, b=0.9, name=0.7, often=0.9))
+    assert lucky == ("not distinguishable", everything | {"structure": None})

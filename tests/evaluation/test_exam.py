@@ -9,8 +9,8 @@ from datasets import Dataset
 
 from helpers import models, tokenization
 from helpers.evaluation import context, exam, features, gaps
+from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import HeldOut, row_bits
-from helpers.evaluation.scorecard import OURS, RIVAL
 from helpers.generation import sample_by_filling
 from helpers.profiles import load_profile
 from helpers.records import Interval, Record
@@ -132,17 +132,91 @@ def test_the_better_objective_is_told_by_the_whole_interval_and_writing_by_nearn
     }
 
 
-def test_what_is_gained_along_a_text_is_measured_against_the_short_memory(profile):
-    groups = list("abcdef")
-    held = HeldOut(["text"] * 6, groups)
-    flat = [np.full(20, 5.0) for _ in groups]
-    falling = [np.concatenate([np.full(10, 5.0), np.full(10, 3.0 + 0.1 * i)]) for i in range(6)]
-    record = Record("01_pretraining", profile)
-    context.measure_context(record, held, {OURS: falling, RIVAL: flat}, (10, 20), seed=0)
-    gain = record.measurements["context: gain.our model - 5-gram"]
-    assert gain.value == pytest.approx(-1.75)
-    assert gain.interval.low < -1.75 < gain.interval.high < 0
-    assert record.measurements["context: tokens 1-10.our model"].value == 5.0
-    short = Record("01_pretraining", profile)
-    context.measure_context(short, held, {OURS: falling, RIVAL: flat}, (10, 30), seed=0)
-    assert not short.measurements
+@pytest.mark.parametrize(
+    ("continuing", "writing", "verdict"),
+    [
+        ("next", "next", "refuted"),
+        ("hidden", "hidden", "supported"),
+        ("next", "", "not distinguishable"),
+        ("", "hidden", "not distinguishable"),
+        ("next", "hidden", "not distinguishable"),
+        ("", "", "not distinguishable"),
+    ],
+)
+def test_one_task_alone_decides_nothing(continuing, writing, verdict):
+    won = {exam.FILLING: "hidden", exam.CONTINUING: continuing, exam.WRITING: writing}
+    assert exam.decide(won, ("next", "hidden")) == verdict
+
+
+class Counter(Successor):
+    """Knows a token only by the one that stands exactly `back` places before it, and adds `back`."""
+
+    def __init__(self, back):
+        super().__init__(both_ways=False)
+        self.back = back
+
+    def __call__(self, input_ids, **_):
+        known = torch.roll(input_ids, self.back - 1, dims=1)
+        logits = 5.0 * torch.nn.functional.one_hot((known + self.back) % 400, 400).float()
+        logits[:, : self.back - 1] = 0  # it has not seen so far
+        return SimpleNamespace(logits=logits)
+
+
+def test_more_context_gains_what_lies_in_it_and_nothing_for_a_short_memory(profile):
+    places = [context.Place(list(range(100 + i, 130 + i)), 130 + i, str(i)) for i in range(6)]
+    ngram = NGramModel(5, 400).fit([[0, *range(100, 140), 1]])
+    gains = {}
+    for back in (2, 20):
+        record = Record("01_pretraining", profile)
+        context.measure_reach(record, Counter(back), ngram, places, (4, 30), seed=0)
+        gains[back] = record.measurements["context: gain.our model"]
+        five = [record.measurements[f"context: {shown} tokens shown.5-gram"].value for shown in (4, 30)]
+        assert five[0] == pytest.approx(five[1])
+    assert gains[2].value == 0
+    assert gains[20].value < -3
+    assert gains[20].interval.high < 0
+    alone = Record("01_pretraining", profile)
+    context.measure_reach(alone, Counter(2), ngram, places[:1], (4, 30), seed=0)
+    assert not alone.measurements
+
+
+def test_places_have_as_much_before_them_as_promised(held, tokenizer):
+    places = context.draw_places(held, tokenizer, 6, 30, seed=0)
+    assert 24 <= len(places) <= 48
+    assert {len(place.before) for place in places} == {6}
+    assert context.draw_places(held, tokenizer, 500, 30, seed=0) == []
+
+
+def test_the_right_side_rescues_a_second_guess():
+    class Unsure(Successor):
+        """Likes t + 2 a little better than t + 1 after t, but after t + 2 it expects t + 9."""
+
+        def __call__(self, input_ids, **_):
+            one_hot = torch.nn.functional.one_hot
+            return SimpleNamespace(
+                logits=6.0 * one_hot((input_ids + 2) % 400, 400).float() + 5.5 * one_hot((input_ids + 1) % 400, 400)
+            )
+
+    gap = gaps.Gap([0, 50], 51, [52, 53, 54], "a")
+    model = Unsure(both_ways=False)
+    assert not gaps.right_from_left(model, [gap], 3).any()
+    assert gaps.right_from_both(model, [gap], 3).all()
+
+
+def test_both_kinds_of_model_sit_the_same_exam_and_so_do_their_rivals(profile, tokenizer):
+    documents = {
+        "text": [f"The mill by river {i} is old and the wheel turns at night." for i in range(40)],
+        "group": [f"{'ab'[i % 2]}.m{i // 2}" for i in range(40)],
+    }
+    corpus = SimpleNamespace(splits={"test": Dataset.from_dict(documents)})
+    text = SimpleNamespace(corpora={"pydocs": corpus}, training=documents["text"], documents={"pydocs": 40})
+    judge = NGramModel(5, len(tokenizer)).fit(tokenization.encode_documents(tokenizer, documents["text"]))
+    drawn = exam.draw_exam(text, tokenizer, judge, profile, seed=0)
+    for make in (models.causal_model, models.masked_model):
+        model = make(profile, tokenizer, seed=0).eval()
+        assert list(drawn.sit(model, tokenizer)) == list(exam.UNITS)
+    rivals = drawn.rivals(models.causal_model(profile, tokenizer, seed=0).eval(), tokenizer)
+    assert rivals[exam.CONTINUING]["5-gram"] > 0.5
+    assert rivals[exam.FILLING]["5-gram"] >= rivals[exam.FILLING]["untrained"]
+    assert rivals[exam.FEATURES]["chance"] == 0.5
+    assert rivals[exam.WRITING]["untrained"] > 3

@@ -1,66 +1,91 @@
-"""How far back does a model use what it read? Its surprise by position, beside a method with a short memory.
+"""How far back does a model make use of what it read? The same tokens, guessed with more and more of the text before.
 
-Texts do not stay equally hard from beginning to end, so a fall of the surprise alone proves nothing. But an n-gram
-model always sees the same few tokens: what a model gains on it along a text is due to what lies further back.
+Compared are a model's own guesses at the same places, so that nothing else differs: one with a short memory gains
+nothing at all. (Surprise by position alone would not show it, since texts do not stay equally hard to their end.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.evaluation.likelihood import HeldOut
+from helpers.evaluation.likelihood import HeldOut, row_bits
 from helpers.evaluation.scorecard import OURS, RIVAL
 from helpers.records import Record
 from helpers.statistics import ratio_interval
+from helpers.tokenization import encode_documents
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from helpers.evaluation.baselines import NGramModel
 
 
-def position_bits(token_bits: Sequence[np.ndarray], edges: Sequence[int]) -> np.ndarray:
-    """Returns the mean bits a token by position, of the texts that reach the last position.
+@dataclass(frozen=True)
+class Place:
+    """A token of a text with much before it.
 
-    Args:
-        token_bits: of each text, the bits of its tokens, the first at position 1.
-        edges: the last position of each stretch.
-
-    Returns:
-        (texts that are long enough, stretches).
+    Attributes:
+        before: the ids of the tokens before it, the begin token not counted.
+        token: its id.
+        group: of the text.
     """
-    bounds = [0, *edges]
-    long = [bits for bits in token_bits if len(bits) >= edges[-1]]
-    means = [[bits[a:b].mean() for a, b in zip(bounds, edges, strict=False)] for bits in long]
-    return np.array(means).reshape(len(long), len(edges))
+
+    before: list[int]
+    token: int
+    group: str
 
 
-def measure_context(
-    record: Record,
-    held: HeldOut,
-    token_bits: dict[str, Sequence[np.ndarray]],
-    edges: Sequence[int],
-    seed: int,
-) -> None:
-    """Adds to the record each method's surprise by position, and what our model gains on the rival along a text.
+def draw_places(held: HeldOut, tokenizer: PreTrainedTokenizerFast, reach: int, count: int, seed: int) -> list[Place]:
+    """Draws about so many places of held-out texts, as many from each text that has any.
 
     Args:
-        record: gets `context: tokens <first>-<last>.<method>` in bits a token, and `context: gain.our model - 5-gram`:
-            by how much the difference to the rival in the last stretch is below that in the first.
-        held: the texts; where fewer than two groups have long ones, nothing is measured.
-        token_bits: by method, of each text the bits of its tokens; `OURS` and `RIVAL` among them.
-        edges: the last position of each stretch.
+        held: the texts.
+        tokenizer: cuts them.
+        reach: tokens that a place has before it at least.
+        count: places in all; none where no text is long enough.
+        seed: of the draw.
+    """
+    encoded = zip(encode_documents(tokenizer, held.texts), held.groups, strict=True)
+    long = [(ids[1:-1], group) for ids, group in encoded if len(ids) > reach + 2]
+    rng = np.random.default_rng(seed)
+    places = []
+    for ids, group in long:
+        for at in rng.integers(reach, len(ids), -(-count // len(long))):
+            places.append(Place(ids[at - reach : at], ids[at], group))
+    return places
+
+
+def measure_reach(
+    record: Record, model: PreTrainedModel, ngram: NGramModel, places: Sequence[Place], shown: Sequence[int], seed: int
+) -> None:
+    """Adds to the record what each place costs with so many tokens shown before it, and what more of them gain.
+
+    Args:
+        record: gets `context: <shown> tokens shown.our model` and `.5-gram` in bits a token, and
+            `context: gain.our model`: what each place costs with the most shown, less what it costs with the fewest.
+        model: a causal model.
+        ngram: the rival; it is shown the same.
+        places: with at least the most tokens before them; nothing is measured where they are of fewer than two groups.
+        shown: numbers of tokens, ascending.
         seed: behind the model.
     """
-    groups = [g for g, bits in zip(held.groups, token_bits[OURS], strict=True) if len(bits) >= edges[-1]]
+    groups = [place.group for place in places]
     if len(set(groups)) < 2:
         return
-    means = {method: position_bits(bits, edges) for method, bits in token_bits.items()}
     known = {"n": len(set(groups)), "seeds": (seed,)}
-    ones = np.ones(len(groups))
-    for i, (first, last) in enumerate(zip([1, *(edge + 1 for edge in edges)], edges, strict=False)):
-        for method, of in means.items():
-            interval = ratio_interval(of[:, i], ones, groups)
-            name = f"context: tokens {first}-{last}.{method}"
-            record.measure(name, of[:, i].mean(), "bits a token", interval=interval, **known)
-    lead = means[OURS] - means[RIVAL]  # (texts, stretches)
-    gain = lead[:, -1] - lead[:, 0]
+    ones, costs = np.ones(len(places)), {}
+    for count in shown:
+        rows = [[*place.before[-count:], place.token] for place in places]
+        costs[count] = np.array([bits[-1] for bits in row_bits(model, rows)])  # (places,)
+        for method, bits in ((OURS, costs[count]), (RIVAL, np.array([row[-1] for row in ngram.token_bits(rows)]))):
+            interval = ratio_interval(bits, ones, groups)
+            record.measure(
+                f"context: {count} tokens shown.{method}", bits.mean(), "bits a token", interval=interval, **known
+            )
+    gain = costs[shown[-1]] - costs[shown[0]]
     interval = ratio_interval(gain, ones, groups)
-    record.measure(f"context: gain.{OURS} - {RIVAL}", gain.mean(), "bits a token", interval=interval, null=0.0, **known)
+    record.measure(f"context: gain.{OURS}", gain.mean(), "bits a token", interval=interval, null=0.0, **known)

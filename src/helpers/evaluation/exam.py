@@ -54,8 +54,8 @@ class Exam:
 
     Attributes:
         gaps: for `FILLING` and `CONTINUING`.
-        judge: a 5-gram that has read the same text, or more of it; its surprise at what is written is compared with that
-            at real text.
+        judge: a 5-gram that has read the same text, or more of it; it compares what is written with real text by its
+            surprise.
         real: held-out texts, encoded.
         probed: texts, labels and groups for `FEATURES`; empty where the corpus has no two origins.
         profile: the sizes of the models.
@@ -168,3 +168,18 @@ def winner(task: str, interval: Interval, names: tuple[str, str]) -> str:
         return ""
     more = interval.low > 0
     return names[0] if more != (task == WRITING) else names[1]
+
+
+def decide(won: Mapping[str, str], names: tuple[str, str]) -> str:
+    """Returns the verdict on the claim that hiding words makes such a model, from who is better at what.
+
+    Args:
+        won: what `winner` returned, by task.
+        names: of the next-token objective and of the other.
+
+    Returns:
+        `refuted` if next tokens are better both at `CONTINUING` and at `WRITING`, `supported` if hidden ones are, else
+        `not distinguishable`.
+    """
+    best = {won[CONTINUING], won[WRITING]}
+    return "refuted" if best == {names[0]} else "supported" if best == {names[1]} else "not distinguishable"

@@ -17,9 +17,16 @@ from helpers.corpora.town.phrases import GUEST_BOOK
 from helpers.evaluation.choices import Choice
 from helpers.evaluation.likelihood import HeldOut
 from helpers.profiles import Profile
+from helpers.records import Interval, Measurement
 
 FORMS = (("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"), ("this", "these"))
 """Words whose number must fit another word: each is the wrong one in place of the other."""
+
+BETWEEN = "structure: agreement in the town, noun between"
+"""The test of structure that no counting of neighbours passes."""
+
+SMALLEST = 0.1
+"""The smallest share above chance that would matter: a claim is refuted only where no more than that can be there."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _WORD = re.compile(r"[a-z]+")
@@ -51,6 +58,54 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
         for times, of in _by_kind(drawn).items():
             asked[f"knowledge: {words} words, told {times}"] = of
     return {name: of for name, of in asked.items() if len({choice.group for choice in of}) > 1}
+
+
+def taught(found: Mapping[str, Measurement], most: str) -> dict[str, bool | None]:
+    """Returns which parts of the claim are shown by the shares right: the rule by which chapter 01 decides on C1.
+
+    Args:
+        found: measurements by name, as `scorecard.measure_choices` adds them; of one run, or means over seeds.
+        most: the kind of the facts that were told most, such as `often`.
+
+    Returns:
+        For `structure`, `context` and `knowledge`: True if it is shown, False if it is shown to be absent, that is, no
+        interval reaches `SMALLEST` above chance; None if neither.
+    """
+
+    def interval(test: str) -> Interval:
+        known = found[f"{test}.our model"].interval
+        assert known is not None  # every share has one
+        return known
+
+    structure = [interval(name.removesuffix(".our model")) for name in found if _is_structure(name)]
+    told = [(interval(f"context: {what}"), interval(f"context: {what}, not told")) for what in ("name", "fact")]
+    known, never = interval(f"knowledge: familiar words, told {most}"), interval("knowledge: familiar words, told 0")
+    shown = {
+        "structure": sum(of.low > 0.5 for of in structure) >= 3 and interval(BETWEEN).low > 0.5,
+        "context": any(of.low > control.high for of, control in told),
+        "knowledge": known.low > never.high,
+    }
+    absent = {
+        "structure": all(of.high < 0.5 + SMALLEST for of in structure),
+        "context": all(of.high < 0.1 + SMALLEST for of, _ in told),
+        "knowledge": known.high < 0.1 + SMALLEST,
+    }
+    return {part: True if shown[part] else False if absent[part] else None for part in shown}
+
+
+def decide(*runs: Mapping[str, bool | None]) -> tuple[str, dict[str, bool | None]]:
+    """Returns the verdict on C1, and the parts that all runs agree on.
+
+    Args:
+        runs: what `taught` returned, of the live run and of the study if there is one.
+
+    Returns:
+        `supported` if all parts are shown, `refuted` if all are shown to be absent, else `not distinguishable`; and by
+        part what all runs say of it, None where they differ.
+    """
+    agreed = {part: said if all(run[part] == said for run in runs) else None for part, said in runs[0].items()}
+    all_of = set(agreed.values())
+    return "supported" if all_of == {True} else "refuted" if all_of == {False} else "not distinguishable", agreed
 
 
 def sample_of(tests: Mapping[str, Sequence[Choice]], most: int) -> dict[str, list[Choice]]:
@@ -172,6 +227,10 @@ def facts(
         choice = Choice(ends, probe.fact.person, "often" if times is None else str(times))
         (often if times is None else counted).append(choice)
     return sorted(counted, key=lambda choice: int(choice.kind)) + sorted(often, key=lambda _: draw())[:each]
+
+
+def _is_structure(name: str) -> bool:
+    return name.startswith("structure: ") and name.endswith(".our model")
 
 
 def _by_kind(choices: Sequence[Choice]) -> dict[str, list[Choice]]:
