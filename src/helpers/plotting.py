@@ -110,8 +110,12 @@ def band(
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:
     """Gives an axis of training steps a logarithmic scale with a place for step 0, and ticks at some of the steps."""
     axes.set_xscale("symlog", linthresh=max(1, steps[1]), linscale=0.5)
-    last = [step for step in steps[:-1:2] if step < 0.6 * steps[-1]]
-    axes.set_xticks([*last, steps[-1]], [str(step) for step in [*last, steps[-1]]], minor=False)
+    plain_ticks(axes, [*(step for step in steps[:-1:2] if step < 0.6 * steps[-1]), steps[-1]])
+
+
+def plain_ticks(axes: Axes, places: Sequence[float]) -> None:
+    """Gives a logarithmic horizontal axis ticks at these places alone, with their numbers written out."""
+    axes.set_xticks(places, [f"{place:g}" for place in places], minor=False)
     axes.set_xticks([], minor=True)
 
 
