@@ -17,7 +17,6 @@ from helpers import files
 from helpers.profiles import Profile, calibrate
 from helpers.progress import clock
 from helpers.records import Measurement, Record
-from helpers.statistics import mean_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +137,8 @@ def over_seeds(arms: Sequence[Mapping[str, Any]]) -> dict[str, Measurement]:
     Returns:
         By name, each measurement that all arms have; its n is the number of arms.
     """
+    from helpers.statistics import mean_interval
+
     found = [arm["measurements"] for arm in arms]
     spread = {}
     for name in found[0] if len(found) > 1 else ():
