@@ -36,6 +36,8 @@ DARK_PNG = "image/x-dark+png"
 """MIME type of the dark rendering in a notebook's output: JupyterLab passes over it, the exporter uses it."""
 
 WIDTH = 6.8  # inches: at 96 pixels an inch, the width of the page's column
+STEPS = "training steps (logarithmic)"
+
 DPI = 192  # two pixels of the image for each of the page's, so that it is sharp on fine screens
 
 
@@ -60,6 +62,7 @@ def theme() -> None:
         "axes.titlelocation": "left",
         "axes.titlepad": 8,
         "figure.constrained_layout.h_pad": 0.07,
+        "figure.constrained_layout.w_pad": 0.07,
         "axes.titlesize": 12,
         "axes.labelsize": 11,
         "xtick.labelsize": 10,
@@ -108,7 +111,7 @@ def band(
 
 
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:
-    """Gives an axis of training steps a logarithmic scale with a place for step 0, and ticks at some of the steps."""
+    """Gives an axis of training steps (label it `STEPS`) a logarithmic scale with a place for 0, and ticks at some."""
     axes.set_xscale("symlog", linthresh=max(1, steps[1]), linscale=0.5)
     plain_ticks(axes, [*(step for step in steps[:-1:2] if step < 0.6 * steps[-1]), steps[-1]])
 
@@ -178,12 +181,22 @@ def _gather_legends(figure: Figure) -> None:
 
 def _png(figure: Figure) -> tuple[str, tuple[int, int]]:
     """Returns the figure as base64 of a PNG of 64 colours, a quarter of the full one's bytes, and its pixels."""
+    import numpy as np
     from PIL import Image
 
     drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
-    image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    image.save(packed, format="png", optimize=True)
+    image = Image.open(drawn).convert("RGB")
+    own = [PAPER, INK, MUTED, GRID, *PALETTE, *DARK.values()]  # stay as they are: a thin line must keep its colour
+    frequent = image.quantize(64 - len(own), dither=Image.Dither.NONE).getpalette() or []
+    kept = np.frombuffer(bytes.fromhex("".join(own).replace("#", "")) + bytes(frequent), np.uint8).reshape(-1, 3)
+    pixels = np.asarray(image.convert("RGBA")).view(np.uint32)[..., 0]  # (height, width), a number for each colour
+    codes, places = np.unique(pixels, return_inverse=True)
+    found = codes.view(np.uint8).reshape(-1, 4)[:, :3].astype(int)  # (colours of the drawing, 3)
+    nearest = ((found[:, None] - kept) ** 2).sum(2).argmin(1)
+    small = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
+    small.putpalette(kept.tobytes())
+    small.save(packed, format="png", optimize=True)
     return base64.b64encode(packed.getvalue()).decode("ascii"), image.size
 
 

@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from html import escape
 from importlib import metadata
@@ -82,7 +83,7 @@ class Verdict:
         claim: its label, `C1` to `C13`.
         text: the claim, in a sentence.
         here: `supported`, `refuted` or `not distinguishable` by our small models.
-        because: the evidence here, numbers computed.
+        because: the evidence here, numbers computed; each line of it is shown as one.
         at_scale: what the literature found, with its source, and what would have to hold for ours to carry over.
     """
 
@@ -146,6 +147,15 @@ class Record:
         measurement = Measurement(name, float(value), unit, **behind)
         self.measurements[name] = measurement
         return measurement
+
+    def points(self, names: Iterable[str]) -> list[tuple[float, float, float]]:
+        """Returns of each measurement its value and the ends of its interval, as `plotting.band` draws them.
+
+        Args:
+            names: of measurements that have an interval.
+        """
+        found = [(self.measurements[name].value, self.measurements[name].interval) for name in names]
+        return [(value, interval.low, interval.high) for value, interval in found if interval]
 
     def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str) -> Verdict:
         """Adds a verdict; see `Verdict` for the arguments."""

@@ -110,7 +110,7 @@ class Report:
                 [[r, f"{t.documents:,}", _mb(t.bytes), "; ".join(t.examples)] for r, t in self.removed.items()],
             ),
             (
-                "Kinds of text in what was read",
+                "Kinds of text found, before anything was removed",
                 ["kind", "MB", "share"],
                 [[kind, _mb(size), f"{size / total:.1%}"] for kind, size in self.kinds.items()],
             ),
