@@ -86,7 +86,7 @@ class Watch(TrainerCallback):
         """Draws the line, and looks if it is time."""
         losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
         left = self.progress.total - self.progress.done  # the last batch may be smaller
-        self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f} nats a token" if losses else "")
+        self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f} nats" if losses else "")
         self._look_at(state, control, model)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
