@@ -69,6 +69,19 @@ def test_a_corpus_is_reported(tmp_path, monkeypatch, capsys):
     assert "texts.jsonl" in capsys.readouterr().out
 
 
+def test_labelled_texts_are_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    rows = [{"body": f"Text number {i}.", "mood": ("good", "bad")[i % 2]} for i in range(60)] + [
+        {"body": "", "mood": 3}
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["report", str(tmp_path / "rows.jsonl"), "--kind", "labels", "--column", "body", "--label", "mood"]
+    assert main(command) == 0
+    assert "rows.jsonl:61: 3:" in capsys.readouterr().out
+    assert main([*command[:-1], "moods"]) == 2
+    assert "no column 'moods'; found: body, mood. Choose one with label=" in capsys.readouterr().err
+
+
 def test_ctrl_c_has_its_own_status(monkeypatch, capsys):
     def interrupted(*arguments):
         raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files
+from helpers.corpora import KINDS
 from helpers.profiles import PROFILES, load_profile
 
 
@@ -85,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
 
     report = _command(commands, "report", _report, "read and check a corpus, and say what is in it")
     report.add_argument("source", metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name")
+    report.add_argument("--kind", choices=KINDS, default="text", help="what a document is (default: text)")
+    report.add_argument("--column", default="text", metavar="NAME", help="which column has the text (default: text)")
+    report.add_argument("--label", default="label", metavar="NAME", help="which has the label (default: label)")
     report.add_argument("--profile", choices=PROFILES, default="laptop", help="gives the town's size")
     return parser
 
@@ -192,7 +196,15 @@ def _report(options: argparse.Namespace) -> int:
     from helpers.corpora import load
 
     profile = load_profile(options.profile)
-    print(load(options.source, people=profile.people, town_bytes=profile.town_bytes).report)
+    corpus = load(
+        options.source,
+        options.kind,
+        column=options.column,
+        label=options.label,
+        people=profile.people,
+        town_bytes=profile.town_bytes,
+    )
+    print(corpus.report)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is being raised? Small models made from transformers' own configurations, or any model of the Hub.
+"""What is being raised? Small models made from transformers' own configurations, or any model of the Hub; their states.
 
 A small Qwen3 (Yang et al. 2025: Llama's rotary positions, RMS norm and gated feed-forward, and normalised queries and
 keys, with which a small model learns faster), opened by `from_pretrained` without any code of ours. To guess hidden
@@ -7,9 +7,11 @@ tokens instead of the next one, the same network looks both ways.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 
 from helpers import files
@@ -88,10 +90,33 @@ def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
     Raises:
         WorkbookError: nothing can be loaded from there; the message says what was tried.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
+
+    return _load(AutoModelForCausalLM, source)
+
+
+def load_backbone(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Loads a model without what turns its states into words: an encoder like BERT or a decoder like GPT.
+
+    Args:
+        source: a folder in transformers' layout, or `owner/name` on the Hub.
+
+    Returns:
+        The backbone in float32, in evaluation mode, and its tokenizer, which may lack a pad token: none is needed.
+
+    Raises:
+        WorkbookError: nothing can be loaded from there; the message says what was tried.
+    """
+    from transformers import AutoModel
+
+    return _load(AutoModel, source)
+
+
+def _load(kind: Any, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    from transformers import AutoTokenizer
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+        model = kind.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
         tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(source))
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -101,6 +126,70 @@ def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
             "Give a folder with config.json, model.safetensors and tokenizer.json, or a name on the Hub while online.",
         ) from error
     return model.eval(), tokenizer
+
+
+def padded(rows: Sequence[Sequence[int]], where: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Makes a batch of token ids of unequal lengths, padded on the right with the first row's first token.
+
+    Which token pads does not matter: the mask hides it.
+
+    Returns:
+        `input_ids` and `attention_mask`, (rows, tokens) each.
+    """
+    longest = max(map(len, rows))
+    input_ids = torch.tensor([[*row, *[rows[0][0]] * (longest - len(row))] for row in rows], device=where)
+    lengths = torch.tensor([len(row) for row in rows], device=where)
+    return input_ids, (torch.arange(longest, device=where) < lengths[:, None]).long()
+
+
+def in_batches(rows: Sequence[Sequence[int]], tokens: int = 8192) -> Iterator[list[int]]:
+    """Yields places of rows of like length, so many together that with their padding they have about so many tokens."""
+    order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))
+    while order:
+        size = max(1, tokens // len(rows[order[0]]))
+        yield order[:size]
+        order = order[size:]
+
+
+def mean_of(states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Averages states (rows, tokens, width) over the tokens that the mask (rows, tokens) shows; (rows, width)."""
+    shown = attention_mask[..., None].to(states.dtype)
+    return (states * shown).sum(1) / shown.sum(1)
+
+
+def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Returns a model's states: the embeddings, then those after each layer, (rows, tokens, width) each.
+
+    Args:
+        model: a causal model, a backbone, or one that looks both ways.
+        input_ids: (rows, tokens), padded on the right.
+        attention_mask: (rows, tokens), 0 where there is only padding.
+    """
+    seen = attention_mask
+    if looks_both_ways(model):  # without a mask of four dimensions transformers lets our own look back only
+        seen = attention_mask[:, None, None].expand(-1, 1, attention_mask.shape[1], -1).bool()
+    options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
+    return model(input_ids=input_ids, attention_mask=seen, output_hidden_states=True, **options).hidden_states
+
+
+@torch.inference_mode()
+def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    """Returns a model's states, averaged over each row's tokens: the features of a text for a classifier.
+
+    Args:
+        model: a causal model, a backbone, or one that looks both ways.
+        rows: token ids, no row longer than the model's context.
+
+    Returns:
+        (rows, layers + 1, width): the embeddings first, the last layer's states last.
+    """
+    found: list[Any] = [None] * len(rows)
+    for batch in in_batches(rows):
+        input_ids, mask = padded([rows[row] for row in batch], model.device)
+        means = torch.stack([mean_of(layer, mask) for layer in states(model, input_ids, mask)], 1).float().cpu().numpy()
+        for row, mean in zip(batch, means, strict=True):
+            found[row] = mean
+    return np.stack(found)
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -7,6 +7,7 @@ value can be overridden; nothing else in the workbook decides a size.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,12 @@ class Profile:
     def town_bytes(self) -> int:
         """Bytes of the town's chronicle written for training: its share of the tokens, at what a token holds."""
         return round(self.tokens * (1 - self.pydocs_share) * BYTES_PER_TOKEN)
+
+    @property
+    def labels(self) -> tuple[int, int, int]:
+        """Labelled texts from which a task is learned live: three sizes, each four times the one before."""
+        most = max(64, 2 ** round(math.log2(self.tokens / 3000)))
+        return most // 16, most // 4, most
 
     @property
     def matrix_parameters(self) -> int:

@@ -97,10 +97,10 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
 def encode_documents(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
     """Encodes each text as `begin, tokens, end`.
 
-    Models of the Hub that know no begin or no end token go without it.
+    Models like BERT call the two `cls` and `sep`. Models of the Hub that know no begin or no end token go without it.
     """
-    begin = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
-    end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
+    begin = [token for token in (tokenizer.bos_token_id, tokenizer.cls_token_id) if token is not None][:1]
+    end = [token for token in (tokenizer.eos_token_id, tokenizer.sep_token_id) if token is not None][:1]
     encoded = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
     return [[*begin, *ids, *end] for ids in encoded]
 

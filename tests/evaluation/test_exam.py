@@ -112,10 +112,12 @@ def test_the_probe_reads_what_is_there_and_no_more():
     assert features.probe(rng.normal(size=(120, 4)), labels, groups).mean() == pytest.approx(0.5, abs=0.15)
 
 
-def test_features_of_all_layers_stand_side_by_side(profile, tokenizer):
+def test_features_are_the_means_of_all_layers_states(profile, tokenizer):
     for make in (models.causal_model, models.masked_model):
-        inner = features.features(make(profile, tokenizer, seed=0).eval(), tokenizer, TEXTS[:3], context=32)
-        assert inner.shape == (3, (profile.n_layer + 1) * profile.hidden_size)
+        inner = models.mean_states(
+            make(profile, tokenizer, seed=0).eval(), tokenization.encode_documents(tokenizer, TEXTS[:3])
+        )
+        assert inner.shape == (3, profile.n_layer + 1, profile.hidden_size)
 
 
 def test_the_better_objective_is_told_by_the_whole_interval_and_writing_by_nearness():

@@ -12,8 +12,8 @@ from helpers.files import WorkbookError
 
 __all__ = ["KINDS", "Corpus", "Report", "load"]
 
-KINDS = ("text",)
-"""The kinds of document there are; chapters that need another (prompts, comparisons, labels) add it here."""
+KINDS = ("text", "labels")
+"""The kinds of document there are; chapters that need another (prompts, comparisons) add it here."""
 
 
 def load(
@@ -21,6 +21,7 @@ def load(
     kind: str = "text",
     *,
     column: str = "text",
+    label: str = "label",
     limit: int | None = None,
     people: int | None = None,
     town_bytes: int | None = None,
@@ -34,9 +35,11 @@ def load(
             - `pydocs`, or `pydocs:python,numpy` for the packages named (`helpers.corpora.pydocs`);
             - `town`, written from `people`, `town_bytes` and `seed` (`helpers.corpora.town`);
             - a path to a file or a folder (`helpers.corpora.sources`);
-            - `hub:owner/name[:config][:split][:column]`, the data set's text (`helpers.corpora.hub`).
-        kind: what a document is; see `KINDS`.
+            - `hub:owner/name[:config][:split][:column]`, the data set's text (`helpers.corpora.hub`);
+            - for labels `pydocs-packages` or `pydocs-order` in place of `pydocs` and `town` (`helpers.corpora.labels`).
+        kind: what a document is: `text`, or `labels` for texts that each have one.
         column: which column or key of a table, a JSON object or a data set holds the text.
+        label: which one holds the label, if kind is `labels`.
         limit: how many documents to take at most from a data set of the Hub; None for all.
         people: inhabitants of the town.
         town_bytes: bytes of the training split of the town's chronicle.
@@ -50,6 +53,10 @@ def load(
     """
     if kind not in KINDS:
         raise WorkbookError(f"kind {kind!r} is unknown. Known: {', '.join(KINDS)}.")
+    if kind == "labels":
+        from helpers.corpora import labels
+
+        return labels.load(source, column, label, limit)
     name, _, rest = source.partition(":")
     if name == "pydocs":
         from helpers.corpora import pydocs

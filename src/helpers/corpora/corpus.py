@@ -34,9 +34,10 @@ class Corpus:
 
     Attributes:
         name: the source it was loaded from.
-        kind: what a document is; so far `text`.
+        kind: what a document is, one of `helpers.corpora.KINDS`.
         splits: for `train`, `validation` and `test` (those that there are) a data set with at least the columns `text`
-            and `group`. The group is what was sampled (module, person, file): the unit that a bootstrap draws.
+            and `group`, and for kind `labels` also `label`. The group is what was sampled (module, person, file): the
+            unit that a bootstrap draws.
         report: what was read, kept and removed.
         fingerprint: of the documents and their splits.
     """
@@ -53,7 +54,7 @@ def split_of(group: str) -> str:
 
     So a group stays in its split whatever else is in the corpus, on any machine.
     """
-    place = _place(group)
+    place = place_of(group)
     return "test" if place < HELD_OUT else "validation" if place < 2 * HELD_OUT else "train"
 
 
@@ -63,7 +64,7 @@ def split_groups(groups: Iterable[str]) -> dict[str, str]:
     A small source may by chance have nothing to hold out: then the group whose hash comes closest is. With fewer than
     three groups all are for training.
     """
-    ranked = sorted(set(groups), key=_place)
+    ranked = sorted(set(groups), key=place_of)
     splits = {group: split_of(group) for group in ranked}
     if len(ranked) >= len(SPLITS):
         splits[ranked[0]], splits[ranked[-1]] = "test", "train"
@@ -80,7 +81,11 @@ def code_version(*patterns: str) -> str:
 
 
 def cached(
-    name: str, key: Iterable[str], columns: pa.Schema, make: Callable[[Report], Iterable[dict[str, Any]]]
+    name: str,
+    key: Iterable[str],
+    columns: pa.Schema,
+    make: Callable[[Report], Iterable[dict[str, Any]]],
+    kind: str = "text",
 ) -> Corpus:
     """Returns the corpus from the cache, made first if it is not there.
 
@@ -90,20 +95,21 @@ def cached(
         columns: the Arrow schema of a document; `text` and `group` at least.
         make: yields the documents in order, each with its columns and `split` (None where its group's hash is to
             decide), and enters into the report what it left out. It is only called if the corpus is made.
+        kind: what a document is.
 
     Raises:
         WorkbookError: no document was left.
     """
     from datasets import Dataset
 
-    folder = files.CACHE / "corpora" / files.fingerprint([code_version("corpus.py"), name, *key])
+    folder = files.CACHE / "corpora" / files.fingerprint([code_version("corpus.py"), kind, name, *key])
     if not folder.exists():
         with files.replacing(folder) as partial:
             partial.mkdir()
             _write(partial, columns, make, Report(name))
     about = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     splits = {split: Dataset.from_file(str(folder / f"{split}.arrow")) for split in about["report"]["kept"]}
-    return Corpus(name, "text", splits, Report.from_dict(about["report"]), about["fingerprint"])
+    return Corpus(name, kind, splits, Report.from_dict(about["report"]), about["fingerprint"])
 
 
 def _write(
@@ -162,10 +168,11 @@ def _read(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _parts(path: Path, split: str) -> Iterator[str]:
-    """Yields what a fingerprint is made of: each document's split, group and text."""
+    """Yields what a fingerprint is made of: each document's split, group, text, and label if it has one."""
     for batch in _read(path):
-        for group, text in zip(batch["group"].to_pylist(), batch["text"].to_pylist(), strict=True):
-            yield from (split, group, text)
+        names = [name for name in ("group", "text", "label") if name in batch.schema.names]
+        for values in zip(*(batch[name].to_pylist() for name in names), strict=True):
+            yield from (split, *values)
 
 
 def _batches(documents: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -179,6 +186,6 @@ def _batches(documents: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any
         yield batch
 
 
-def _place(group: str) -> float:
+def place_of(group: str) -> float:
     """Returns a number in [0, 1) that depends on the group's name alone."""
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.corpus import Corpus, cached, code_version
 from helpers.corpora.report import Report, Source, shorten
-from helpers.corpora.sources import SPLIT_NAMES, new_texts, schema
+from helpers.corpora.sources import SPLIT_NAMES, new_texts, schema, stamps
 from helpers.corpora.textfiles import checked, require
 from helpers.files import WorkbookError
 
@@ -45,15 +45,13 @@ def load(address: str, column: str = "text", limit: int | None = None) -> Corpus
         WorkbookError: the address is malformed, or the Hub does not give the data; it says what was tried.
     """
     name, config, split, column = parse(address, column)
-    local = _local(name)
-    stamps = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(local.rglob("*"))] if local else []
 
     def make(report: Report) -> Iterator[dict[str, Any]]:
         with told(address):
             report.sources.append(ask(name))
             yield from _documents(open_streams(name, config, split), column, limit, address, report)
 
-    key = [column, str(limit), code_version("hub.py", "sources.py", "textfiles.py"), *stamps]
+    key = [column, str(limit), code_version("hub.py", "sources.py", "textfiles.py"), *local_stamps(name)]
     return cached(f"hub:{address}", key, schema(), make)
 
 
@@ -71,6 +69,12 @@ def parse(address: str, column: str) -> tuple[str, str, str, str]:
     if local and not local.is_dir():
         raise WorkbookError(f"hub:{address}: there is no folder {name}. Without . or / in front it means the Hub.")
     return name, config, split, own_column or column
+
+
+def local_stamps(name: str) -> list[str]:
+    """Returns what tells whether a local folder has changed; of the Hub's data sets nothing is asked."""
+    local = _local(name)
+    return stamps(sorted(local.rglob("*"))) if local else []
 
 
 def _local(name: str) -> Path | None:
@@ -123,7 +127,7 @@ def _documents(
 ) -> Iterator[dict[str, Any]]:
     def items(split: str | None, stream: IterableDataset) -> Iterator[tuple[str, str]]:
         for number, row in enumerate(islice(stream, limit), 1):
-            require(column, list(row), f"hub:{address}")
+            require({"column": column}, list(row), f"hub:{address}")
             yield f"{split or 'row'}:{number}", checked(row[column], f"hub:{address}, row {number}", None, column)
 
     every = (item for split, stream in streams.items() for item in items(split, stream))

@@ -65,7 +65,7 @@ class Report:
         removed: by reason.
         kinds: bytes of each kind of text in what was read, where kinds were told apart.
         sources: what was read.
-        problems: what could not be read, in a line each.
+        problems: what could not be read or used, in a line each.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Report:
                 ["name", "version", "licence", "documents", "fingerprint"],
                 [[s.name, s.version, s.licence, f"{s.documents:,}", s.fingerprint] for s in self.sources],
             ),
-            ("Could not be read", ["what"], [[problem] for problem in self.problems]),
+            ("Could not be read or used", ["what"], [[problem] for problem in self.problems]),
         ]
         return [table for table in tables if table[2]]
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,9 @@ def load(source: str, column: str = "text") -> Corpus:
     """
     top = Path(source).expanduser()
     paths = find(top)
-    stamps = (f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths)
     return cached(
         source,
-        [column, code_version("sources.py", "textfiles.py"), *stamps],
+        [column, code_version("sources.py", "textfiles.py"), *stamps(paths)],
         schema(),
         lambda report: _documents(top, paths, column, report),
     )
@@ -67,6 +66,11 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([("text", pa.string()), ("group", pa.string())])
+
+
+def stamps(paths: Iterable[Path]) -> list[str]:
+    """Returns what tells, without reading them, whether files have changed: their names, sizes and times."""
+    return [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
 
 
 def find(top: Path) -> list[Path]:
@@ -106,34 +110,36 @@ def new_texts(items: Iterator[tuple[str, str]], report: Report) -> Iterator[tupl
 
 
 def _documents(top: Path, paths: list[Path], column: str, report: Report) -> Iterator[dict[str, Any]]:
-    splits = [named_split(path) for path in paths]
-    given = top.is_dir() and None not in splits and "train" in splits
+    splits = dict(zip((name_of(path, top) for path in paths), given_splits(top, paths), strict=True))
     counts = dict.fromkeys(paths, 0)
 
     def items() -> Iterator[tuple[str, str]]:
         for path in paths:
             for text, number in read(path, column):
                 counts[path] += 1
-                yield f"{_name(path, top)}:{number}", text
+                yield f"{name_of(path, top)}:{number}", text
 
     for label, text in new_texts(items(), report):
         name, _, _number = label.rpartition(":")
         together = len(paths) > 1 and ending(Path(name)) in (".txt", ".md")
-        split = named_split(Path(name)) if given else None
-        yield {"text": text, "group": name if together else label, "split": split}
+        yield {"text": text, "group": name if together else label, "split": splits[name]}
     for path, count in counts.items():
-        report.sources.append(Source(_name(path, top), documents=count, fingerprint=_fingerprint(path)))
+        report.sources.append(described(path, top, count))
 
 
-def _fingerprint(path: Path) -> str:
+def described(path: Path, top: Path, documents: int) -> Source:
+    """Returns what the report says of a file from which so many documents were read."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return Source(name_of(path, top), documents=documents, fingerprint=digest)
 
 
-def _name(path: Path, top: Path) -> str:
+def name_of(path: Path, top: Path) -> str:
+    """Returns what a file is called in the report: its path within the folder that was asked for."""
     return path.relative_to(top).as_posix() if top.is_dir() else path.name
 
 
-def named_split(path: Path) -> str | None:
-    """Returns the split that a file's name begins with; None if it begins with none."""
-    return SPLIT_NAMES.get(re.split(r"[-_.]", path.name)[0].lower())
+def given_splits(top: Path, paths: list[Path]) -> list[str | None]:
+    """Returns the split of each file of a folder; None for all unless every one is named for one, and one for train."""
+    splits = [SPLIT_NAMES.get(re.split(r"[-_.]", path.name)[0].lower()) for path in paths]
+    return splits if top.is_dir() and None not in splits and "train" in splits else [None] * len(paths)

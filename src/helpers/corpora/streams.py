@@ -106,11 +106,9 @@ def deal(sizes: Sequence[int], processes: int) -> list[list[int]]:
 def _local_files(top: Path, column: str) -> dict[str | None, list[tuple[File, int]]]:
     """Finds files and their bytes, by split; None for what is to be divided."""
     paths = sources.find(top)
-    names = [sources.named_split(path) for path in paths]
-    given = top.is_dir() and None not in names and "train" in names
     found: dict[str | None, list[tuple[File, int]]] = {}
-    for path, name in zip(paths, names, strict=True):
-        found.setdefault(name if given else None, []).append((partial(read, path, column), path.stat().st_size))
+    for path, split in zip(paths, sources.given_splits(top, paths), strict=True):
+        found.setdefault(split, []).append((partial(read, path, column), path.stat().st_size))
     return found
 
 
@@ -131,7 +129,7 @@ def _read_shard(source: str, shards: IterableDataset, index: int, column: str) -
     with hub.told(source.removeprefix("hub:")):
         file = shards.shard(shards.num_shards, index).reshard()  # by row groups, or datasets reads a Parquet file whole
         for number, row in enumerate(file, 1):
-            require(column, list(row), source)
+            require({"column": column}, list(row), source)
             yield Item(checked(row[column], f"{source}, file {index + 1}, row {number}", None, column), number)
 
 

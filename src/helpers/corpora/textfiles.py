@@ -10,7 +10,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,35 +28,65 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 
 
 class Item(NamedTuple):
-    """A text as a file has it.
+    """A text of a file.
 
     Attributes:
-        text: the text, not yet checked.
+        text: the text.
         number: where it begins, counted from 1: the line, or in .json and .parquet the row.
     """
 
-    text: Any
+    text: str
     number: int
+
+
+class Row(NamedTuple):
+    """What a file has in the columns asked for.
+
+    Attributes:
+        values: in the order in which they were asked for, not yet checked.
+        number: where the row begins, counted from 1: the line, or in .json and .parquet the row.
+    """
+
+    values: tuple[Any, ...]
+    number: int
+
+
+Columns = Mapping[str, str]
+"""Names of columns, by the argument with which the user chooses each, so that an error can name it."""
 
 
 def read(path: Path, column: str = "text") -> Iterator[Item]:
     """Yields the texts of one file, each checked to be text.
 
     Args:
-        path: a file whose ending is known.
+        path: a file whose ending is among `READERS`.
         column: which column or key holds the text.
 
     Raises:
-        WorkbookError: the file is not what its ending says.
+        WorkbookError: the file is not what its ending says, or something in it is no text.
+    """
+    for (text,), number in read_rows(path, {"column": column}):
+        yield Item(checked(text, *where(path, number), column), number)
+
+
+def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    """Yields the rows of one file, their values as the file has them.
+
+    Args:
+        path: a file whose ending is among `READERS`; if there are several columns, among `TABLES`.
+        columns: which columns or keys are wanted.
+
+    Raises:
+        WorkbookError: the file is not what its ending says, or has not these columns.
     """
     with path.open("rb") as stream:
         if stream.read(len(_LFS)) == _LFS:
             raise at(path, "it is only a pointer of Git LFS, not the data", "Fetch the data with: git lfs pull")
     found = False
     try:
-        for item in READERS[ending(path)](path, column):
+        for row in READERS[ending(path)](path, columns):
             found = True
-            yield Item(checked(item.text, *_place(path, item.number), column), item.number)
+            yield row
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise at(path, "the compressed data are cut off or damaged", "Make or fetch the file again") from None
     if not found:
@@ -88,7 +118,7 @@ def ending(path: Path) -> str:
     return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
 
 
-def _place(path: Path, number: int) -> tuple[str, int | None]:
+def where(path: Path, number: int) -> tuple[str, int | None]:
     """Returns what an error says of the place: path and line, or path with row where there are no lines to count."""
     return (f"{path}, row {number}", None) if ending(path) in (".json", ".parquet") else (str(path), number)
 
@@ -113,29 +143,29 @@ def _lines(path: Path) -> Iterator[Item]:
             yield Item(text, number)
 
 
-def _read_text(path: Path, column: str) -> Iterator[Item]:
+def _read_text(path: Path, columns: Columns) -> Iterator[Row]:
     """Gathers paragraphs to pieces; a paragraph that does not end is cut at a line's end."""
     piece: list[str] = []
     size, start = 0, 1
     for line, number in _lines(path):
         if size > (LONGEST if line.strip() else PIECE):
-            yield Item("".join(piece).strip("\r\n"), start)
+            yield Row(("".join(piece).strip("\r\n"),), start)
             piece, size = [], 0
         if line.strip() or piece:
             start = start if piece else number
             piece.append(line)
             size += len(line)
     if piece:
-        yield Item("".join(piece).strip("\r\n"), start)
+        yield Row(("".join(piece).strip("\r\n"),), start)
 
 
-def _read_json_lines(path: Path, column: str) -> Iterator[Item]:
+def _read_json_lines(path: Path, columns: Columns) -> Iterator[Row]:
     for line, number in _lines(path):
         if line.strip():
-            yield Item(_field(_parse(line.strip(), path, number), column, path, number), number)
+            yield _members(_parse(line.strip(), path, number), columns, path, number)
 
 
-def _read_json(path: Path, column: str) -> Iterator[Item]:
+def _read_json(path: Path, columns: Columns) -> Iterator[Row]:
     text = "".join(line for line, _ in _lines(path))
     if not text.strip():
         return
@@ -143,7 +173,7 @@ def _read_json(path: Path, column: str) -> Iterator[Item]:
     if not isinstance(members, list):
         raise at(path, "it is not a list", "Write a list of strings or objects, or one object a line as .jsonl")
     for number, member in enumerate(members, 1):
-        yield Item(_field(member, column, path, number), number)
+        yield _members(member, columns, path, number)
 
 
 def _parse(text: str, path: Path, line: int) -> Any:
@@ -155,26 +185,32 @@ def _parse(text: str, path: Path, line: int) -> Any:
         raise at(path, f"this JSON cannot be read ({error})", "Mend the line", line) from None
 
 
-def _field(value: Any, column: str, path: Path, number: int) -> Any:
-    """Returns the text of a JSON value: itself if it is a string, its member `column` if it is an object."""
+def _members(value: Any, columns: Columns, path: Path, number: int) -> Row:
+    """Returns the row of a JSON value: members of an object; where one column is wanted, also the bare value."""
     if isinstance(value, dict):
-        require(column, list(value), *_place(path, number))
-        return value[column]
-    return value
+        require(columns, list(value), *where(path, number))
+        return Row(tuple(value[column] for column in columns.values()), number)
+    if len(columns) == 1:
+        return Row((value,), number)
+    wanted = " and ".join(map(repr, columns.values()))
+    example = json.dumps(dict.fromkeys(columns.values(), "..."))
+    place, line = where(path, number)
+    raise at(place, f"this {type(value).__name__} is no object with {wanted}", f"Write {example}", line)
 
 
-def require(column: str, found: list[str], path: str | Path, line: int | None = None) -> None:
-    """Checks that a column is there.
+def require(columns: Columns, found: list[str], path: str | Path, line: int | None = None) -> None:
+    """Checks that columns are there.
 
     Raises:
-        WorkbookError: it is not; the error says which were found.
+        WorkbookError: one is not; the error says which were found.
     """
-    if column not in found:
-        reason = f"there is no column {column!r}; found: {', '.join(map(str, found)) or 'none'}"
-        raise at(path, reason, "Choose one with column=", line)
+    for argument, column in columns.items():
+        if column not in found:
+            reason = f"there is no column {column!r}; found: {', '.join(map(str, found)) or 'none'}"
+            raise at(path, reason, f"Choose one with {argument}=", line)
 
 
-def _read_csv(path: Path, column: str) -> Iterator[Item]:
+def _read_csv(path: Path, columns: Columns) -> Iterator[Row]:
     csv.field_size_limit(LONGEST)
     rows = csv.reader(
         (line for line, _ in _lines(path)), delimiter="\t" if ending(path) == ".tsv" else ",", strict=True
@@ -184,20 +220,21 @@ def _read_csv(path: Path, column: str) -> Iterator[Item]:
         header = next(rows, None)
         if header is None:
             return
-        require(column, header, path, 1)
+        require(columns, header, path, 1)
+        places = [header.index(column) for column in columns.values()]
         start = rows.line_num + 1
         for row in rows:
             if row and len(row) != len(header):
                 reason = f"the row has {len(row)} fields, the header {len(header)}"
                 raise at(path, reason, "Quote fields that contain the separator or a line break", start)
             if row:
-                yield Item(row[header.index(column)], start)
+                yield Row(tuple(row[place] for place in places), start)
             start = rows.line_num + 1
     except csv.Error as error:
         raise at(path, f"broken table ({error})", "Check the quotes from this line on", start) from None
 
 
-def _read_parquet(path: Path, column: str) -> Iterator[Item]:
+def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -205,25 +242,29 @@ def _read_parquet(path: Path, column: str) -> Iterator[Item]:
         with _open(path) as stream:
             source = pa.BufferReader(stream.read()) if path.suffix == ".gz" else stream
             table = pq.ParquetFile(source, pre_buffer=False)  # or all that was read stays until the end
-            require(column, table.schema_arrow.names, path)
-            row = 0
-            for batch in table.iter_batches(batch_size=1000, columns=[column]):
-                for value in batch.column(0).to_pylist():
-                    row += 1
-                    yield Item(value, row)
+            require(columns, table.schema_arrow.names, path)
+            number = 0
+            for batch in table.iter_batches(batch_size=1000, columns=list(columns.values())):
+                parts = (batch.column(batch.schema.names.index(column)).to_pylist() for column in columns.values())
+                for values in zip(*parts, strict=True):
+                    number += 1
+                    yield Row(values, number)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, gzip.BadGzipFile):
             raise
         raise at(path, f"it is no readable Parquet file ({shorten(str(error))})", "Make or fetch it again") from None
 
 
-READERS: dict[str, Callable[[Path, str], Iterator[Item]]] = {
-    ".txt": _read_text,
-    ".md": _read_text,
+Reader = Callable[[Path, Columns], Iterator[Row]]
+
+TABLES: dict[str, Reader] = {
     ".jsonl": _read_json_lines,
     ".json": _read_json,
     ".csv": _read_csv,
     ".tsv": _read_csv,
     ".parquet": _read_parquet,
 }
-"""By ending."""
+"""What reads rows of several columns, by ending."""
+
+READERS: dict[str, Reader] = {".txt": _read_text, ".md": _read_text, **TABLES}
+"""What reads texts, by ending: plain text is a table of one column, whatever that is called."""

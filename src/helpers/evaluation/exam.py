@@ -14,7 +14,7 @@ import numpy as np
 from datasets import concatenate_datasets
 
 from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.features import features, labelled, probe, word_probe
+from helpers.evaluation.features import labelled, probe, word_probe
 from helpers.evaluation.gaps import (
     SIDE,
     Gap,
@@ -26,7 +26,7 @@ from helpers.evaluation.gaps import (
 )
 from helpers.evaluation.likelihood import held_out
 from helpers.generation import sample, sample_by_filling
-from helpers.models import looks_both_ways
+from helpers.models import looks_both_ways, mean_states
 from helpers.profiles import Profile
 from helpers.records import Interval
 from helpers.statistics import mean_interval
@@ -79,7 +79,8 @@ class Exam:
         }
         texts, labels, groups = self.probed
         if texts:
-            inner = features(model, tokenizer, texts, self.profile.context // 4)
+            rows = [ids[: self.profile.context // 4] for ids in encode_documents(tokenizer, texts)]
+            inner = mean_states(model, rows).reshape(len(rows), -1)  # all layers side by side
             results[FEATURES] = float(probe(inner, labels, groups).mean())
         return results
 

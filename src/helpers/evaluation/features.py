@@ -1,7 +1,7 @@
 """What can be read off a model's inner states? A linear probe on its features of whole documents.
 
-The model is not changed: its states are averaged over each document, layer by layer, and a logistic regression learns
-to tell from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
+The model is not changed: its states are averaged over each document (`models.mean_states`), and a logistic regression
+learns to tell from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
 """
 
 from __future__ import annotations
@@ -11,15 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-
-from helpers.generation import everywhere
-from helpers.models import looks_both_ways
-from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 FOLDS = 5
 
@@ -47,33 +41,6 @@ def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[lis
         return [], [], []
     texts = drawn["text"]
     return [texts[row] for row in rows], [origins[row] for row in rows], [groups[row] for row in rows]
-
-
-@torch.inference_mode()
-def features(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], context: int
-) -> np.ndarray:
-    """Returns a model's states, averaged over each document's first tokens, those of all layers side by side.
-
-    Args:
-        model: of either kind.
-        tokenizer: its tokenizer.
-        texts: the documents.
-        context: how many tokens of each are read at most.
-
-    Returns:
-        (texts, (layers + 1) × width).
-    """
-    encoded = [ids[:context] for ids in encode_documents(tokenizer, texts)]
-    rows = []
-    for ids in encoded:
-        input_ids = torch.tensor([ids], device=model.device)
-        seen = everywhere(input_ids) if looks_both_ways(model) else None
-        states = model(
-            input_ids=input_ids, attention_mask=seen, output_hidden_states=True, use_cache=False
-        ).hidden_states
-        rows.append(torch.cat([state[0].mean(0) for state in states]).float().cpu().numpy())
-    return np.stack(rows)
 
 
 def word_probe(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from helpers.models import in_batches, padded
 from helpers.records import Interval
 from helpers.statistics import ratio_interval
 from helpers.tokenization import encode_documents
@@ -21,8 +22,6 @@ from helpers.tokenization import encode_documents
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-BATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -131,13 +130,8 @@ def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.n
         rows: token ids, no row longer than the model's context.
     """
     found: list[np.ndarray] = [np.empty(0)] * len(rows)
-    order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))  # rows of like length, with little padding
-    while order:
-        size = max(1, BATCH_TOKENS // len(rows[order[0]]))
-        batch, order = order[:size], order[size:]
-        longest = len(rows[batch[0]])
-        padded = [[*rows[row], *[0] * (longest - len(rows[row]))] for row in batch]  # causal, so it needs no mask
-        input_ids = torch.tensor(padded, device=model.device)  # (rows, tokens)
+    for batch in in_batches(rows):
+        input_ids, _ = padded([rows[row] for row in batch], model.device)  # (rows, tokens); causal, so it needs no mask
         logits = model(input_ids=input_ids, use_cache=False).logits  # (rows, tokens, vocabulary)
         losses = torch.nn.functional.cross_entropy(
             logits[:, :-1].float().transpose(1, 2), input_ids[:, 1:], reduction="none"

@@ -18,6 +18,8 @@ from torch.optim.adamw import adamw
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from helpers.training.finetuning import Classifier
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the odd polynomial a x + b x³ + c x⁵ that drives singular values towards one (Jordan et al. 2024)."""
 
@@ -28,19 +30,20 @@ DECAY = 0.1
 """Of the matrices, times the learning rate, at each step (Loshchilov and Hutter 2019)."""
 
 
-def parameter_groups(model: PreTrainedModel, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
+def parameter_groups(model: PreTrainedModel | Classifier, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
     """Sorts the parameters of a language model by what steps them.
 
     Args:
-        model: a causal or masked model of transformers.
+        model: a model of transformers, or a classifier; what it names as its output embeddings is the output layer.
         muon_rate: learning rate of the matrices of the blocks.
         adam_rate: learning rate of embeddings, output layer, norms and biases.
 
     Returns:
         The groups, as optimizers of torch take them.
     """
-    ends = {id(parameter) for end in (model.get_input_embeddings(), model.get_output_embeddings()) if end is not None
-            for parameter in end.parameters()}  # fmt: skip
+    tables = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
+    output = [model.get_output_embeddings()] if model.get_output_embeddings() is not None else []
+    ends = {id(parameter) for end in (*tables, *output) for parameter in end.parameters()}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     inner = [parameter for parameter in trained if parameter.ndim == 2 and id(parameter) not in ends]
     matrices = {id(parameter) for parameter in inner}

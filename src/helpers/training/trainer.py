@@ -147,8 +147,33 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-class PretrainingTrainer(Trainer):
-    """Trainer with Muon, both objectives, streams that are sharded already, and checkpoints that are whole or nothing.
+class MuonTrainer(Trainer):
+    """Trainer with Muon, and without what costs time and nobody reads.
+
+    Args:
+        rates: learning rates of the matrices inside the blocks and of all else.
+        options: as `Trainer` takes them.
+    """
+
+    def __init__(self, rates: tuple[float, float], **options: Any) -> None:
+        super().__init__(**options)
+        self.rates = rates
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Makes Muon where the Trainer would make AdamW."""
+        self.optimizer = Muon(parameter_groups(cast("PreTrainedModel", model or self.model), *self.rates))
+        return self.optimizer
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
+        return 0
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
+        """Leaves unmeasured what clips nothing here."""
+
+
+class PretrainingTrainer(MuonTrainer):
+    """Adds both objectives, streams that are sharded already, and checkpoints that are whole or nothing.
 
     Args:
         rates: learning rates of the matrices inside the blocks and of all else.
@@ -157,13 +182,8 @@ class PretrainingTrainer(Trainer):
     """
 
     def __init__(self, rates: tuple[float, float], watch: Watch, **options: Any) -> None:
-        super().__init__(callbacks=[watch], **options)
-        self.rates, self.watch = rates, watch
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """Makes Muon where the Trainer would make AdamW."""
-        self.optimizer = Muon(parameter_groups(cast("PreTrainedModel", model or self.model), *self.rates))
-        return self.optimizer
+        super().__init__(rates, callbacks=[watch], **options)
+        self.watch = watch
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Asks for the next token, as the Trainer does, or for hidden ones of a model that looks both ways."""
@@ -171,13 +191,6 @@ class PretrainingTrainer(Trainer):
         if looks_both_ways(learner):
             return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
         return super().compute_loss(model, inputs, *args, **kwargs)
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
-        return 0
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
-        """Leaves unmeasured what clips nothing here."""
 
     def get_train_dataloader(self) -> DataLoader:
         """Leaves streams alone: accelerate would let every process read all and throw the others' part away."""

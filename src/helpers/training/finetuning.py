@@ -1,0 +1,338 @@
+"""How does a trained model learn a task from labelled texts? A head on its mean state, and five ways to train.
+
+A `Classifier` is a backbone, whose last states are averaged over a text's tokens, and one linear layer on top. The
+average, not the last token's state, as `AutoModelForSequenceClassification` takes it from a causal model: in trials
+here, 1,024 labels taught a model to see shuffled words at 77% with the average and at 56% with the last token. The same
+head fits encoders and decoders, with or without a pad token.
+
+Left out: tuning for each task and size. Rates and epochs were chosen once for each arm, on one draw of labels.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PrinterCallback, TrainingArguments
+
+from helpers import files
+from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, states
+from helpers.tokenization import encode_documents
+from helpers.training.trainer import MuonTrainer, quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+SCRATCH, FROZEN, LAST, LORA, FULL = "scratch", "frozen", "last block", "LoRA", "full"
+ARMS = {
+    SCRATCH: "random weights instead of the trained ones; all are trained",
+    FROZEN: "no weight of the model is trained; a logistic regression reads its states",
+    LAST: "the last block is trained, and the head",
+    LORA: "small matrices beside each matrix are trained, and the head (Hu et al. 2022)",
+    FULL: "all weights are trained",
+}
+"""The ways to train, and what each means."""
+HEAD = "head.safetensors"
+"""The file of a saved classifier that transformers does not know."""
+
+PENALTY = 0.1
+"""Of the logistic regression on frozen states: the inverse strength, scikit-learn's C."""
+
+BATCH = 32
+"""Texts of an optimizer step."""
+
+FEWEST_STEPS = 30
+"""Of a training, however few labels there are."""
+
+WARM_UP = 0.1
+"""Share of all steps; then the rate falls to zero in a line."""
+
+RANK = 8
+"""Of LoRA's matrices."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one arm is trained; see the module's docstring.
+
+    Attributes:
+        epochs: how often each labelled text is read (oftener where that would be less than `FEWEST_STEPS`).
+        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
+    """
+
+    epochs: int
+    rates: tuple[float, float]
+
+
+RECIPES = {
+    SCRATCH: Recipe(8, (0.02, 0.01)),
+    LAST: Recipe(4, (0.02, 0.002)),
+    LORA: Recipe(4, (0.01, 0.003)),
+    FULL: Recipe(4, (0.02, 0.001)),
+}
+
+
+class Classifier(torch.nn.Module):
+    """A backbone and a linear layer on the mean of its last states.
+
+    The head begins at zero: before training every label has the same probability.
+
+    Args:
+        backbone: a model of transformers without its output layer, as `models.load_backbone` gives it.
+        labels: the names of the classes, in order.
+    """
+
+    def __init__(self, backbone: PreTrainedModel, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.backbone, self.labels = backbone, tuple(labels)
+        self.head = torch.nn.Linear(backbone.config.hidden_size, len(labels))
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Returns `logits`, (rows, classes), and, given `labels`, (rows,), the mean `loss` in nats."""
+        means = mean_of(states(self.backbone, input_ids, attention_mask)[-1], attention_mask)  # (rows, width)
+        logits = self.head(means)
+        return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
+
+    def get_output_embeddings(self) -> torch.nn.Linear:
+        """Returns what transformers calls the output layer: the head."""
+        return self.head
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training took.
+
+    Attributes:
+        trained: parameters that were trained.
+        steps: optimizer steps.
+        tokens: tokens read, without padding.
+        seconds: wall-clock.
+        state_bytes: bytes of gradients and of the optimizer's state, which training needs beside the weights.
+    """
+
+    trained: int
+    steps: int
+    tokens: int
+    seconds: float
+    state_bytes: int
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel) -> list[list[int]]:
+    """Encodes texts for a backbone, each cut to what it can read."""
+    positions = getattr(backbone.config, "max_position_embeddings", None) or 512
+    return [ids[: positions - 2] for ids in encode_documents(tokenizer, texts)]  # RoBERTa keeps two for itself
+
+
+def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
+    """Returns a copy of a backbone in which that may move which the arm trains.
+
+    Args:
+        backbone: not changed.
+        arm: one of `ARMS`.
+        seed: of new random weights, where the arm has any.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = type(backbone)(copy.deepcopy(backbone.config)) if arm == SCRATCH else copy.deepcopy(backbone)
+        model.requires_grad_(arm in (SCRATCH, FULL))
+        if arm == LAST:
+            blocks(model)[-1].requires_grad_(True)
+        if arm == LORA:
+            from peft import LoraConfig, get_peft_model
+
+            adapters = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
+            return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
+    return model
+
+
+def blocks(backbone: PreTrainedModel) -> torch.nn.ModuleList:
+    """Returns the blocks of a model of transformers, whatever it calls them."""
+    lists = [part for part in backbone.modules() if isinstance(part, torch.nn.ModuleList)]
+    return next(part for part in lists if len(part) == backbone.config.num_hidden_layers)
+
+
+def finetune(
+    backbone: PreTrainedModel,
+    rows: Sequence[Sequence[int]],
+    classes: Sequence[int],
+    labels: Sequence[str],
+    arm: str,
+    seed: int,
+    inner: np.ndarray | None = None,
+) -> tuple[Classifier, Cost]:
+    """Teaches a copy of a model a task.
+
+    Args:
+        backbone: as `models.load_backbone` gives it; not changed.
+        rows: token ids of the labelled texts, as `encode` gives them.
+        classes: of each text, the place of its label in `labels`.
+        labels: the names of the classes.
+        arm: one of `ARMS`.
+        seed: of the order of the texts and of new weights.
+        inner: for `FROZEN`, the backbone's mean last states of the rows, (rows, width), where they are at hand.
+
+    Returns:
+        The classifier, in evaluation mode, and what it cost.
+    """
+    start = time.perf_counter()
+    classifier = Classifier(prepare(backbone, arm, seed), labels).to(device())
+    if arm == FROZEN:
+        if inner is None:
+            inner = mean_states(classifier.backbone, rows)[:, -1]
+        _fit_head(classifier, inner, classes)
+        read, trained = sum(map(len, rows)), sum(parameter.numel() for parameter in classifier.head.parameters())
+        return classifier.eval(), Cost(trained, 0, read, time.perf_counter() - start, 0)
+    batches = plan(rows, classes, RECIPES[arm].epochs, seed)
+    state_bytes = _train(classifier.train(), batches, RECIPES[arm].rates, seed)
+    trained = sum(parameter.numel() for parameter in classifier.parameters() if parameter.requires_grad)
+    read = sum(len(row) for batch in batches for row in batch["rows"])
+    cost = Cost(trained, len(batches), read, time.perf_counter() - start, state_bytes)
+    return classifier.eval(), cost
+
+
+def plan(rows: Sequence[Sequence[int]], classes: Sequence[int], epochs: int, seed: int) -> list[dict[str, Any]]:
+    """Returns the batches of a whole training, in order: texts of like length together, with little padding.
+
+    Every text is read once an epoch; the epochs, and the batches of each, are in random order.
+    """
+    rng = np.random.default_rng(seed)
+    batches: list[dict[str, Any]] = []
+    passes = max(epochs, -(-FEWEST_STEPS * BATCH // len(rows)))
+    for _ in range(passes):
+        order = rng.permutation(len(rows))
+        chunks = [order[at : at + 16 * BATCH] for at in range(0, len(order), 16 * BATCH)]
+        alike = [place for chunk in chunks for place in sorted(chunk, key=lambda place: len(rows[place]))]
+        cut = [alike[at : at + BATCH] for at in range(0, len(alike), BATCH)]
+        batches += [
+            {"rows": [rows[place] for place in cut[i]], "classes": [int(classes[place]) for place in cut[i]]}
+            for i in rng.permutation(len(cut))
+        ]
+    return batches
+
+
+def predict(classifier: Classifier, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    """Returns the probability of each label for each text, (rows, classes)."""
+    found = np.zeros((len(rows), len(classifier.labels)))
+    with torch.inference_mode():
+        for batch in in_batches(rows):
+            input_ids, mask = padded([rows[row] for row in batch], next(classifier.parameters()).device)
+            found[batch] = classifier(input_ids, mask)["logits"].float().softmax(1).cpu().numpy()
+    return found
+
+
+def merge(classifier: Classifier) -> Classifier:
+    """Returns a classifier whose LoRA matrices are added into the weights beside which they stood; others unchanged."""
+    merging = getattr(classifier.backbone, "merge_and_unload", None)
+    if merging is None:
+        return classifier
+    merged = copy.deepcopy(classifier)
+    merged.backbone = merged.backbone.merge_and_unload()  # type: ignore[operator]
+    return merged
+
+
+def save_classifier(classifier: Classifier, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Saves a classifier: a folder of which `AutoModel` opens the backbone, and beside it `head.safetensors`.
+
+    The labels stand in its config.json, as transformers has them.
+    """
+    from safetensors.torch import save_file
+
+    whole = merge(classifier)
+    whole.backbone.config.id2label = dict(enumerate(whole.labels))
+    whole.backbone.config.label2id = {label: i for i, label in enumerate(whole.labels)}
+    with files.replacing(folder) as partial:
+        whole.backbone.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        save_file({name: tensor.contiguous() for name, tensor in whole.head.state_dict().items()}, partial / HEAD)
+
+
+def load_classifier(folder: Path) -> tuple[Classifier, PreTrainedTokenizerFast]:
+    """Loads what `save_classifier` saved, in evaluation mode, with its tokenizer.
+
+    Raises:
+        WorkbookError: there is no classifier.
+    """
+    from safetensors.torch import load_file
+
+    if not (folder / HEAD).exists():
+        raise files.at(folder, f"there is no {HEAD}", "Give a folder that `save_classifier` wrote.")
+    backbone, tokenizer = load_backbone(folder)
+    named: Any = backbone.config.id2label  # by number
+    labels = [named[i] for i in range(len(named))]
+    classifier = Classifier(backbone, labels)
+    classifier.head.load_state_dict(load_file(folder / HEAD))
+    return classifier.eval(), tokenizer
+
+
+def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreTrainedModel:
+    """Returns a classifier's backbone with its former output layer: what is left of the language model that it was.
+
+    Args:
+        classifier: its backbone was a copy of `original`'s.
+        original: the causal model; not changed.
+    """
+    model = copy.deepcopy(original)
+    setattr(model, model.base_model_prefix, copy.deepcopy(merge(classifier).backbone))
+    model.tie_weights()  # ours shares one table for reading and writing
+    return model.eval()
+
+
+def _fit_head(classifier: Classifier, inner: np.ndarray, classes: Sequence[int]) -> None:
+    """Sets the head by logistic regression on standardised states, (rows, width)."""
+    from sklearn.linear_model import LogisticRegression
+
+    mean, spread = inner.mean(0), inner.std(0) + 1e-6
+    found = LogisticRegression(C=PENALTY, max_iter=1000).fit((inner - mean) / spread, classes)
+    weight, bias = found.coef_, found.intercept_
+    if len(classifier.labels) == 2:  # one row, for the second class against the first
+        weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
+    with torch.no_grad():
+        classifier.head.weight.copy_(torch.from_numpy(weight / spread))
+        classifier.head.bias.copy_(torch.from_numpy(bias - weight / spread @ mean))
+
+
+def _train(classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[float, float], seed: int) -> int:
+    """Trains in place with transformers' Trainer; returns the bytes of gradients and optimizer state."""
+
+    def collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        input_ids, mask = padded(chosen[0]["rows"], torch.device("cpu"))
+        return {"input_ids": input_ids, "attention_mask": mask, "labels": torch.tensor(chosen[0]["classes"])}
+
+    with tempfile.TemporaryDirectory() as scratch, quiet():
+        arguments = TrainingArguments(
+            scratch,
+            max_steps=len(batches),
+            per_device_train_batch_size=1,  # of batches that `plan` has made
+            train_sampling_strategy="sequential",
+            lr_scheduler_type="linear",
+            learning_rate=rates[1],
+            warmup_steps=max(1, round(WARM_UP * len(batches))),
+            max_grad_norm=0.0,
+            logging_strategy="no",
+            save_strategy="no",
+            disable_tqdm=True,
+            report_to="none",
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            seed=seed,
+            use_cpu=device().type == "cpu",
+        )
+        trainer = MuonTrainer(rates, model=classifier, args=arguments, train_dataset=batches, data_collator=collate)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    assert trainer.optimizer is not None
+    tensors = [value for state in trainer.optimizer.state.values() for value in state.values()]
+    tensors += [parameter for parameter in classifier.parameters() if parameter.requires_grad]  # a gradient for each
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
