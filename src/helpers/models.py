@@ -128,6 +128,11 @@ def _load(kind: Any, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTok
     return model.eval(), tokenizer
 
 
+def backbone_of(model: PreTrainedModel) -> PreTrainedModel:
+    """Returns a language model without its output layer; the two share their weights."""
+    return cast("PreTrainedModel", model.base_model)
+
+
 def padded(rows: Sequence[Sequence[int]], where: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Makes a batch of token ids of unequal lengths, padded on the right with the first row's first token.
 

@@ -98,3 +98,39 @@ def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Has
         low, high = min(low, values[0]), max(high, values[0])  # rounding can leave the share itself out
         return Interval(float(low), float(high), f"Wilson, {n} clusters all alike")
     return ratio_interval(values, np.ones(len(values)), clusters, seed)
+
+
+def macro_f1_interval(
+    predicted: Sequence[int] | np.ndarray, true: Sequence[int] | np.ndarray, clusters: Sequence[Hashable], seed: int = 0
+) -> Interval:
+    """Bootstraps the macro-F1 over clusters (percentile method).
+
+    Args:
+        predicted: class of each row, numbered from 0.
+        true: the right one.
+        clusters: of each row; resampled with replacement.
+        seed: of the resampling.
+
+    Returns:
+        The 95% interval of the mean over classes of F1 = 2 × hits / (predicted + true), with the classes of all rows.
+
+    Raises:
+        ValueError: lengths differ, or there are fewer than two clusters.
+    """
+    if not len(predicted) == len(true) == len(clusters):
+        raise ValueError("predicted, true and clusters must be of one length")
+    predicted, true = np.asarray(predicted), np.asarray(true)
+    classes = np.unique(np.concatenate([predicted, true]))
+    hits, twice = (
+        np.stack([_cluster_sums(of(label), clusters) for label in classes], 1)  # (clusters, classes)
+        for of in (
+            lambda label: (predicted == label) & (true == label),
+            lambda label: (predicted == label).astype(int) + (true == label),
+        )
+    )
+    if len(hits) < 2:
+        raise ValueError("a bootstrap over clusters needs at least two of them")
+    draws = np.random.default_rng(seed).multinomial(len(hits), np.full(len(hits), 1 / len(hits)), RESAMPLES)
+    f1 = 2 * (draws @ hits) / np.maximum(draws @ twice, 1)  # (resamples, classes)
+    low, high = np.quantile(f1.mean(1), [0.025, 0.975])
+    return Interval(float(low), float(high), f"bootstrap over {len(hits)} clusters, percentile")

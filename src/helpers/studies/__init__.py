@@ -6,10 +6,16 @@ A study is a module of this package; it is registered here under its name.
 
 from __future__ import annotations
 
-from helpers.studies import pretraining, scaling
+from helpers.studies import pretraining, scaling, transfer
 from helpers.studies.study import Arm, Study, find_study, load_study, over_seeds, run_study
 
 __all__ = ["STUDIES", "Arm", "Study", "find_study", "load_study", "over_seeds", "run_study"]
 
-STUDIES: dict[str, Study] = {"01_pretraining": pretraining.STUDY, "01_scaling": scaling.STUDY}
+STUDIES: dict[str, Study] = {
+    "01_pretraining": pretraining.STUDY,
+    "01_scaling": scaling.STUDY,
+    "03_labels": transfer.LABELS,
+    "03_domains": transfer.DOMAINS,
+    "03_shuffled": transfer.SHUFFLE,
+}
 """The studies by name, which begins with the number of the chapter that shows it."""

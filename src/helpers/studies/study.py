@@ -25,15 +25,17 @@ class Arm:
 
     Attributes:
         name: unique in its study, fit for a file's name.
-        profile: its sizes; `profile.tokens` is what it trains on, and so what it costs.
+        profile: its sizes.
         seed: its seed.
         settings: what else is varied, as JSON values.
+        share: tokens that it trains on, over `profile.tokens`, where it is no pretraining run.
     """
 
     name: str
     profile: Profile
     seed: int
     settings: dict[str, Any] = field(default_factory=dict)
+    share: float = 1.0
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -43,7 +45,7 @@ class Arm:
     @property
     def flops(self) -> int:
         """Training FLOPs."""
-        return self.profile.tokens * self.profile.flops_per_token
+        return round(self.share * self.profile.tokens * self.profile.flops_per_token)
 
 
 @dataclass(frozen=True)
@@ -175,13 +177,13 @@ def _line(arm: Arm, done: dict[Arm, dict[str, Any]], gflops: float) -> str:
         state = f"done in {clock(done[arm]['cost']['seconds'])}, commit {done[arm]['environment']['commit']}"
     else:
         state = _time([arm], done, gflops)
-    return f"  {arm.name:<32} {arm.profile.tokens:>14,} tokens, {state}"
+    return f"  {arm.name:<32} {round(arm.share * arm.profile.tokens):>14,} tokens, {state}"
 
 
 def _time(arms: list[Arm], done: dict[Arm, dict[str, Any]], gflops: float) -> str:
     """Says how long arms will take here: as long for each FLOP as those done; without any, a lower bound."""
     if not done:
-        return f"at least {clock(sum(arm.profile.training_seconds(gflops) for arm in arms))}"
+        return f"at least {clock(sum(arm.share * arm.profile.training_seconds(gflops) for arm in arms))}"
     costs = [result["cost"] for result in done.values()]
     spent = sum(cost["seconds"] * cost["calibration_gflops"] for cost in costs) / sum(arm.flops for arm in done)
     return f"about {clock(spent * sum(arm.flops for arm in arms) / gflops)}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,8 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
             from peft import LoraConfig, get_peft_model
 
             adapters = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
-            return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # peft's own, about transformers
+                return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
     return model
 
 
@@ -166,7 +168,7 @@ def blocks(backbone: PreTrainedModel) -> torch.nn.ModuleList:
 def finetune(
     backbone: PreTrainedModel,
     rows: Sequence[Sequence[int]],
-    classes: Sequence[int],
+    classes: Sequence[int] | np.ndarray,
     labels: Sequence[str],
     arm: str,
     seed: int,
@@ -202,7 +204,9 @@ def finetune(
     return classifier.eval(), cost
 
 
-def plan(rows: Sequence[Sequence[int]], classes: Sequence[int], epochs: int, seed: int) -> list[dict[str, Any]]:
+def plan(
+    rows: Sequence[Sequence[int]], classes: Sequence[int] | np.ndarray, epochs: int, seed: int
+) -> list[dict[str, Any]]:
     """Returns the batches of a whole training, in order: texts of like length together, with little padding.
 
     Every text is read once an epoch; the epochs, and the batches of each, are in random order.
@@ -289,7 +293,7 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
     return model.eval()
 
 
-def _fit_head(classifier: Classifier, inner: np.ndarray, classes: Sequence[int]) -> None:
+def _fit_head(classifier: Classifier, inner: np.ndarray, classes: Sequence[int] | np.ndarray) -> None:
     """Sets the head by logistic regression on standardised states, (rows, width)."""
     from sklearn.linear_model import LogisticRegression
 
