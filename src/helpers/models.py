@@ -7,6 +7,7 @@ tokens instead of the next one, the same network looks both ways.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -126,6 +127,23 @@ def _load(kind: Any, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTok
             "Give a folder with config.json, model.safetensors and tokenizer.json, or a name on the Hub while online.",
         ) from error
     return model.eval(), tokenizer
+
+
+def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
+    """Returns a model of the same kind and size with new random weights.
+
+    Args:
+        model: a causal model or a backbone; not changed.
+        seed: of the new weights; the caller's random state is left as it was.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return type(model)(copy.deepcopy(model.config)).eval()
+
+
+def writes(model: PreTrainedModel) -> bool:
+    """Returns whether a model, or the one that a backbone was part of, was made to say what comes next."""
+    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in model.config.architectures or [])
 
 
 def backbone_of(model: PreTrainedModel) -> PreTrainedModel:

@@ -108,8 +108,8 @@ def _environment(parameters: dict[str, Any]) -> Iterator[None]:
 
     The Hub is asked only where a parameter names something there.
     """
-    model, corpus = str(parameters.get("MODEL", "")), str(parameters.get("CORPUS", ""))
-    hub = corpus.startswith("hub:") or (model and not Path(model).exists())
+    model, *texts = (str(parameters.get(name, "")) for name in ("MODEL", "CORPUS", "LABELS"))
+    hub = any(text.startswith("hub:") for text in texts) or (model and not Path(model).exists())
     values = {
         "JUPYTER_PREFER_ENV_PATH": "1",
         "TQDM_DISABLE": "1",

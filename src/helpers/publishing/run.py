@@ -61,7 +61,7 @@ class Run:
         A value that is the path of something is made absolute, since notebooks run in their own folder.
 
         Raises:
-            WorkbookError: a setting is neither a parameter of the notebook nor a field of the profile.
+            WorkbookError: a setting is neither a parameter of a notebook, this or another, nor a field of the profile.
         """
         given = {"PROFILE": self.profile_name, "NAME": self.name, "OVERRIDES": self.overrides}
         known = [name for name in chapters.parameters(notebook) if name not in given]
@@ -69,7 +69,11 @@ class Run:
             if key in known:
                 is_path = isinstance(value, str) and value and Path(value).exists()
                 given[key] = str(Path(value).resolve()) if is_path else value
-            elif key not in SIZES:
+            elif key not in SIZES and not any(key in chapters.parameters(other) for other in _notebooks()):
                 known_ones = f"{', '.join(known)}, and of the profile {', '.join(SIZES)}"
                 raise files.at(notebook.name, f"parameter {key!r} is unknown", f"Known: {known_ones}.")
         return given
+
+
+def _notebooks() -> list[Path]:
+    return [chapters.source(chapter.name) for chapter in chapters.chapters()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from helpers import files
 from helpers.corpora import Corpus, load
 from helpers.corpora.mixing import mix
-from helpers.models import causal_model, load_model
+from helpers.models import backbone_of, causal_model, load_backbone, load_model, writes
 from helpers.profiles import Profile
 from helpers.tokenization import train_tokenizer
 
@@ -100,3 +100,41 @@ def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]
     else:
         raise files.at(own, "there is no base model", "Run chapter 01 first: `make run`.")
     return *load_model(own), which
+
+
+@dataclass(frozen=True)
+class Start:
+    """The trained model from which a later chapter starts.
+
+    Attributes:
+        backbone: the model without its output layer.
+        tokenizer: its tokenizer.
+        language_model: with its output layer, sharing the backbone's weights; None of a model that does not write.
+        which: a sentence for the reader that says which model it is.
+    """
+
+    backbone: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    language_model: PreTrainedModel | None
+    which: str
+
+
+def load_start(source: str, run: Path) -> Start:
+    """Loads the model to start from: the base model, or another that the reader names.
+
+    Args:
+        source: a folder in transformers' layout or a name on the Hub, of an encoder or a decoder; empty for the base
+            model, as `load_base` finds it.
+        run: the run's folder.
+
+    Raises:
+        WorkbookError: there is none.
+    """
+    if not source:
+        model, tokenizer, which = load_base(run)
+        return Start(backbone_of(model), tokenizer, model, which)
+    backbone, tokenizer = load_backbone(source)
+    if not writes(backbone):
+        return Start(backbone, tokenizer, None, f"The trained model is `{source}`, which does not write.")
+    model, tokenizer = load_model(source)
+    return Start(backbone_of(model), tokenizer, model, f"The trained model is `{source}`.")

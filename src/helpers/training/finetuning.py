@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PrinterCallback, TrainingArguments
 
 from helpers import files
-from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, states
+from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, states, untrained
 from helpers.tokenization import encode_documents
 from helpers.training.trainer import MuonTrainer, quiet
 
@@ -144,15 +144,15 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
         arm: one of `ARMS`.
         seed: of new random weights, where the arm has any.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = type(backbone)(copy.deepcopy(backbone.config)) if arm == SCRATCH else copy.deepcopy(backbone)
-        model.requires_grad_(arm in (SCRATCH, FULL))
-        if arm == LAST:
-            blocks(model)[-1].requires_grad_(True)
-        if arm == LORA:
-            from peft import LoraConfig, get_peft_model
+    model = untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
+    model.requires_grad_(arm in (SCRATCH, FULL))
+    if arm == LAST:
+        blocks(model)[-1].requires_grad_(True)
+    if arm == LORA:
+        from peft import LoraConfig, get_peft_model
 
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
             adapters = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
             with warnings.catch_warnings(action="ignore", category=FutureWarning):  # peft's own, about transformers
                 return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
