@@ -110,6 +110,24 @@ def band(
     axes.fill_between(x, lows, highs, color=color, alpha=0.2, lw=0)
 
 
+def whiskers(
+    axes: Axes, x: Sequence[float], points: Sequence[Sequence[float]], color: str, label: str, **line: Any
+) -> None:
+    """Draws values as a line with marks, and their intervals as upright bars: for lines that lie close together.
+
+    Args:
+        axes: where.
+        x: where each value stands.
+        points: of each, the value and the ends of its interval.
+        color: of line and bars.
+        label: for the legend.
+        line: further arguments of `Axes.plot`.
+    """
+    values, lows, highs = zip(*points, strict=True)
+    axes.plot(x, values, marker="o", ms=4, color=color, label=label, **line)
+    axes.vlines(x, lows, highs, color=color, lw=1.2, alpha=0.7)
+
+
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:
     """Gives an axis of training steps (label it `STEPS`) a logarithmic scale with a place for 0, and ticks at some."""
     axes.set_xscale("symlog", linthresh=max(1, steps[1]), linscale=0.5)

@@ -7,6 +7,7 @@ equally many texts of each class, so that chance is one over the number of class
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +21,9 @@ from helpers.corpora import Corpus
 from helpers.evaluation import metrics
 from helpers.models import mean_states
 from helpers.progress import Progress
-from helpers.records import Record
-from helpers.statistics import macro_f1_interval, ratio_interval, share_interval
-from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier, Cost, encode, finetune, predict
+from helpers.records import Interval, Record
+from helpers.statistics import macro_f1_interval, mean_interval, ratio_interval, share_interval
+from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier, Cost, encode, finetune, fit_linear, predict
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -280,3 +281,71 @@ def labels_saved(one: Mapping[int, float], other: Mapping[int, float], size: int
     """
     needed = labels_needed(other, one[size])
     return Saved((max(other) if needed is None else needed) / size, needed is None)
+
+
+def labels_saved_over(
+    ones: Sequence[Mapping[int, float]], others: Sequence[Mapping[int, float]], size: int
+) -> tuple[float, Interval, bool]:
+    """Returns `labels_saved` over seeds: the geometric mean of the ratios, its t interval, and whether it is too small.
+
+    Args:
+        ones: of each seed, the one method's scores by number of labels.
+        others: the same of the other method, for the same seeds; at least two.
+        size: labels given to the one.
+
+    Returns:
+        The ratio and its interval; and True if for some seed the other method never got there.
+    """
+    saved = [labels_saved(one, other, size) for one, other in zip(ones, others, strict=True)]
+    mean, interval = mean_interval([math.log2(ratio) for ratio, _ in saved])
+    around = Interval(2**interval.low, 2**interval.high, f"{interval.method}, of logarithms")
+    return 2**mean, around, any(at_least for _, at_least in saved)
+
+
+def scores(trials: Sequence[Trial], arm: str) -> list[dict[int, float]]:
+    """Returns of each seed the shares right that an arm reached, by number of labels."""
+    of_seed: dict[int, dict[int, float]] = {}
+    for trial in trials:
+        if trial.arm == arm:
+            of_seed.setdefault(trial.seed, {})[trial.size] = float(trial.right.mean())
+    return list(of_seed.values())
+
+
+def probe_layers(
+    task: Task, backbone: PreTrainedModel, size: int, test_size: int, seed: int
+) -> tuple[np.ndarray, Sample]:
+    """Returns what a linear probe on each layer's mean states tells right: (layers + 1, texts), and the texts.
+
+    Args:
+        task: the task.
+        backbone: whose states are read.
+        size: labelled texts that the probe learns from.
+        test_size: texts that it is asked about.
+        seed: of both draws.
+    """
+    known, test = task.sample("train", size, seed), task.sample("test", test_size, seed)
+    learned, asked = mean_states(backbone, known.rows), mean_states(backbone, test.rows)  # (texts, layers + 1, width)
+    right = []
+    for layer in range(learned.shape[1]):
+        weight, bias = fit_linear(learned[:, layer], known.classes)
+        right.append((asked[:, layer] @ weight.T + bias).argmax(1) == test.classes)
+    return np.array(right, float), test
+
+
+def decide(labels: Sequence[Interval], steps: Sequence[Interval]) -> str:
+    """Returns the verdict on the claim that a trained start makes a new task quick and cheap to learn.
+
+    Args:
+        labels: of each task, the interval of the number of labels that a start from scratch needs, over those that the
+            trained start was given.
+        steps: of each new domain, the interval of the share of the steps from scratch that the trained start needs.
+
+    Returns:
+        `supported` if labels and steps are saved in all of them, `refuted` if in none a fifth can be saved, else
+        `not distinguishable`; also where there is nothing to go by.
+    """
+    saved = [of.low > 1 for of in labels] + [of.high < 1 for of in steps]
+    nothing = [of.high < 1.25 for of in labels] + [of.low > 0.8 for of in steps]
+    if not labels or not steps:
+        return "not distinguishable"
+    return "supported" if all(saved) else "refuted" if all(nothing) else "not distinguishable"

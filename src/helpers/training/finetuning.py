@@ -11,10 +11,11 @@ Left out: tuning for each task and size. Rates and epochs were chosen once for e
 from __future__ import annotations
 
 import copy
+import gc
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,10 @@ def finetune(
     if arm == FROZEN:
         if inner is None:
             inner = mean_states(classifier.backbone, rows)[:, -1]
-        _fit_head(classifier, inner, classes)
+        weight, bias = fit_linear(inner, classes)
+        with torch.no_grad():
+            classifier.head.weight.copy_(torch.from_numpy(weight))
+            classifier.head.bias.copy_(torch.from_numpy(bias))
         read, trained = sum(map(len, rows)), sum(parameter.numel() for parameter in classifier.head.parameters())
         return classifier.eval(), Cost(trained, 0, read, time.perf_counter() - start, 0)
     batches = plan(rows, classes, RECIPES[arm].epochs, seed)
@@ -224,6 +228,26 @@ def plan(
             for i in rng.permutation(len(cut))
         ]
     return batches
+
+
+def fit_linear(inner: np.ndarray, classes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fits a logistic regression to standardised states.
+
+    Args:
+        inner: states, (rows, width).
+        classes: of each row, from 0 to the number of classes less one, all of them there.
+
+    Returns:
+        Weights, (classes, width), and biases, (classes,), for the states as they are.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    mean, spread = inner.mean(0), inner.std(0) + 1e-6
+    found = LogisticRegression(C=PENALTY, max_iter=1000).fit((inner - mean) / spread, classes)
+    weight, bias = found.coef_ / spread, found.intercept_
+    if len(weight) == 1:  # of two classes, for the second against the first
+        weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
+    return weight, bias - weight @ mean
 
 
 def predict(classifier: Classifier, rows: Sequence[Sequence[int]]) -> np.ndarray:
@@ -293,18 +317,30 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
     return model.eval()
 
 
-def _fit_head(classifier: Classifier, inner: np.ndarray, classes: Sequence[int] | np.ndarray) -> None:
-    """Sets the head by logistic regression on standardised states, (rows, width)."""
-    from sklearn.linear_model import LogisticRegression
+def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]:
+    """Returns how far the weights of each part have gone, over how large they were.
 
-    mean, spread = inner.mean(0), inner.std(0) + 1e-6
-    found = LogisticRegression(C=PENALTY, max_iter=1000).fit((inner - mean) / spread, classes)
-    weight, bias = found.coef_, found.intercept_
-    if len(classifier.labels) == 2:  # one row, for the second class against the first
-        weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
-    with torch.no_grad():
-        classifier.head.weight.copy_(torch.from_numpy(weight / spread))
-        classifier.head.bias.copy_(torch.from_numpy(bias - weight / spread @ mean))
+    Args:
+        classifier: trained from `backbone`.
+        backbone: as it was before.
+
+    Returns:
+        For `embeddings` and each block, `block 1` the first: the norm of the change over the norm before.
+    """
+
+    def parts(model: PreTrainedModel) -> dict[str, list[torch.Tensor]]:
+        tables = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+        numbered = enumerate(blocks(model), 1)
+        return {"embeddings": tables} | {f"block {number}": list(block.parameters()) for number, block in numbered}
+
+    before, after = parts(backbone), parts(merge(classifier).backbone)
+    return {
+        name: _norm(a - b for a, b in zip(after[name], old, strict=True)) / _norm(old) for name, old in before.items()
+    }
+
+
+def _norm(tensors: Iterable[torch.Tensor]) -> float:
+    return float(sum(tensor.detach().double().pow(2).sum() for tensor in tensors)) ** 0.5
 
 
 def _train(classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[float, float], seed: int) -> int:
@@ -335,7 +371,9 @@ def _train(classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[f
         )
         trainer = MuonTrainer(rates, model=classifier, args=arguments, train_dataset=batches, data_collator=collate)
         trainer.remove_callback(PrinterCallback)
+        gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
         trainer.train()
+        gc.unfreeze()
     assert trainer.optimizer is not None
     tensors = [value for state in trainer.optimizer.state.values() for value in state.values()]
     tensors += [parameter for parameter in classifier.parameters() if parameter.requires_grad]  # a gradient for each
