@@ -1,7 +1,9 @@
 """Models must be what transformers opens, equal in size, whole on disk, and equal with and without a cache."""
 
+import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertModel, Qwen3ForCausalLM
 
 from helpers import models, tokenization
 from helpers.files import WorkbookError
@@ -91,3 +93,91 @@ def test_samples_are_drawn_from_all_of_the_vocabulary(profile, tokenizer):
     texts = sample(model, tokenizer, [""] * 40, max_new_tokens=20, seed=0, temperature=1.0)
     drawn = {token for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for token in ids}
     assert len(drawn) > 100
+
+
+TEXTS = ["A mill.", "A mill by the river, and by the mill a wheel that turns at night.", "", "By the river."]
+
+
+@pytest.mark.parametrize("kind", [models.causal_model, models.masked_model])
+def test_mean_states_are_those_of_each_text_alone(profile, tokenizer, kind):
+    model = kind(profile, tokenizer, seed=0).eval()
+    rows = tokenization.encode_documents(tokenizer, TEXTS)
+    found = models.mean_states(model, rows)
+    assert found.shape == (len(TEXTS), profile.n_layer + 1, profile.hidden_size)
+    for row, means in zip(rows, found, strict=True):
+        ids = torch.tensor([row])
+        seen = everywhere(ids) if models.looks_both_ways(model) else None
+        with torch.inference_mode():
+            layers = model(input_ids=ids, attention_mask=seen, output_hidden_states=True).hidden_states
+        expected = np.stack([layer[0].mean(0).numpy() for layer in layers])
+        assert means == pytest.approx(expected, abs=1e-5)
+        assert models.mean_states(model, [row])[0] == pytest.approx(expected, abs=1e-5)  # without any padding
+
+
+@pytest.mark.parametrize("kind", [models.causal_model, models.masked_model])
+def test_a_backbone_has_the_states_of_its_language_model(profile, tokenizer, kind):
+    model = kind(profile, tokenizer, seed=0).eval()
+    rows = tokenization.encode_documents(tokenizer, TEXTS)
+    assert np.array_equal(models.mean_states(models.backbone_of(model), rows), models.mean_states(model, rows))
+
+
+def test_mean_states_of_an_encoder_do_not_depend_on_the_texts_beside():
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    model = BertModel(BertConfig(vocab_size=50, max_position_embeddings=32, initializer_range=0.2, **sizes)).eval()
+    rows = [[1, 7, 2], [1, *range(5, 30), 2], [1, 2]]
+    together = models.mean_states(model, rows)
+    for row, means in zip(rows, together, strict=True):
+        assert models.mean_states(model, [row])[0] == pytest.approx(means, abs=1e-5)
+
+
+def test_batches_hold_every_row_once_and_their_mask_shows_it_alone():
+    rows = [[i] * (1 + i % 7) for i in range(50)]
+    batches = list(models.in_batches(rows, tokens=20))
+    assert sorted(place for batch in batches for place in batch) == list(range(50))
+    for batch in batches:
+        ids, mask = models.padded([rows[place] for place in batch], torch.device("cpu"))
+        assert ids.shape == mask.shape
+        assert ids.numel() <= 20
+        for place, row, shown in zip(batch, ids, mask, strict=True):
+            assert row[shown.bool()].tolist() == rows[place]
+            assert shown.tolist() == sorted(shown.tolist(), reverse=True)
+
+
+@pytest.mark.parametrize("part", [lambda model: model, models.backbone_of])
+def test_an_untrained_model_is_of_the_same_kind_and_size_with_other_weights(profile, tokenizer, part):
+    model = part(models.causal_model(profile, tokenizer, seed=3).eval())
+    fingerprint, before = models.weights_fingerprint(model), torch.random.get_rng_state()
+    fresh = models.untrained(model, seed=4)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert models.weights_fingerprint(model) == fingerprint
+    assert type(fresh) is type(model)
+    assert not fresh.training
+    old, new = model.state_dict(), fresh.state_dict()
+    assert {name: weight.shape for name, weight in old.items()} == {name: weight.shape for name, weight in new.items()}
+    assert all(not torch.equal(old[name], new[name]) for name in old if old[name].ndim > 1)
+    table = next(name for name in old if "embed_tokens" in name)
+    assert new[table].std().item() == pytest.approx(old[table].std().item(), rel=0.1)
+    assert models.weights_fingerprint(models.untrained(model, seed=4)) == models.weights_fingerprint(fresh)
+    assert models.weights_fingerprint(models.untrained(model, seed=5)) != models.weights_fingerprint(fresh)
+
+
+def test_untrained_models_look_where_their_model_looks(profile, tokenizer):
+    masked = models.masked_model(profile, tokenizer, seed=0)
+    assert models.looks_both_ways(models.untrained(masked, seed=1))
+    assert not models.looks_both_ways(models.untrained(models.causal_model(profile, tokenizer, seed=0), seed=1))
+
+
+def test_a_backbone_says_whether_its_model_was_made_to_write(profile, tokenizer, tmp_path):
+    models.save_model(models.causal_model(profile, tokenizer, seed=0), tokenizer, tmp_path / "base")
+    backbone, opened = models.load_backbone(tmp_path / "base")
+    assert not isinstance(backbone, Qwen3ForCausalLM)
+    assert not backbone.training
+    assert len(opened) == len(tokenizer)
+    assert models.writes(backbone)
+    assert models.writes(models.load_model(tmp_path / "base")[0])
+    backbone.save_pretrained(tmp_path / "backbone")  # without what writes
+    tokenizer.save_pretrained(tmp_path / "backbone")
+    assert not models.writes(models.load_backbone(tmp_path / "backbone")[0])
+    with pytest.raises(WorkbookError, match=r"no model could be loaded.*model\.safetensors"):
+        models.load_backbone(tmp_path)

@@ -146,6 +146,11 @@ def writes(model: PreTrainedModel) -> bool:
     return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in model.config.architectures or [])
 
 
+def reach(model: PreTrainedModel) -> int:
+    """Returns how many tokens a model can read at once; 512 where its configuration does not say."""
+    return getattr(model.config, "max_position_embeddings", None) or 512
+
+
 def backbone_of(model: PreTrainedModel) -> PreTrainedModel:
     """Returns a language model without its output layer; the two share their weights."""
     return cast("PreTrainedModel", model.base_model)

@@ -112,7 +112,8 @@ def macro_f1_interval(
         seed: of the resampling.
 
     Returns:
-        The 95% interval of the mean over classes of F1 = 2 × hits / (predicted + true), with the classes of all rows.
+        The 95% interval of the mean over classes of F1 = 2 × hits / (predicted + true); in each resample over the
+        classes that it has, as scikit-learn's.
 
     Raises:
         ValueError: lengths differ, or there are fewer than two clusters.
@@ -131,6 +132,9 @@ def macro_f1_interval(
     if len(hits) < 2:
         raise ValueError("a bootstrap over clusters needs at least two of them")
     draws = np.random.default_rng(seed).multinomial(len(hits), np.full(len(hits), 1 / len(hits)), RESAMPLES)
-    f1 = 2 * (draws @ hits) / np.maximum(draws @ twice, 1)  # (resamples, classes)
-    low, high = np.quantile(f1.mean(1), [0.025, 0.975])
+    both = draws @ twice  # (resamples, classes), 0 where a resample has nothing of a class
+    f1 = 2 * (draws @ hits) / np.maximum(both, 1)
+    low, high = np.quantile(f1.sum(1) / (both > 0).sum(1), [0.025, 0.975])
+    value = (2 * hits.sum(0) / twice.sum(0)).mean()  # with few clusters resamples tend to less, and could leave it out
+    low, high = min(low, value), max(high, value)
     return Interval(float(low), float(high), f"bootstrap over {len(hits)} clusters, percentile")

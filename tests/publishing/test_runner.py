@@ -180,6 +180,20 @@ def test_an_unknown_parameter_is_an_error_before_anything_runs(workbook):
         run_workbook(Run("smoke"))
 
 
+def test_a_parameter_of_another_chapter_is_accepted_and_not_passed_on(workbook):
+    first, second = workbook("01_first", "1"), workbook("02_second", "1")
+    notebook = nbformat.read(second, as_version=4)
+    notebook.cells[1].source += '\nTASK = ""'
+    nbformat.write(notebook, second)
+    run = Run("smoke", settings={"TASK": "hub:owner/name", "SEED": 3, "tokens": 1000})
+    basics = {"PROFILE": "smoke", "NAME": "", "OVERRIDES": {"tokens": 1000}, "SEED": 3}
+    assert run.parameters(first) == basics
+    assert run.parameters(second) == basics | {"TASK": "hub:owner/name"}
+    for notebook in (first, second):
+        with pytest.raises(files.WorkbookError, match=rf"{notebook.name}: parameter 'TASKS' is unknown\. Known: SEED"):
+            Run("smoke", settings={"TASK": "", "TASKS": ""}).parameters(notebook)
+
+
 @pytest.mark.parametrize("name", ["reference", "../elsewhere", "a/b", ".hidden"])
 def test_a_run_cannot_be_written_over_the_published_one_or_outside_results(name):
     with pytest.raises(files.WorkbookError):

@@ -1,10 +1,12 @@
-"""A later chapter finds the base model of its run, else the published one, and says which."""
+"""A later chapter finds the base model of its run, else the published one, or the model named, and says which."""
 
 import pytest
+import torch
+from backbones import save_bert, save_gpt2
 
 from helpers import files, models, tokenization
 from helpers.profiles import load_profile
-from helpers.training.base import load_base
+from helpers.training.base import load_base, load_start
 
 
 @pytest.fixture
@@ -34,3 +36,51 @@ def test_the_runs_own_comes_before_the_published_one(save, tmp_path):
     assert models.weights_fingerprint(model) == own
     assert "results/mine" in which
     assert "own" in which
+
+
+def shares_weights(start):
+    """Returns whether what moves the backbone moves the language model."""
+    pairs = zip(start.language_model.base_model.parameters(), start.backbone.parameters(), strict=True)
+    return all(one is other for one, other in pairs)
+
+
+def test_without_a_name_a_chapter_starts_from_the_base_model(save, tmp_path):
+    with pytest.raises(files.WorkbookError, match=r"no base model.*Run chapter 01 first"):
+        load_start("", tmp_path / "mine")
+    published = save("reference", seed=1)
+    start = load_start("", tmp_path / "mine")
+    assert models.weights_fingerprint(start.language_model) == published
+    assert shares_weights(start)
+    assert "the published one" in start.which
+    save("mine", seed=2)
+    assert load_start("", tmp_path / "mine").which == load_base(tmp_path / "mine")[2]
+
+
+def test_a_model_named_comes_before_the_base_model_and_writes_if_it_was_made_to(save, tmp_path):
+    save("mine", seed=2)
+    save_gpt2(tmp_path / "gpt2")
+    start = load_start(str(tmp_path / "gpt2"), tmp_path / "mine")
+    assert type(start.backbone).__name__ == "GPT2Model"
+    assert type(start.language_model).__name__ == "GPT2LMHeadModel"
+    assert shares_weights(start)
+    assert start.tokenizer.pad_token is None
+    assert start.which == f"The trained model is `{tmp_path / 'gpt2'}`."
+    with torch.inference_mode():
+        ids = torch.tensor([[0, 20, 21]])
+        states = start.backbone(input_ids=ids).last_hidden_state
+        assert torch.equal(start.language_model.lm_head(states), start.language_model(input_ids=ids).logits)
+
+
+def test_of_an_encoder_it_is_said_that_it_does_not_write(tmp_path):
+    save_bert(tmp_path / "bert")
+    start = load_start(str(tmp_path / "bert"), tmp_path / "mine")
+    assert type(start.backbone).__name__ == "BertModel"
+    assert start.language_model is None
+    assert start.tokenizer.cls_token == "[CLS]"
+    assert start.which == f"The trained model is `{tmp_path / 'bert'}`, which does not write."
+
+
+def test_a_name_where_nothing_is_gives_the_name(save, tmp_path):
+    save("mine", seed=2)
+    with pytest.raises(files.WorkbookError, match=rf"^{tmp_path / 'nothing'}: no model could be loaded"):
+        load_start(str(tmp_path / "nothing"), tmp_path / "mine")

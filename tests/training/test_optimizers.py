@@ -4,9 +4,11 @@ import copy
 
 import pytest
 import torch
+from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from helpers import models, tokenization
 from helpers.profiles import load_profile
+from helpers.training.finetuning import Classifier
 from helpers.training.optimizers import Muon, orthogonalise, parameter_groups
 
 
@@ -38,6 +40,39 @@ def test_matrices_inside_the_blocks_are_muons_and_all_else_is_adams(model):
     left = {names[id(parameter)] for parameter in rest["params"]}
     assert all("norm" in name or "embed" in name for name in left)
     assert len(inner["params"]) + len(left) == len(names)
+
+
+def sorted_by_name(model):
+    """Returns the names of what Muon moves and of what Adam moves."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = {group["orthogonal"]: group for group in parameter_groups(model, 0.04, 0.01)}
+    assert (groups[True]["lr"], groups[False]["lr"]) == (0.04, 0.01)
+    found = [{names[id(parameter)] for parameter in groups[orthogonal]["params"]} for orthogonal in (True, False)]
+    assert not found[0] & found[1]
+    assert found[0] | found[1] == set(names.values())
+    return found
+
+
+def test_of_an_encoder_all_tables_and_of_a_classifier_the_head_are_adams():
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    encoder = BertModel(BertConfig(vocab_size=50, max_position_embeddings=32, **sizes))
+    inner, rest = sorted_by_name(Classifier(encoder, ["a", "b"]))
+    tables = {f"backbone.embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type")}
+    assert tables | {"head.weight", "head.bias"} <= rest
+    blocks = {
+        f"backbone.{name}" for name, weight in encoder.named_parameters() if ".layer." in name and weight.ndim > 1
+    }
+    assert len(blocks) == 2 * 6
+    assert blocks <= inner
+    assert not any("embeddings" in name or name.endswith("bias") or "LayerNorm" in name for name in inner)
+
+
+def test_of_a_decoder_like_gpt_positions_are_adams_and_its_matrices_are_muons():
+    decoder = GPT2Model(GPT2Config(vocab_size=50, n_positions=32, n_embd=32, n_layer=2, n_head=2))
+    inner, rest = sorted_by_name(Classifier(decoder, ["a", "b"]))
+    assert {"backbone.wte.weight", "backbone.wpe.weight", "head.weight"} <= rest
+    kinds = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    assert inner == {f"backbone.h.{block}.{kind}.weight" for block in range(2) for kind in kinds}
 
 
 def test_frozen_parameters_are_in_no_group(model):

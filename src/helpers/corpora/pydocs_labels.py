@@ -7,7 +7,8 @@
   the answer, whatever it learns.
 
 Documents are those of `pydocs`, so all of a module are in one split; its validation and test splits together are the
-test split here. Left out: sentences that are very short or very long, and what `labels` sets aside.
+test split here. Left out: sentences that are very short or very long, and what `labels` sets aside. Names inside a
+compound with a hyphen, such as NumPy-style, stay; one sentence in a thousand has one.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import numpy as np
 
 from helpers.corpora import pydocs, town
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
+from helpers.models import reach
 from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
@@ -99,14 +100,15 @@ def learn(
     matrices, rest = (1.0, 1.0) if fresh else TRAINED_ON
     slower = dataclasses.replace(
         profile,
+        context=min(profile.context, reach(model)),
         matrix_learning_rate=matrices * profile.matrix_learning_rate,
         learning_rate=rest * profile.learning_rate,
     )
-    blocks = pack(encode_documents(tokenizer, domain.texts), profile.context)
-    steps = steps_of(blocks, profile)
+    blocks = pack(encode_documents(tokenizer, domain.texts), slower.context)
+    steps = steps_of(blocks, slower)
 
     def look(step: int) -> float:
-        return domain.test.bits_per_byte(document_bits(learner, tokenizer, domain.test.texts, profile.context))[0]
+        return domain.test.bits_per_byte(document_bits(learner, tokenizer, domain.test.texts, slower.context))[0]
 
     log = pretrain(learner, blocks, slower, seed, milestones(steps), look)
     return Course(log.looks, log.seconds, learner)

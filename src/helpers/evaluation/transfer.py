@@ -167,12 +167,12 @@ def _run_seed(
     most, test = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed)
     inner = mean_states(task.backbone, most.rows)[:, -1] if FROZEN in arms else None
     for size in sizes:
-        some = most.first(size)
+        some = most.first(size - size % len(task.labels))  # equally many of each class
         for arm in arms:
             if arm in BASELINES:
                 yield Trial(arm, size, seed, _count(arm, some, test.texts), test)
             else:
-                known = inner[:size] if inner is not None and arm == FROZEN else None
+                known = inner[: len(some.rows)] if inner is not None and arm == FROZEN else None
                 learned = finetune(task.backbone, some.rows, some.classes, task.labels, arm, seed, known)
                 kept = learned[0] if seed == seeds[0] and size == sizes[-1] else None
                 predicted = predict(learned[0], test.rows).argmax(1)

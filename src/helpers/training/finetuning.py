@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PrinterCallback, TrainingArguments
 
 from helpers import files
-from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, states, untrained
+from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, reach, states, untrained
 from helpers.tokenization import encode_documents
 from helpers.training.trainer import MuonTrainer, quiet
 
@@ -132,9 +132,15 @@ class Cost:
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel) -> list[list[int]]:
-    """Encodes texts for a backbone, each cut to what it can read."""
-    positions = getattr(backbone.config, "max_position_embeddings", None) or 512
-    return [ids[: positions - 2] for ids in encode_documents(tokenizer, texts)]  # RoBERTa keeps two for itself
+    """Encodes texts for a backbone, each cut to what it can read.
+
+    Raises:
+        WorkbookError: a text has no token.
+    """
+    rows = [ids[: reach(backbone) - 2] for ids in encode_documents(tokenizer, texts)]  # RoBERTa keeps two for itself
+    if [] in rows:
+        raise files.WorkbookError(f"text {rows.index([]) + 1} of {len(rows)} has no token: it is empty. Leave it out.")
+    return rows
 
 
 def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
@@ -155,7 +161,9 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             adapters = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
-            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # peft's own, about transformers
+            with warnings.catch_warnings(
+                action="ignore"
+            ):  # peft says what it does about transformers' and GPT-2's ways
                 return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
     return model
 
@@ -201,8 +209,7 @@ def finetune(
         read, trained = sum(map(len, rows)), sum(parameter.numel() for parameter in classifier.head.parameters())
         return classifier.eval(), Cost(trained, 0, read, time.perf_counter() - start, 0)
     batches = plan(rows, classes, RECIPES[arm].epochs, seed)
-    state_bytes = _train(classifier.train(), batches, RECIPES[arm].rates, seed)
-    trained = sum(parameter.numel() for parameter in classifier.parameters() if parameter.requires_grad)
+    trained, state_bytes = _train(classifier.train(), batches, RECIPES[arm].rates, seed)
     read = sum(len(row) for batch in batches for row in batch["rows"])
     cost = Cost(trained, len(batches), read, time.perf_counter() - start, state_bytes)
     return classifier.eval(), cost
@@ -312,7 +319,8 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
         original: the causal model; not changed.
     """
     model = copy.deepcopy(original)
-    setattr(model, model.base_model_prefix, copy.deepcopy(merge(classifier).backbone))
+    backbone: torch.nn.Module = copy.deepcopy(merge(classifier).backbone)
+    setattr(model, model.base_model_prefix, backbone.to(original.device))
     model.tie_weights()  # ours shares one table for reading and writing
     return model.eval()
 
@@ -335,16 +343,19 @@ def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]
 
     before, after = parts(backbone), parts(merge(classifier).backbone)
     return {
-        name: _norm(a - b for a, b in zip(after[name], old, strict=True)) / _norm(old) for name, old in before.items()
+        name: _norm(a.cpu() - b.cpu() for a, b in zip(after[name], old, strict=True)) / _norm(old)
+        for name, old in before.items()
     }
 
 
 def _norm(tensors: Iterable[torch.Tensor]) -> float:
-    return float(sum(tensor.detach().double().pow(2).sum() for tensor in tensors)) ** 0.5
+    return float(sum(tensor.detach().cpu().double().pow(2).sum() for tensor in tensors)) ** 0.5
 
 
-def _train(classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[float, float], seed: int) -> int:
-    """Trains in place with transformers' Trainer; returns the bytes of gradients and optimizer state."""
+def _train(
+    classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[float, float], seed: int
+) -> tuple[int, int]:
+    """Trains in place with transformers' Trainer; returns the parameters moved, and the bytes kept beside them."""
 
     def collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         input_ids, mask = padded(chosen[0]["rows"], torch.device("cpu"))
@@ -372,9 +383,15 @@ def _train(classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[f
         trainer = MuonTrainer(rates, model=classifier, args=arguments, train_dataset=batches, data_collator=collate)
         trainer.remove_callback(PrinterCallback)
         gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
-        trainer.train()
-        gc.unfreeze()
+        try:
+            trainer.train()
+        finally:
+            gc.unfreeze()
     assert trainer.optimizer is not None
-    tensors = [value for state in trainer.optimizer.state.values() for value in state.values()]
-    tensors += [parameter for parameter in classifier.parameters() if parameter.requires_grad]  # a gradient for each
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    moved = trainer.optimizer.state  # not of all that might have: BERT's pooler, for one, is never asked
+    tensors = [
+        *moved,
+        *(value for state in moved.values() for value in state.values()),
+    ]  # a gradient for each, and notes
+    trained = sum(parameter.numel() for parameter in moved)
+    return trained, sum(tensor.numel() * tensor.element_size() for tensor in tensors)
