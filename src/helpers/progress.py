@@ -62,7 +62,8 @@ class Progress:
 
     def _so_far(self, rate: float) -> str:
         note = f", {self.note}" if self.note else ""
-        return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f} a second{note}"
+        pace = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+        return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {pace} a second{note}"
 
     def _draw(self, line: str) -> None:
         if self._overwrites and not self.silent:

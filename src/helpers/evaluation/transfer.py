@@ -285,8 +285,8 @@ def labels_saved(one: Mapping[int, float], other: Mapping[int, float], size: int
 
 def labels_saved_over(
     ones: Sequence[Mapping[int, float]], others: Sequence[Mapping[int, float]], size: int
-) -> tuple[float, Interval, bool]:
-    """Returns `labels_saved` over seeds: the geometric mean of the ratios, its t interval, and whether it is too small.
+) -> tuple[float, Interval, int]:
+    """Returns `labels_saved` over seeds: the geometric mean of the ratios, its t interval, and where it is too small.
 
     Args:
         ones: of each seed, the one method's scores by number of labels.
@@ -294,12 +294,12 @@ def labels_saved_over(
         size: labels given to the one.
 
     Returns:
-        The ratio and its interval; and True if for some seed the other method never got there.
+        The ratio and its interval; and for how many seeds the other method never got there.
     """
     saved = [labels_saved(one, other, size) for one, other in zip(ones, others, strict=True)]
     mean, interval = mean_interval([math.log2(ratio) for ratio, _ in saved])
     around = Interval(2**interval.low, 2**interval.high, f"{interval.method}, of logarithms")
-    return 2**mean, around, any(at_least for _, at_least in saved)
+    return 2**mean, around, sum(at_least for _, at_least in saved)
 
 
 def scores(trials: Sequence[Trial], arm: str) -> list[dict[int, float]]:
