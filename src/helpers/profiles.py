@@ -70,10 +70,10 @@ class Profile:
         return round(self.tokens * (1 - self.pydocs_share) * BYTES_PER_TOKEN)
 
     @property
-    def labels(self) -> tuple[int, int, int]:
-        """Labelled texts from which a task is learned live: three sizes, each four times the one before."""
-        most = max(64, 2 ** round(math.log2(self.tokens / 3000)))
-        return most // 16, most // 4, most
+    def labels(self) -> tuple[int, ...]:
+        """Labelled texts from which a task is learned live: three sizes, each four times the one before, or one of 64."""
+        most = 1 << max(0, round(math.log2(self.tokens / 3000)))
+        return (most // 16, most // 4, most) if most > 256 else (64,)
 
     @property
     def matrix_parameters(self) -> int:
