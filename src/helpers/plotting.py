@@ -124,7 +124,7 @@ def whiskers(
         line: further arguments of `Axes.plot`.
     """
     values, lows, highs = zip(*points, strict=True)
-    axes.plot(x, values, color=color, label=label, **({"marker": "o", "ms": 4} | line))
+    axes.plot(x, values, color=color, label=label, **{"marker": "o", "ms": 4, **line})
     axes.vlines(x, lows, highs, color=color, lw=1.2, alpha=0.7)
 
 

@@ -71,9 +71,9 @@ class Profile:
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """Labelled texts from which a task is learned live: three sizes, each four times the one before, or one of 64."""
-        most = 1 << max(0, round(math.log2(self.tokens / 3000)))
-        return (most // 16, most // 4, most) if most > 256 else (64,)
+        """Labelled texts from which a task is learned live: three sizes, each four times the one before; or just 64."""
+        most = 1 << max(0, round(math.log2(self.tokens / 6000)))
+        return (most // 16, most // 4, most) if most >= 256 else (64,)
 
     @property
     def matrix_parameters(self) -> int:

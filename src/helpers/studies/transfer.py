@@ -23,8 +23,8 @@ ORDERED, SHUFFLED = "in order", "shuffled"
 
 
 def sizes(profile: Profile) -> list[int]:
-    """Returns the numbers of labels of the first study: from half of the fewest live to eight times the most."""
-    most = 8 * profile.labels[-1]
+    """Returns the numbers of labels of the first study: the live ones, and four and sixteen times their most."""
+    most = 16 * profile.labels[-1]
     return [most // 4**i for i in reversed(range(5))]
 
 
@@ -88,7 +88,7 @@ def _run_shuffled(arm: Arm, record: Record) -> None:
     tokenizer = tasks[0].tokenizer
     texts = base_text(profile, arm.seed).training  # in random order: the first quarter is like the rest
     texts = texts[: len(texts) // 4]
-    size, test_size = 2 * profile.labels[-1], profile.heldout_bytes // 150
+    size, test_size = 4 * profile.labels[-1], profile.heldout_bytes // 150
     trials: dict[str, list[transfer.Trial]] = {task.name: [] for task in tasks}
     for text in (ORDERED, SHUFFLED):
         read = texts if text == ORDERED else [_mixed(document) for document in texts]
