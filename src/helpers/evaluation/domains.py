@@ -60,14 +60,15 @@ class Course:
     model: PreTrainedModel
 
 
-def read_domains(profile: Profile, seed: int) -> dict[str, Domain]:
-    """Loads both domains: text for a fifteenth of the base run's tokens, and a little to measure on.
+def read_domains(profile: Profile, seed: int, tokens: int) -> dict[str, Domain]:
+    """Loads both domains: text to learn from, and a little to measure on.
 
     Args:
-        profile: gives packages, people and sizes.
+        profile: gives packages, people, and how much is measured on.
         seed: of the order of the documents, and of the second town.
+        tokens: of the text to learn from, about.
     """
-    size = round(profile.tokens / 15 * BYTES_PER_TOKEN)
+    size = round(tokens * BYTES_PER_TOKEN)
     package = pydocs.load(profile.packages, left_out=True).splits
     world = town.make_world(profile.people, seed, dialect="valley")
     learned, asked = (

@@ -64,7 +64,7 @@ def _run_domains(arm: Arm, record: Record) -> None:
 
     model, tokenizer, _ = load_base(record.folder)
     fresh = causal_model(arm.profile, tokenizer, arm.seed)
-    for name, domain in domains.read_domains(arm.profile, arm.seed).items():
+    for name, domain in domains.read_domains(arm.profile, arm.seed, arm.profile.tokens // 15).items():
         from_scratch = domains.learn(fresh, tokenizer, domain, arm.profile, arm.seed, fresh=True)
         trained_on = domains.learn(model, tokenizer, domain, arm.profile, arm.seed, fresh=False)
         domains.measure_courses(record, name, from_scratch, trained_on, arm.seed)
