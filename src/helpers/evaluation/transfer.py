@@ -75,14 +75,14 @@ class Task:
     @cached_property
     def labels(self) -> list[str]:
         """The classes, in alphabetical order."""
-        return sorted(set(self.corpus.splits["train"]["label"]))
+        return sorted(set(self.corpus.splits["train"]["label"][:]))
 
     def sizes(self, wanted: Sequence[int]) -> list[int]:
         """Returns those of the numbers of labels for which there are texts, each at least one of each class.
 
         If there are too few texts for any, it is the number of all that there are.
         """
-        of_class = Counter(self.corpus.splits["train"]["label"])
+        of_class = Counter(self.corpus.splits["train"]["label"][:])
         most = min(of_class.values()) * len(of_class)
         return sorted({max(size, len(of_class)) for size in wanted if size <= most}) or [most]
 
@@ -96,7 +96,7 @@ class Task:
         """
         part, labels = self.corpus.splits[split], self.labels
         order = random.Random(f"{split} {seed}").sample(range(len(part)), len(part))
-        named = list(part["label"])  # a column of datasets is slow to look into
+        named = part["label"][:]  # read at once: row by row, a column of datasets takes a second
         of_class = [[place for place in order if named[place] == label] for label in labels]
         each = min(max(1, count // len(labels)), *map(len, of_class))
         places = [of[turn] for turn in range(each) for of in of_class]
