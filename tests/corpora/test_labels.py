@@ -1,13 +1,11 @@
 """Whatever the format, the same texts and labels; and no text is left out that the report does not count."""
 
-import gzip
 import json
 from itertools import chain
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
+from written import parquet, write
 
 from helpers.corpora import labels, load, pydocs_labels
 from helpers.corpora.labels import FEWEST, Labelled
@@ -20,21 +18,6 @@ def some(label, count, what="Text"):
 
 
 ROWS = [row for pair in zip(some("good", 60), some("bad", 60), strict=True) for row in pair]
-
-
-def write(path, data):
-    """Writes rows as JSON lines, or bytes; compressed if the name says so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = "\n".join(map(json.dumps, data)) if isinstance(data, list) else data
-    data = data.encode() if isinstance(data, str) else data
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return str(path)
-
-
-def parquet(rows):
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows), sink)
-    return sink.getvalue().to_pybytes()
 
 
 def table(rows, separator):

@@ -1,9 +1,8 @@
 import gzip
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from written import parquet, write
 
 from helpers.corpora import load
 from helpers.corpora.textfiles import PIECE
@@ -19,20 +18,6 @@ def texts(corpus):
 
 def quoted(text):
     return '"' + text.replace('"', '""') + '"'
-
-
-def write(path, data):
-    """Writes bytes, compressed if the name says so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = data.encode() if isinstance(data, str) else data
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return str(path)
-
-
-def parquet(rows):
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows), sink)
-    return sink.getvalue().to_pybytes()
 
 
 FORMATS = {
