@@ -161,9 +161,7 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             adapters = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
-            with warnings.catch_warnings(
-                action="ignore"
-            ):  # peft says what it does about transformers' and GPT-2's ways
+            with warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2's matrices, and more
                 return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
     return model
 

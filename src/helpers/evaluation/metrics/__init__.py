@@ -46,7 +46,4 @@ def compute(name: str, predictions: Sequence[int] | np.ndarray, references: Sequ
         predictions: class numbers.
         references: the right ones.
     """
-    state = np.random.get_state()  # evaluate seeds numpy's generator anew
-    value = load(name).compute(predictions=predictions, references=references)
-    np.random.set_state(state)
-    return float(value[name])
+    return float(load(name).compute(predictions=predictions, references=references)[name])
