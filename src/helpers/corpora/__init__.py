@@ -12,8 +12,8 @@ from helpers.files import WorkbookError
 
 __all__ = ["KINDS", "Corpus", "Report", "load"]
 
-KINDS = ("text", "labels")
-"""The kinds of document there are; chapters that need another (prompts, comparisons) add it here."""
+KINDS = ("text", "labels", "prompts")
+"""The kinds of document there are; chapters that need another (comparisons) add it here."""
 
 
 def load(
@@ -36,8 +36,9 @@ def load(
             - `town`, written from `people`, `town_bytes` and `seed` (`helpers.corpora.town`);
             - a path to a file or a folder (`helpers.corpora.sources`);
             - `hub:owner/name[:config][:split][:column]`, the data set's text (`helpers.corpora.hub`);
-            - for labels `pydocs-packages` or `pydocs-order` in place of `pydocs` and `town` (`helpers.corpora.labels`).
-        kind: what a document is: `text`, or `labels` for texts that each have one.
+            - for labels `pydocs-packages` or `pydocs-order` in place of `pydocs` and `town` (`helpers.corpora.labels`);
+            - for prompts `pydocs-functions` in place of `pydocs` (`helpers.corpora.prompts`).
+        kind: what a document is: `text`, `labels` for texts that each have one, or `prompts` for conversations.
         column: which column or key of a table, a JSON object or a data set holds the text.
         label: which one holds the label, if kind is `labels`.
         limit: how many documents to take at most from a data set of the Hub; None for all.
@@ -57,6 +58,10 @@ def load(
         from helpers.corpora import labels
 
         return labels.load(source, column, label, limit)
+    if kind == "prompts":
+        from helpers.corpora import prompts
+
+        return prompts.load(source, limit, people, seed)
     name, _, rest = source.partition(":")
     if name == "pydocs":
         from helpers.corpora import pydocs

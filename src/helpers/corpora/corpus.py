@@ -25,7 +25,12 @@ SPLITS = ("train", "validation", "test")
 HELD_OUT = 0.05
 """Share of the groups in each of validation and test."""
 
+MakeWithFiles = Callable[[Report, Path], Iterable[dict[str, Any]]]
+"""Yields documents, and may write files of its own into the folder."""
+
 _BATCH = 1000
+_BATCH_CHARACTERS = 1 << 24
+"""A batch ends with whichever is reached first, so that long documents do not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,11 @@ class Corpus:
         name: the source it was loaded from.
         kind: what a document is, one of `helpers.corpora.KINDS`.
         splits: for `train`, `validation` and `test` (those that there are) a data set with at least the columns `text`
-            and `group`, and for kind `labels` also `label`. The group is what was sampled (module, person, file): the
-            unit that a bootstrap draws.
+            and `group`, and for kind `labels` also `label`, for `prompts` those of `helpers.corpora.prompts`. The group
+            is what was sampled (module, person, file): the unit that a bootstrap draws.
         report: what was read, kept and removed.
         fingerprint: of the documents and their splits.
+        folder: where the splits lie, and whatever else was written with them.
     """
 
     name: str
@@ -47,6 +53,7 @@ class Corpus:
     splits: dict[str, Dataset]
     report: Report
     fingerprint: str
+    folder: Path
 
 
 def split_of(group: str) -> str:
@@ -100,16 +107,29 @@ def cached(
     Raises:
         WorkbookError: no document was left.
     """
+    return cached_with_files(name, key, columns, lambda report, _: make(report), kind)
+
+
+def cached_with_files(
+    name: str, key: Iterable[str], columns: pa.Schema, make: MakeWithFiles, kind: str = "text"
+) -> Corpus:
+    """Returns the corpus from the cache like `cached`, whose `make` is also given the folder and may write more there.
+
+    What it writes lies beside the splits, in `Corpus.folder`.
+
+    Raises:
+        WorkbookError: no document was left.
+    """
     from datasets import Dataset
 
     folder = files.CACHE / "corpora" / files.fingerprint([code_version("corpus.py"), kind, name, *key])
     if not folder.exists():
         with files.replacing(folder) as partial:
             partial.mkdir()
-            _write(partial, columns, make, Report(name))
+            _write(partial, columns, lambda report: make(report, partial), Report(name))
     about = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     splits = {split: Dataset.from_file(str(folder / f"{split}.arrow")) for split in about["report"]["kept"]}
-    return Corpus(name, kind, splits, Report.from_dict(about["report"]), about["fingerprint"])
+    return Corpus(name, kind, splits, Report.from_dict(about["report"]), about["fingerprint"], folder)
 
 
 def _write(
@@ -163,25 +183,29 @@ def _divide(everything: Path, columns: pa.Schema, report: Report) -> None:
 def _read(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+    with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stream:
         yield from stream
 
 
 def _parts(path: Path, split: str) -> Iterator[str]:
-    """Yields what a fingerprint is made of: each document's split, group, text, and label if it has one."""
+    """Yields what a fingerprint is made of: each document's split, group, text, and what its kind has besides."""
     for batch in _read(path):
-        names = [name for name in ("group", "text", "label") if name in batch.schema.names]
+        names = [name for name in ("group", "text", "label", "task", "check", "messages") if name in batch.schema.names]
         for values in zip(*(batch[name].to_pylist() for name in names), strict=True):
-            yield from (split, *values)
+            yield split
+            for value in values:
+                yield from [value] if isinstance(value, str) else (part for turn in value for part in turn.values())
 
 
 def _batches(documents: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch = []
+    batch: list[dict[str, Any]] = []
+    characters = 0
     for document in documents:
         batch.append(document)
-        if len(batch) == _BATCH:
+        characters += len(document["text"])
+        if len(batch) == _BATCH or characters >= _BATCH_CHARACTERS:
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch
 
