@@ -1,9 +1,10 @@
-"""The metrics are scikit-learn's numbers, through evaluate, without a network and without a trace in numpy's state."""
+"""The metrics are scikit-learn's and sacrebleu's numbers, through evaluate, with no network and no trace."""
 
 import socket
 
 import numpy as np
 import pytest
+from sacrebleu.metrics import CHRF
 from sklearn.metrics import accuracy_score, f1_score
 
 from helpers import files
@@ -80,3 +81,32 @@ def test_they_are_metrics_as_evaluate_knows_them(name):
     assert module.description
     with pytest.raises(FileNotFoundError):
         metrics.load("no such metric")
+
+
+WRITTEN = ["The bell creaks.", "Returns the mean of all values.", "ein Tag, 12 Stunden", ""]
+WANTED = ["The bells creak.", "Return the mean value.", "Ein Tag hat 24 Stunden.", "A text."]
+
+
+def test_chrf_is_sacrebleus(no_sockets):
+    expected = CHRF(char_order=6, word_order=0, beta=2).corpus_score(WRITTEN, [WANTED]).score
+    assert 0 < expected < 100
+    assert metrics.compute("chrf", WRITTEN, WANTED) == pytest.approx(expected, abs=1e-4)
+    assert list(metrics.load("chrf").compute(predictions=WRITTEN, references=WANTED)) == ["score"]
+
+
+def test_chrf_of_each_is_what_it_is_alone():
+    alone = metrics.chrf_of_each(WRITTEN, WANTED)
+    assert alone.tolist() == pytest.approx(
+        [metrics.compute("chrf", [one], [other]) for one, other in zip(WRITTEN, WANTED, strict=True)], abs=1e-4
+    )
+    with pytest.raises(ValueError, match="shorter"):
+        metrics.chrf_of_each(WRITTEN, WANTED[:-1])
+
+
+def test_chrf_by_hand():
+    assert metrics.compute("chrf", WANTED, WANTED) == pytest.approx(100)
+    assert metrics.compute("chrf", ["abc"], ["xyz"]) == 0
+    # Of "ab" against "abc" all characters are right and two thirds of them found, and all pairs and half of them.
+    found = (2 / 3 + 1 / 2) / 2
+    assert metrics.chrf_of_each(["ab"], ["abc"])[0] == pytest.approx(100 * 5 * found / (4 + found), abs=1e-4)
+    assert metrics.chrf_of_each(["a b"], ["ab c"])[0] == metrics.chrf_of_each(["ab"], ["abc"])[0]  # blanks do not count

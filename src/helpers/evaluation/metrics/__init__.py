@@ -1,7 +1,7 @@
-"""How well do predictions and labels agree? Metrics as modules of `evaluate`, which need no network here.
+"""How well do predictions and references agree? Metrics as modules of `evaluate`, which need no network here.
 
-Each lies in a folder of its own, as `evaluate.load` wants it, and calls scikit-learn's. Left out: `evaluate.load` by
-name, which asks the Hub for the code of every metric.
+Each lies in a folder of its own, as `evaluate.load` wants it, and calls scikit-learn's or sacrebleu's. Left out:
+`evaluate.load` by name, which asks the Hub for the code of every metric.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def load(name: str) -> EvaluationModule:
     """Loads a metric.
 
     Args:
-        name: `accuracy` or `macro_f1`.
+        name: `accuracy`, `macro_f1` or `chrf`.
 
     Returns:
         What `evaluate.load` gives: `compute(predictions=..., references=...)` returns a dictionary.
@@ -37,13 +37,36 @@ def load(name: str) -> EvaluationModule:
     return evaluate.load(str(Path(__file__).parent / name), cache_dir=str(files.CACHE / "metrics"))
 
 
-def compute(name: str, predictions: Sequence[int] | np.ndarray, references: Sequence[int] | np.ndarray) -> float:
+def compute(
+    name: str,
+    predictions: Sequence[int] | Sequence[str] | np.ndarray,
+    references: Sequence[int] | Sequence[str] | np.ndarray,
+) -> float:
     """Returns a metric's value.
 
     Args:
-        name: `accuracy` (share right) or `macro_f1` (the mean over classes of the harmonic mean of precision and
-            recall; Manning, Raghavan and Schütze 2008, section 13.6).
-        predictions: class numbers.
+        name: `accuracy` (share right), `macro_f1` (the mean over classes of the harmonic mean of precision and recall;
+            Manning, Raghavan and Schütze 2008, section 13.6), or `chrf` (0 to 100: how many of the runs of one to six
+            characters two texts share, recall counting twice as much as precision; Popović 2015).
+        predictions: class numbers; for `chrf` texts.
         references: the right ones.
     """
-    return float(load(name).compute(predictions=predictions, references=references)[name])
+    (value,) = load(name).compute(predictions=predictions, references=references).values()
+    return float(value)
+
+
+def chrf_of_each(predictions: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """Returns the chrF of each prediction alone, 0 to 100, (predictions,), for intervals over what was sampled.
+
+    Its mean is not the chrF of all together, which counts the runs of all texts before it divides: there long texts
+    weigh more.
+
+    Args:
+        predictions: what was written.
+        references: of each, what should have been.
+    """
+    from sacrebleu.metrics import CHRF
+
+    chrf = CHRF()
+    pairs = zip(predictions, references, strict=True)
+    return np.array([chrf.sentence_score(prediction, [reference]).score for prediction, reference in pairs])
