@@ -22,6 +22,8 @@ ORDER = [
     "training",
     "generation",
     "evaluation",
+    "transcripts",
+    "chat",
     "plotting",
     "benchmarks",
     "studies",

@@ -2,14 +2,21 @@
 
 A model that fills gaps can be made to write by giving it a gap at the end, again and again. Left out: filling many
 gaps at once in rounds, which needs a model that was trained on texts with most of their tokens hidden.
+
+In a conversation a model writes what comes after the chat template's beginning of an answer, until it ends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import torch
+
+from helpers import files
+from helpers.models import in_batches, reach
+from helpers.tokenization import encode_conversation, stop_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -38,23 +45,156 @@ def sample(
         The continuations, without the prompts and without special tokens.
     """
     rows = [[tokenizer.bos_token_id, *tokenizer(prompt, add_special_tokens=False)["input_ids"]] for prompt in prompts]
-    longest = max(len(row) for row in rows)
-    pad = tokenizer.pad_token_id
-    input_ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows])  # (prompts, tokens), padded left
-    attention_mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        output = model.generate(  # type: ignore[operator]  # a mixin that the class does not declare
-            input_ids=input_ids.to(model.device),
-            attention_mask=attention_mask.to(model.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=temperature > 0,
-            temperature=temperature if temperature > 0 else None,
-            top_k=0 if temperature > 0 else None,  # left out, generate would cut off all but the 50 likeliest tokens
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=pad,
-        )  # (prompts, tokens + new tokens)
-    return tokenizer.batch_decode(output[:, longest:], skip_special_tokens=True)
+        written = _continued(model, rows, max_new_tokens, temperature, [tokenizer.eos_token_id], tokenizer.pad_token_id)
+    return tokenizer.batch_decode(written, skip_special_tokens=True)
+
+
+@torch.inference_mode()
+def reply(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    conversations: Sequence[Sequence[Mapping[str, str]]],
+    max_new_tokens: int,
+    seed: int = 0,
+    temperature: float = 0.0,
+) -> list[str]:
+    """Answers each conversation.
+
+    One that is too long for the model loses its oldest turns: not the system's message, and not the last turn.
+
+    Args:
+        model: a causal model.
+        tokenizer: its tokenizer, with a chat template.
+        conversations: each a list of messages with `role` and `content`, the last of them a user's.
+        max_new_tokens: where to stop an answer that does not end by itself.
+        seed: of the draws; the caller's random state is left as it was.
+        temperature: at 0 the likeliest token is always taken; above it, tokens are drawn from all of the vocabulary.
+
+    Returns:
+        The answers, without special tokens, in the order of the conversations.
+
+    Raises:
+        WorkbookError: the last turn of a conversation alone is too long.
+    """
+    rows = [_prompt(model, tokenizer, messages, max_new_tokens) for messages in conversations]
+    stops = stop_tokens(tokenizer)
+    answers = [""] * len(rows)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for batch in in_batches(rows):
+            written = _continued(model, [rows[i] for i in batch], max_new_tokens, temperature, stops, stops[0])
+            for i, ids in zip(batch, written, strict=True):
+                answers[i] = _text(tokenizer, list(takewhile(lambda token: token not in stops, ids)))
+    return answers
+
+
+def stream(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    messages: Sequence[Mapping[str, str]],
+    max_new_tokens: int,
+    seed: int = 0,
+    temperature: float = 0.0,
+) -> Iterator[str]:
+    """Answers one conversation piece by piece, as it is written; see `reply` for the arguments and errors.
+
+    Yields:
+        Text, whole characters of it, though a token may be a part of one. At temperature 0 the pieces make up what
+        `reply` gives.
+    """
+    said: list[int] = []
+    shown = 0
+    for token in _tokens(model, tokenizer, messages, max_new_tokens, seed, temperature):
+        said.append(token)
+        text = _text(tokenizer, said)
+        if len(text) > shown and not text.endswith("\N{REPLACEMENT CHARACTER}"):  # which stands for half a character
+            yield text[shown:]
+            shown = len(text)
+    if rest := _text(tokenizer, said)[shown:]:
+        yield rest
+
+
+@torch.inference_mode()
+def _tokens(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    messages: Sequence[Mapping[str, str]],
+    max_new_tokens: int,
+    seed: int,
+    temperature: float,
+) -> Iterator[int]:
+    """Yields the tokens of an answer, without the one that ends it."""
+    unread = _prompt(model, tokenizer, messages, max_new_tokens)
+    stops = stop_tokens(tokenizer)
+    draw = torch.Generator().manual_seed(seed)
+    cache = None
+    for _ in range(max_new_tokens):
+        output = model(input_ids=torch.tensor([unread], device=model.device), past_key_values=cache, use_cache=True)
+        cache, logits = output.past_key_values, output.logits[0, -1].float().cpu()
+        if temperature > 0:
+            token = int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=draw))
+        else:
+            token = int(logits.argmax())
+        if token in stops:
+            return
+        yield token
+        unread = [token]
+
+
+def _prompt(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    messages: Sequence[Mapping[str, str]],
+    max_new_tokens: int,
+) -> list[int]:
+    """Encodes a conversation that is to be answered, without its oldest turns where they leave no room for that."""
+    system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ([], messages)
+    room = reach(model) - max_new_tokens
+    while len(ids := encode_conversation(tokenizer, [*system, *turns], answer=True)[0]) > room:
+        later = [i for i, message in enumerate(turns) if i and message["role"] == "user"]
+        if not later:
+            raise files.WorkbookError(
+                f"The last message is too long: with what the chat template and the system's message add it has "
+                f"{len(ids):,} tokens, and the model reads {reach(model):,}, of which {max_new_tokens:,} are kept for "
+                "the answer. Shorten it, or let the answer be shorter."
+            )
+        turns = turns[later[0] :]
+    return ids
+
+
+def _continued(
+    model: PreTrainedModel,
+    rows: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    temperature: float,
+    stops: Sequence[int],
+    pad: int,
+) -> list[list[int]]:
+    """Returns what a model writes after each row of token ids, decoded together; drawn from torch's random state."""
+    longest = max(len(row) for row in rows)
+    input_ids = torch.tensor([[pad] * (longest - len(row)) + [*row] for row in rows])  # (rows, tokens), padded left
+    attention_mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    output = model.generate(  # type: ignore[operator]  # a mixin that the class does not declare
+        input_ids=input_ids.to(model.device),
+        attention_mask=attention_mask.to(model.device),
+        max_new_tokens=max_new_tokens,
+        do_sample=temperature > 0,
+        temperature=temperature if temperature > 0 else None,
+        top_k=0 if temperature > 0 else None,  # left out, generate would cut off all but the 50 likeliest tokens
+        top_p=1.0,
+        repetition_penalty=1.0,  # like top_p, a model of the Hub may bring its own; here all write by the same rules
+        eos_token_id=list(stops),
+        pad_token_id=pad,
+    )  # (rows, tokens + new tokens)
+    return output[:, longest:].tolist()
+
+
+def _text(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
+    """Decodes an answer as it was written: tidied up, text could change that was shown before."""
+    text = str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    return text.removeprefix(" ")  # the chat template's
 
 
 @torch.inference_mode()

@@ -5,7 +5,10 @@ Left out: nothing is lower-cased, normalised or stripped, so decoding gives back
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +28,22 @@ CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{{ '<|' + message['role'] + '|>' }}"
     "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
-    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% generation %}{{ ' ' + (message['content'] | trim) + eos_token }}{% endgeneration %}"
+    "{% else %}{{ ' ' + message['content'] }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+"""The blank before a message makes its first word the same token as inside a text: without it, a small model that is to
+begin an answer with a name from the question would have to copy one token as another."""
+
+PLAIN_TEMPLATE = (
+    "{% if bos_token %}{{ bos_token }}{% endif %}{% for message in messages %}"
+    "{{ '' if loop.first else '\n' }}{{ message['role'] | capitalize }}:{{ '\n' }}"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '\nAssistant:\n' }}{% endif %}"
+)
+"""For tokenizers that come without a template and without tokens for the roles."""
 
 IGNORED = -100
 """The label that the loss of torch and transformers leaves out."""
@@ -103,6 +118,142 @@ def encode_documents(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -
     end = [token for token in (tokenizer.eos_token_id, tokenizer.sep_token_id) if token is not None][:1]
     encoded = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
     return [[*begin, *ids, *end] for ids in encoded]
+
+
+def with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Gives a tokenizer what conversations need, where it lacks it: a plain chat template, and a token that pads.
+
+    Base models of the Hub have neither. The plain template writes each role as a word on a line of its own, so here,
+    other than by role markers that are tokens, a message can pose as a turn of someone else's.
+
+    Args:
+        tokenizer: not changed.
+
+    Returns:
+        The tokenizer itself if it lacks nothing, else a copy.
+
+    Raises:
+        WorkbookError: something is missing, and there is no end token to make it with.
+    """
+    if tokenizer.chat_template and tokenizer.pad_token:
+        return tokenizer
+    _require_end(tokenizer)
+    ready = copy.deepcopy(tokenizer)
+    ready.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    ready.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
+    return ready
+
+
+def encode_conversation(
+    tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, str]], *, answer: bool = False
+) -> tuple[list[int], list[bool]]:
+    """Encodes a conversation by the tokenizer's chat template.
+
+    What the messages say is encoded as ordinary characters, also where it holds the name of a special token: nobody
+    can pose as another by what they write. (`tokenizer.apply_chat_template` sees no difference.) A prompt's tokens are
+    those with which the whole conversation begins, since no token spans the border of a message.
+
+    Args:
+        tokenizer: with a chat template.
+        messages: each with `role` and `content`.
+        answer: whether the assistant is to go on: the template's beginning of an answer is added.
+
+    Returns:
+        Token ids; and of each whether it is what an assistant said, the tokens that ended it included. A template that
+        does not end an answer is helped out, see `end_of_answer`.
+
+    Raises:
+        WorkbookError: the template refuses the roles, or does not show each message once and in order.
+    """
+    parts = _template_parts(tokenizer, _template(tokenizer), tuple(message["role"] for message in messages), answer)
+    blanks, parts = zip(*parts, strict=True)
+    end = end_of_answer(tokenizer) if any(message["role"] == "assistant" for message in messages) else []
+    ids = list(parts[0])
+    said = [False] * len(ids)
+    for message, blank, part in zip(messages, blanks, parts[1:], strict=False):
+        text = blank + message["content"]
+        content = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        if message["role"] == "assistant":
+            content = [*content, *end]
+            part = part[len(end) :] if part[: len(end)] == end else part
+        ids += [*content, *part]
+        said += [*[message["role"] == "assistant"] * len(content), *[False] * len(part)]
+    return ids, said
+
+
+def end_of_answer(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Returns the tokens by which an assistant ends an answer, the last of them a special one.
+
+    They are what the chat template puts after an answer, up to the first special token. A template that puts none there
+    would teach a model never to stop, so the tokenizer's own end token stands in.
+
+    Args:
+        tokenizer: with a chat template.
+
+    Raises:
+        WorkbookError: there is none of the two.
+    """
+    _, after = _template_parts(tokenizer, _template(tokenizer), ("user", "assistant"), False)[-1]
+    known = tokenizer.added_tokens_decoder
+    special = [place for place, token in enumerate(after) if token in known and known[token].special]
+    if special:
+        return after[: special[0] + 1]
+    _require_end(tokenizer)
+    return [tokenizer.eos_token_id]
+
+
+def stop_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Returns the tokens after which an answer is over: the chat template's, and the tokenizer's own."""
+    ends = {end_of_answer(tokenizer)[-1], tokenizer.eos_token_id}
+    return sorted(token for token in ends if token is not None)
+
+
+def _require_end(tokenizer: PreTrainedTokenizerFast) -> None:
+    if not tokenizer.eos_token:
+        raise files.WorkbookError(
+            "The tokenizer has no token that ends a text, so a model could not end an answer. "
+            "Set its `eos_token`, or use another model."
+        )
+
+
+def _template(tokenizer: PreTrainedTokenizerFast) -> str:
+    if not tokenizer.chat_template:
+        raise files.WorkbookError(
+            "The tokenizer has no chat template, so there is no telling how to write a conversation. "
+            "`helpers.tokenization.with_chat_template` gives it a plain one."
+        )
+    return str(tokenizer.get_chat_template())
+
+
+@lru_cache(maxsize=1024)
+def _template_parts(
+    tokenizer: PreTrainedTokenizerFast, template: str, roles: tuple[str, ...], answer: bool
+) -> list[tuple[str, list[int]]]:
+    """Returns what a chat template puts before, between and after the contents.
+
+    Of each part the blanks at its end, which become one token with the word that follows, and the rest, encoded.
+    """
+    from jinja2 import TemplateError
+
+    marked = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
+    try:
+        text = tokenizer.apply_chat_template(
+            marked, chat_template=template, tokenize=False, add_generation_prompt=answer
+        )
+    except TemplateError as error:
+        raise files.WorkbookError(f"The chat template refuses the roles {', '.join(roles)}: {error}.") from error
+    texts = re.split("\ue000(\\d+)\ue001", str(text))
+    if texts[1::2] != [str(i) for i in range(len(roles))]:
+        raise files.WorkbookError(
+            f"The chat template does not show each message once and in order; the roles are {', '.join(roles)}."
+        )
+    return [
+        (
+            part[len(part.rstrip(" ")) :],
+            tokenizer(part.rstrip(" "), add_special_tokens=False, split_special_tokens=False)["input_ids"],
+        )
+        for part in texts[::2]
+    ]
 
 
 def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:

@@ -108,7 +108,7 @@ def _environment(parameters: dict[str, Any]) -> Iterator[None]:
 
     The Hub is asked only where a parameter names something there.
     """
-    model, *texts = (str(parameters.get(name, "")) for name in ("MODEL", "CORPUS", "LABELS"))
+    model, *texts = (str(parameters.get(name, "")) for name in ("MODEL", "CORPUS", "LABELS", "PROMPTS"))
     hub = any(text.startswith("hub:") for text in texts) or (model and not Path(model).exists())
     values = {
         "JUPYTER_PREFER_ENV_PATH": "1",

@@ -1,0 +1,156 @@
+"""What does it answer? A conversation with a model in the terminal, or from a file of questions piped into it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from helpers import files
+from helpers.generation import stream
+from helpers.models import device, load_model, looks_both_ways, reach, writes
+from helpers.tokenization import with_chat_template
+from helpers.training.trainer import quiet
+from helpers.transcripts import printable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+COMMANDS = "/new forgets what was said, /system TEXT sets the system message and forgets, /quit ends"
+
+
+def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens: int) -> None:
+    """Talks with a model until the input ends, or `/quit`, or Ctrl-C at the prompt.
+
+    What the model says goes to stdout, all else to stderr; so with piped input stdout holds answers and nothing else.
+
+    Args:
+        source: a folder with a model or with an adapter of peft's, or `owner/name` on the Hub.
+        system: the system message; empty for none.
+        temperature: see `generation.reply`.
+        seed: of the draws; with each turn it is one more.
+        max_new_tokens: where to stop an answer that does not end by itself.
+
+    Raises:
+        WorkbookError: there is no model that writes.
+    """
+    model, tokenizer = load(source)
+    talk = Talk(model, tokenizer, system, temperature, seed, max_new_tokens)
+    print(f"{printable(source)}, which reads {reach(model):,} tokens at once. {COMMANDS}.", file=sys.stderr)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # no model reads what is not text
+    while (line := _line()) is not None and line.partition(" ")[0] != "/quit":
+        if line.startswith("/"):
+            talk.obey(line)
+        elif line:
+            talk.answer(line)
+
+
+def load(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Loads a model to talk with, with a plain chat template if its tokenizer has none.
+
+    Args:
+        source: as for `chat`. Of an adapter, the model that it names as its base is loaded too.
+
+    Raises:
+        WorkbookError: there is none, or it was not made to write what comes next.
+    """
+    if not Path(source).exists() and "/" not in source:  # without this, a slip would be looked for on the Hub
+        raise files.at(
+            source, "there is no such folder", "Name one that is there, or a model on the Hub as owner/name."
+        )
+    adapter = Path(source) / "adapter_config.json"
+    with quiet():
+        model, tokenizer = _load_adapted(adapter) if adapter.is_file() else load_model(source)
+    if not writes(model) or looks_both_ways(model):
+        raise files.at(source, "this model does not write", "Give one that was made to say what comes next.")
+    return model.to(device()), with_chat_template(tokenizer)  # type: ignore[arg-type]  # torch's stubs
+
+
+def _load_adapted(adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Loads an adapter and the base model that it names; the tokenizer is the adapter's own if it has one."""
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    folder = adapter.parent
+    try:
+        base = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"]
+        model, tokenizer = load_model(base)
+        adapted = PeftModel.from_pretrained(model, str(folder)).eval()
+        if (folder / "tokenizer_config.json").is_file():
+            tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(folder))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = f"the adapter could not be loaded ({str(error).strip().splitlines()[0]})"
+        raise files.at(folder, reason, "Give a folder that peft saved, its base model where it was.") from error
+    return cast("PreTrainedModel", adapted), tokenizer  # it wraps the model and forwards
+
+
+@dataclass
+class Talk:
+    """A conversation that goes on.
+
+    Attributes:
+        model: answers.
+        tokenizer: its tokenizer, with a chat template.
+        system: the system message; empty for none.
+        temperature: see `generation.reply`.
+        seed: of the draws.
+        max_new_tokens: of an answer.
+        turns: what was said, without the system message.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    system: str
+    temperature: float
+    seed: int
+    max_new_tokens: int
+    turns: list[dict[str, str]] = field(default_factory=list)
+
+    def answer(self, text: str) -> None:
+        """Writes the model's answer as it comes; Ctrl-C stops it, and what was written by then is the answer."""
+        messages = [*self._opening(), *self.turns, {"role": "user", "content": text}]
+        seed = self.seed + len(self.turns) // 2
+        said = ""
+        try:
+            for piece in stream(self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature):
+                said += piece
+                print(printable(piece), end="", flush=True)
+        except KeyboardInterrupt:
+            print(" (stopped)", end="", file=sys.stderr)
+        except files.WorkbookError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return
+        print(flush=True)
+        self.turns += [messages[-1], {"role": "assistant", "content": said}]
+
+    def obey(self, line: str) -> None:
+        """Carries out a command, or says that there is none such."""
+        command, _, text = line.partition(" ")
+        if command == "/system":
+            self.system = text.strip()
+        elif command != "/new":
+            print(f"There is no command {printable(command)}. {COMMANDS}.", file=sys.stderr)
+            return
+        self.turns.clear()
+
+    def _opening(self) -> list[dict[str, str]]:
+        return [{"role": "system", "content": self.system}] if self.system else []
+
+
+def _line() -> str | None:
+    """Reads a line, with a prompt if someone is there to see it; None when the input has ended, or at Ctrl-C."""
+    try:
+        if not sys.stdin.isatty():
+            return input().strip()
+        with contextlib.suppress(ImportError):  # where it is, `input` lets the line be edited
+            import readline  # noqa: F401
+        return input("> ").strip()
+    except (EOFError, KeyboardInterrupt):
+        if sys.stdin.isatty():
+            print(file=sys.stderr)  # so that the shell's prompt does not follow ours
+        return None

@@ -1,0 +1,80 @@
+"""How is a conversation shown? As a whole, turn by turn, with who speaks in words; nothing in it is taken for markup.
+
+In a notebook and on a chapter's page as HTML, in a terminal as text. The page's style sheet knows the classes;
+JupyterLab does not, and shows the same lists in its own style.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but for tab and line feed: a terminal takes some of them for commands."""
+
+MUTED = 'style="font-size: 0.85em; opacity: 0.75"'
+"""For JupyterLab; a chapter's page is cleaned of such, and has its own style."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One conversation.
+
+    Attributes:
+        messages: each with `role` and `content`, in order.
+        note: what is to be said of it, such as `right` or `wrong, expected: the miller`; shown below.
+        title: shown above.
+    """
+
+    messages: Sequence[Mapping[str, str]]
+    note: str = ""
+    title: str = ""
+
+    def __str__(self) -> str:
+        turns = [f"{message['role']}:\n{_indented(message['content'])}" for message in self.messages]
+        note = f"({self.note})" if self.note else ""
+        return printable("\n".join(part for part in (self.title, *turns, note) if part))
+
+    def _repr_html_(self) -> str:
+        """Shows it in a notebook and on its page; line breaks are kept in both."""
+        turns = "".join(
+            f'<div class="{_class(message["role"])}"><dt {MUTED}>{escape(message["role"])}</dt>'
+            f'<dd style="white-space: pre-wrap">{escape(message["content"])}</dd></div>'
+            for message in self.messages
+        )
+        title = f'<p class="small" {MUTED}><strong>{escape(self.title)}</strong></p>' if self.title else ""
+        note = f'<p class="small" {MUTED}>{escape(self.note)}</p>' if self.note else ""
+        return f'<section class="transcript">{title}<dl>{turns}</dl>{note}</section>'
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """Several conversations, shown one below the other.
+
+    Attributes:
+        conversations: in order.
+    """
+
+    conversations: Sequence[Transcript]
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.conversations))
+
+    def _repr_html_(self) -> str:
+        return "".join(conversation._repr_html_() for conversation in self.conversations)
+
+
+def printable(text: str) -> str:
+    """Returns a text without the control characters that a terminal would obey."""
+    return UNPRINTABLE.sub("", text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def _class(role: str) -> str:
+    """Returns the class of a turn; roles of the templates' own invention have none of their own."""
+    return role if role in {"system", "user", "assistant"} else "other"
