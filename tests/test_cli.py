@@ -8,6 +8,7 @@ import pytest
 
 from helpers import files, studies
 from helpers.cli import main
+from helpers.tokenization import train_tokenizer
 
 
 @pytest.fixture
@@ -27,7 +28,10 @@ def results(tmp_path, monkeypatch):
 
 def test_help_names_every_command():
     shown = subprocess.run([sys.executable, "-m", "helpers", "--help"], capture_output=True, text=True, check=True)
-    assert all(command in shown.stdout for command in ("run", "study", "compare", "publish", "export", "report"))
+    assert all(
+        command in shown.stdout
+        for command in ("run", "study", "compare", "publish", "export", "report", "check-data", "demonstrations")
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,82 @@ def test_labelled_texts_are_reported(tmp_path, monkeypatch, capsys):
     assert "rows.jsonl:61: 3:" in capsys.readouterr().out
     assert main([*command[:-1], "moods"]) == 2
     assert "no column 'moods'; found: body, mood. Choose one with label=" in capsys.readouterr().err
+
+
+def conversations(path, count):
+    rows = [{"prompt": f"Where is number {i}?", "completion": f"Number {i} is by the river."} for i in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"prompt": "Where?", "completion": ""}]))
+    return str(path)
+
+
+def test_conversations_are_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    assert main(["report", conversations(tmp_path / "rows.jsonl", 30), "--kind", "prompts"]) == 0
+    shown = capsys.readouterr().out
+    assert "rows.jsonl:31: the assistant says nothing" in shown
+    assert "set-aside.jsonl" in shown
+
+
+def test_data_are_checked_in_words_where_there_is_no_model(tmp_path, results, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    assert main(["check-data", conversations(tmp_path / "rows.jsonl", 30)]) == 0
+    shown = capsys.readouterr().out
+    assert "no base model yet: lengths are in words" in shown
+    assert "rows.jsonl:31: the assistant says nothing" in shown
+    assert "set aside: empty answer: 1 (rows.jsonl:31)" in shown
+    assert "Verdict: Fine-tuning on these rows makes sense" in shown
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_data_are_checked_in_tokens_of_the_model_named_or_of_the_base_model(
+    tmp_path, results, monkeypatch, capsys, named
+):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    path = conversations(tmp_path / "rows.jsonl", 30)
+    folder = tmp_path / "model" if named else results / "reference" / "models" / "base"
+    train_tokenizer(["Where is number 1? By the river."], 300).save_pretrained(folder)
+    files.write_json(folder / "config.json", {"model_type": "qwen3", "max_position_embeddings": 12})
+    assert main(["check-data", path, *(["--model", str(folder)] if named else [])]) == 0
+    shown = capsys.readouterr().out
+    assert f"Lengths are in tokens of {folder}, which reads 12 at once." in shown
+    assert "longer than the model's 12 tokens" in shown
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (5, [], "pointless: fewer than 20 rows to learn from"),
+        (None, [], "error: nowhere.jsonl: there are no such conversations. Known are town"),
+        (30, ["--model", "nowhere"], "error: nowhere: there is no such folder. Give the folder of a model"),
+        (30, ["--model", "."], "error: .: no tokenizer could be loaded"),
+    ],
+)
+def test_data_not_worth_training_on_have_status_1(tmp_path, results, monkeypatch, capsys, rows, options, message):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    path = "nowhere.jsonl" if rows is None else conversations(tmp_path / "rows.jsonl", rows)
+    assert main(["check-data", path, *options]) == 1
+    shown = capsys.readouterr()
+    assert message in (shown.err if message.startswith("error") else shown.out)
+
+
+def test_demonstrations_are_written_and_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    folder = tmp_path / "new" / "shown"
+    assert main(["demonstrations", "--people", "12", "--seed", "1", "--to", str(folder)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    for line, name in zip(shown, ("train.jsonl", "test.jsonl"), strict=True):
+        data = (folder / name).read_bytes()
+        assert line == f"{folder / name}: {data.count(10):,} rows, {len(data):,} bytes"
+    assert main(["check-data", str(folder)]) == 0
+    assert main(["demonstrations", "--people", "12", "--seed", "2", "--to", str(folder)]) == 0
+    assert (folder / name).read_bytes() != data
+
+
+def test_demonstrations_of_a_town_that_cannot_be_replace_nothing(tmp_path, capsys):
+    assert main(["demonstrations", "--people", "7", "--to", str(tmp_path)]) == 2
+    assert "people=7 must be a multiple of four" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_has_its_own_status(monkeypatch, capsys):

@@ -51,7 +51,7 @@ def test_saved_tokenizer_opens_with_transformers_and_is_the_same(tokenizer, tmp_
 def test_chat_template_marks_what_the_assistant_says(tokenizer):
     messages = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "The miller."}]
     text = tokenizer.apply_chat_template(messages, tokenize=False)
-    assert text == "<|begin|><|user|>Who?<|assistant|>The miller.<|end|>"
+    assert text == "<|begin|><|user|> Who?<|assistant|> The miller.<|end|>"
     prompt = tokenizer.apply_chat_template(messages[:1], tokenize=False, add_generation_prompt=True)
     assert text.startswith(prompt)
 
@@ -198,7 +198,8 @@ def test_a_conversation_is_encoded_as_transformers_encodes_it(tokenizer, name):
 def test_what_an_assistant_said_is_marked_with_the_token_that_ended_it(tokenizer, name):
     tokenizer = templated(tokenizer, TEMPLATES[name])
     end = "".join(ENDS[name])
-    assert said_parts(tokenizer, TALK) == [TALK[2]["content"] + end, TALK[4]["content"] + end]
+    blank = " " if name == "ours" else ""  # before each message: one token with its first word
+    assert said_parts(tokenizer, TALK) == [blank + TALK[i]["content"] + end for i in (2, 4)]
     assert tokenizer.convert_ids_to_tokens(tokenization.end_of_answer(tokenizer)) == ENDS[name]
     ends = {tokenization.END, *ENDS[name]}
     assert set(tokenizer.convert_ids_to_tokens(tokenization.stop_tokens(tokenizer))) == ends
@@ -211,11 +212,11 @@ def test_a_template_that_does_not_end_an_answer_is_helped_out(tokenizer):
         "user: Who lives by the river?\nassistant: The miller, since 1987.<|end|>\n"
         "user: And past the mill?\nassistant: Nobody.<|end|>\n"
     )
-    assert said_parts(tokenizer, TALK) == ["The miller, since 1987.<|end|>", "Nobody.<|end|>"]
+    assert said_parts(tokenizer, TALK) == [" The miller, since 1987.<|end|>", " Nobody.<|end|>"]
 
 
 def test_what_a_template_puts_before_the_end_is_part_of_the_answer(tokenizer):
-    assert said_parts(templated(tokenizer, SPACED), TALK) == ["The miller, since 1987. <|end|>", "Nobody. <|end|>"]
+    assert said_parts(templated(tokenizer, SPACED), TALK) == [" The miller, since 1987. <|end|>", " Nobody. <|end|>"]
 
 
 @given(st.text(), st.sampled_from(tokenization.SPECIAL), st.sampled_from(["system", "user", "assistant"]))
@@ -227,10 +228,9 @@ def test_no_message_can_pose_as_a_turn(tokenizer, text, special, role):
     markers = set(tokenizer.all_special_ids)
     assert [token for token in ids if token in markers] == [token for token in harmless if token in markers]
     assert tokenizer.decode(ids) == tokenizer.apply_chat_template(messages, tokenize=False)
-    answers = [TALK[2]["content"] + "<|end|>"]
-    assert said_parts(tokenizer, messages)[-1] == answers[0]
+    assert said_parts(tokenizer, messages)[-1] == f" {TALK[2]['content']}<|end|>"
     assert sum(said) == sum(
-        len(tokenizer(message["content"], add_special_tokens=False)["input_ids"]) + 1
+        len(tokenizer(f" {message['content']}", add_special_tokens=False)["input_ids"]) + 1
         for message in messages
         if message["role"] == "assistant"
     )

@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: as after `python -m helpers`; those of the process by default.
 
     Returns:
-        The exit status: 0, 1 if a chapter failed, 2 for a mistake of the user's, 130 after Ctrl-C.
+        The exit status: 0, 1 if a chapter failed or data are not worth training on, 2 for a mistake of the user's, 130
+        after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -90,6 +91,24 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--column", default="text", metavar="NAME", help="which column has the text (default: text)")
     report.add_argument("--label", default="label", metavar="NAME", help="which has the label (default: label)")
     report.add_argument("--profile", choices=PROFILES, default="laptop", help="gives the town's size")
+
+    check = _command(commands, "check-data", _check_data, "say whether a model can be fine-tuned on your conversations")
+    check.add_argument("source", metavar="FILE", help="your prompts and answers: a file, a folder, or hub:owner/name")
+    check.add_argument("--model", type=Path, metavar="DIR", help="whose tokens are counted (default: the base model)")
+    check.add_argument("--profile", choices=PROFILES, default="laptop", help="whose base model, and the town's size")
+
+    shown = _command(commands, "demonstrations", _demonstrations, "write the data set that chapter 04 fine-tunes on")
+    shown.add_argument("--people", type=int, default=60, help="inhabitants of the town (default: 60)")
+    shown.add_argument("--seed", type=int, default=0, help="of the town, and of what is drawn (default: 0)")
+    custom = files.ROOT / "data" / "custom"
+    shown.add_argument("--to", type=Path, default=custom, metavar="DIR", help="default: data/custom")
+
+    chat = _command(commands, "chat", _chat, "talk with a model, in the terminal or with questions piped in")
+    chat.add_argument("model", metavar="DIR", help="a model's folder, a peft adapter's, or owner/name on the Hub")
+    chat.add_argument("--system", default="", metavar="TEXT", help="the system message (default: none)")
+    chat.add_argument("--temperature", type=float, default=0.0, help="0 always takes the likeliest token (default: 0)")
+    chat.add_argument("--seed", type=int, default=0, help="of the draws, above temperature 0 (default: 0)")
+    chat.add_argument("--max-new-tokens", type=int, default=80, metavar="N", help="of an answer (default: 80)")
     return parser
 
 
@@ -206,6 +225,58 @@ def _report(options: argparse.Namespace) -> int:
     )
     print(corpus.report)
     return 0
+
+
+def _check_data(options: argparse.Namespace) -> int:
+    from helpers.corpora import load
+    from helpers.corpora.checkup import check, in_tokens, in_words
+
+    profile = load_profile(options.profile)
+    try:
+        corpus = load(options.source, "prompts", people=profile.people)
+        folders = [run / "models" / "base" for run in (files.RESULTS / options.profile, files.REFERENCE)]
+        model = options.model or next((folder for folder in folders if folder.exists()), None)
+        if model:
+            tokenizer, context = _tokenizer(model)
+            print(f"Lengths are in tokens of {model}, which reads {context} at once.\n")
+            checkup = check(corpus, in_tokens(tokenizer), context)
+        else:
+            print("There is no base model yet: lengths are in words, and whether a row fits a model is not checked.\n")
+            checkup = check(corpus, in_words, None, unit="words")
+    except files.WorkbookError as error:  # to whom asks whether to train, this is a no like any other
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(corpus.report, checkup, sep="\n\n")
+    return 0 if checkup.ok else 1
+
+
+def _demonstrations(options: argparse.Namespace) -> int:
+    from helpers.corpora import demonstrations
+
+    for path, rows in demonstrations.write(options.to, options.people, options.seed).items():
+        print(f"{path}: {rows:,} rows, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _chat(options: argparse.Namespace) -> int:
+    from helpers.chat import chat
+
+    chat(options.model, options.system, options.temperature, options.seed, options.max_new_tokens)
+    return 0
+
+
+def _tokenizer(folder: Path) -> tuple[Any, int]:
+    """Loads a model's tokenizer, and how many tokens it reads at once, without its weights."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    remedy = "Give the folder of a model, with config.json and tokenizer.json"
+    if not folder.is_dir():
+        raise files.at(folder, "there is no such folder", remedy)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder), getattr(config, "max_position_embeddings", None) or 512
+    except (OSError, ValueError) as error:
+        raise files.at(folder, f"no tokenizer could be loaded ({str(error).strip().splitlines()[0]})", remedy) from None
 
 
 def _folder(run: str) -> Path:

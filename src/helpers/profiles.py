@@ -76,6 +76,11 @@ class Profile:
         return (most // 16, most // 4, most) if most >= 256 else (64,)
 
     @property
+    def demonstrations(self) -> float:
+        """Share of the demonstrations from which an assistant learns, and of the questions that it is asked."""
+        return min(1.0, self.tokens / 1_000_000)
+
+    @property
     def matrix_parameters(self) -> int:
         """Parameters in matrix products of one forward pass: blocks and output layer, not the embedding look-up."""
         block = 4 * self.hidden_size**2 + 3 * self.hidden_size * self.intermediate_size

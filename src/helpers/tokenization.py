@@ -28,7 +28,7 @@ CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{{ '<|' + message['role'] + '|>' }}"
     "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ ' ' + (message['content'] | trim) + eos_token }}{% endgeneration %}"
+    "{% generation %}{{ ' ' + message['content'] + eos_token }}{% endgeneration %}"
     "{% else %}{{ ' ' + message['content'] }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
@@ -166,11 +166,10 @@ def encode_conversation(
         WorkbookError: the template refuses the roles, or does not show each message once and in order.
     """
     parts = _template_parts(tokenizer, _template(tokenizer), tuple(message["role"] for message in messages), answer)
-    blanks, parts = zip(*parts, strict=True)
     end = end_of_answer(tokenizer) if any(message["role"] == "assistant" for message in messages) else []
-    ids = list(parts[0])
+    ids = list(parts[0][1])
     said = [False] * len(ids)
-    for message, blank, part in zip(messages, blanks, parts[1:], strict=False):
+    for message, (blank, _), (_, part) in zip(messages, parts[:-1], parts[1:], strict=True):
         text = blank + message["content"]
         content = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         if message["role"] == "assistant":

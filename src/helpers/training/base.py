@@ -138,3 +138,15 @@ def load_start(source: str, run: Path) -> Start:
         return Start(backbone, tokenizer, None, f"The trained model is `{source}`, which does not write.")
     model, tokenizer = load_model(source)
     return Start(backbone_of(model), tokenizer, model, f"The trained model is `{source}`.")
+
+
+def load_writer(source: str, run: Path) -> Start:
+    """Loads a model to start from that writes; see `load_start`.
+
+    Raises:
+        WorkbookError: there is none, or it does not write.
+    """
+    start = load_start(source, run)
+    if start.language_model is None:
+        raise files.at(source, "this model does not write", "Name a causal model, such as GPT or Llama.")
+    return start

@@ -56,11 +56,11 @@ class Dice(Choices):
     """
 
     def __init__(self, seed: str) -> None:
-        self._draw = random.Random(seed).random
+        self.draw = random.Random(seed).random
 
     def choose(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
         """See `Choices.choose`."""
-        point = self._draw()
+        point = self.draw()
         if weights is None:
             self.log2_probability -= math.log2(len(options))
             return options[int(point * len(options))]
@@ -73,7 +73,7 @@ class Dice(Choices):
 
     def chance(self, probability: float) -> bool:
         """See `Choices.chance`; the same, only quicker."""
-        happens = self._draw() < probability
+        happens = self.draw() < probability
         self.log2_probability += math.log2(probability if happens else 1.0 - probability)
         return happens
 

@@ -1,0 +1,102 @@
+"""How do they speak beyond the hill? A small language made up for the workbook, beside English.
+
+*Eskan* has its own words, its own order of them, and endings: the verb comes before its subject; an adjective follows
+its noun; where something stands comes last, the preposition behind it. In the plural, noun and adjective end in `-in`
+and the verb in `-un` (in the singular `-e`). There is no article, and there are no capital letters.
+
+    At night the old lamps gleam near the gate.
+    ran valun crein midin pum su.
+    at.night gleam-PL lamp-PL old-PL gate near
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from helpers.corpora.town.grammar import noun, verb
+from helpers.corpora.town.lexicon import capitalised
+
+NAME = "Eskan"
+"""What the language is called."""
+
+NOUNS = {"bell": "bri", "boat": "ple", "clock": "tre", "door": "gro", "flag": "lam", "gate": "pum"} | {
+    **{"lamp": "cre", "wheel": "dri"}
+}
+VERBS = {"creak": "spe", "drip": "bro", "gleam": "val", "lean": "gre", "move": "clo", "shake": "pot"} | {
+    **{"shine": "sol", "stand": "har"}
+}
+"""Stems; all of them are among the things and actions of the town's scenes."""
+
+ADJECTIVES = {"old": "mid", "red": "tor", "heavy": "sal", "broken": "fol"}
+TIMES = {"At night": "ran", "After rain": "bec", "In winter": "fer"}
+NEAR = {"near": "su", "under": "pa"}
+
+PLURAL, VERB_SINGULAR, VERB_PLURAL = "in", "e", "un"
+
+
+class Thing(NamedTuple):
+    """A noun phrase.
+
+    Attributes:
+        noun: in English, in the singular.
+        plural: its number.
+        adjective: in English; empty for none.
+    """
+
+    noun: str
+    plural: bool
+    adjective: str = ""
+
+
+class Scene(NamedTuple):
+    """What is said, in no language.
+
+    Attributes:
+        subject: who acts.
+        action: the English verb, in its plain form.
+        time: a key of `TIMES`; empty for none.
+        near: a key of `NEAR`; empty if nothing stands there.
+        place: what it stands near, if anything.
+    """
+
+    subject: Thing
+    action: str
+    time: str = ""
+    near: str = ""
+    place: Thing | None = None
+
+
+def in_english(scene: Scene) -> str:
+    """Says a scene in English.
+
+    Args:
+        scene: what is said.
+    """
+    said = [scene.time, _english(scene.subject), verb(scene.action, scene.subject.plural)]
+    if scene.place:
+        said += [scene.near, _english(scene.place)]
+    return capitalised(" ".join(filter(None, said))) + "."
+
+
+def in_eskan(scene: Scene, nouns: Mapping[str, str] = NOUNS) -> str:
+    """Says a scene in Eskan.
+
+    Args:
+        scene: what is said.
+        nouns: the Eskan stem of each English noun.
+    """
+    ending = VERB_PLURAL if scene.subject.plural else VERB_SINGULAR
+    said = [TIMES.get(scene.time, ""), VERBS[scene.action] + ending, _eskan(scene.subject, nouns)]
+    if scene.place:
+        said += [_eskan(scene.place, nouns), NEAR[scene.near]]
+    return " ".join(filter(None, said)) + "."
+
+
+def _english(thing: Thing) -> str:
+    return " ".join(filter(None, ["the", thing.adjective, noun(thing.noun, thing.plural)]))
+
+
+def _eskan(thing: Thing, nouns: Mapping[str, str]) -> str:
+    ending = PLURAL if thing.plural else ""
+    return " ".join(stem + ending for stem in (nouns[thing.noun], ADJECTIVES.get(thing.adjective, "")) if stem)

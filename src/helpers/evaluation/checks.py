@@ -1,0 +1,145 @@
+"""Is an answer right? Word by word, or by rules that stand beside a question, as data and never as code.
+
+| rule | an answer keeps it if |
+|---|---|
+| `contains`: a list of texts | it holds each of them |
+| `lacks`: a list of texts | it holds none of them |
+| `begins`, `ends`: a text | it begins, or ends, with it |
+| `sentences`: a number | it has so many full stops |
+| `most_words`: a number | it has no more words |
+| `value`: a number | it is an expression of that value (`value_of`) |
+
+All rules must be kept, case and all. Without any, an answer is right if it is the demonstrated one. Blanks at its ends
+do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import operator
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from helpers.files import WorkbookError
+
+LONGEST = 200
+"""Characters of the longest expression that is looked at."""
+
+LARGEST = 10**12
+"""Numbers beyond this are not computed with."""
+
+HIGHEST = 8
+"""The highest power that is computed."""
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv},
+    **{ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow},
+}
+_CALLS: Mapping[str, Callable[..., Any]] = {"max": max, "min": min, "abs": abs}
+
+
+def right(answer: str, demonstrated: str, check: str = "") -> bool:
+    """Says whether an answer is right.
+
+    Args:
+        answer: the answer.
+        demonstrated: the one that was shown as good.
+        check: rules, as the JSON of an object; empty for none.
+
+    Raises:
+        WorkbookError: a rule is unknown, or what it asks for is of the wrong kind.
+    """
+    rules = json.loads(check) if check else {}
+    if not rules:
+        return answer.strip() == demonstrated.strip()
+    for rule, wanted in rules.items():
+        _validate(rule, wanted)
+    return all(RULES[rule](answer.strip(), wanted) for rule, wanted in rules.items())
+
+
+def _validate(rule: str, wanted: Any) -> None:
+    """Checks a rule: a text where a list belongs would be taken letter by letter."""
+    if rule not in RULES:
+        raise WorkbookError(f"check {rule!r} is unknown. Known: {', '.join(RULES)}.")
+    if not _KINDS[rule].fits(wanted):
+        raise WorkbookError(f"check {rule!r} is {json.dumps(wanted)}. Write {_KINDS[rule].name}.")
+
+
+def value_of(text: str) -> float | None:
+    """Returns the value of an arithmetic expression in Python, which is read and never executed.
+
+    Args:
+        text: numbers, `+ - * / // % **`, parentheses, `max`, `min` and `abs`.
+
+    Returns:
+        The value; None if it is no such expression, has no value, is longer than `LONGEST`, or comes on its way to more
+        than `LARGEST` or to a power other than one from 0 to `HIGHEST`.
+    """
+    if len(text) > LONGEST:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python has its opinion of answers such as `3and`
+            tree = ast.parse(text.strip(), mode="eval")
+        value = _evaluated(tree.body)
+    except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
+        return None
+    return value if isinstance(value, int | float) else None
+
+
+def _evaluated(node: ast.expr) -> Any:
+    """Computes a node of an expression.
+
+    Raises:
+        ValueError: it is none of those that are known, or grows too large.
+    """
+    value: Any
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        value = node.value
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = -_evaluated(node.operand)
+    elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        left, right = _evaluated(node.left), _evaluated(node.right)
+        if isinstance(node.op, ast.Pow) and not 0 <= right <= HIGHEST:
+            raise ValueError("a power too high")
+        value = _BINARY[type(node.op)](left, right)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        if node.func.id not in _CALLS:
+            raise ValueError(f"{node.func.id} is no function here")
+        value = _CALLS[node.func.id](*map(_evaluated, node.args))
+    else:
+        raise ValueError(f"{type(node).__name__} is no part of an expression")
+    if not abs(value) <= LARGEST:  # also of what is no number
+        raise ValueError("too large")
+    return value
+
+
+RULES: Mapping[str, Callable[[str, Any], bool]] = {
+    "contains": lambda answer, texts: all(text in answer for text in texts),
+    "lacks": lambda answer, texts: not any(text in answer for text in texts),
+    "begins": lambda answer, text: answer.startswith(text),
+    "ends": lambda answer, text: answer.endswith(text),
+    "sentences": lambda answer, count: answer.count(".") == count,
+    "most_words": lambda answer, count: len(answer.split()) <= count,
+    "value": lambda answer, number: value_of(answer) == number,
+}
+"""What each rule asks of an answer."""
+
+
+class _Kind(NamedTuple):
+    """What a rule is given: in words for whoever writes it wrongly, and how it is told."""
+
+    name: str
+    fits: Callable[[Any], bool]
+
+
+_TEXTS = _Kind("a list of texts", lambda wanted: isinstance(wanted, list) and all(isinstance(x, str) for x in wanted))
+_TEXT = _Kind("a text", lambda wanted: isinstance(wanted, str))
+_NUMBER = _Kind("a number", lambda wanted: type(wanted) in (int, float))
+_KINDS: Mapping[str, _Kind] = {
+    **dict.fromkeys(("contains", "lacks"), _TEXTS),
+    **dict.fromkeys(("begins", "ends"), _TEXT),
+    **dict.fromkeys(("sentences", "most_words", "value"), _NUMBER),
+}

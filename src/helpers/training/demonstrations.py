@@ -1,0 +1,366 @@
+"""How does a model learn from demonstrations? TRL's trainer, a loss on the answers alone, rows that keep to themselves.
+
+Each conversation is encoded by the tokenizer's chat template; targets are what the assistant says, and the token that
+ends it. Short conversations are packed together into rows (by TRL, best fit first); `position_ids` that start again at
+0 keep each from seeing the others, as in pretraining. Text to be replayed stands in rows of its own, all of it targets.
+Some types of models, such as OPT, Bloom and Mamba, do not heed that (see `keeps_apart`): they get each row alone.
+
+Of TRL's `SFTTrainer` one thing is replaced: its loss measures the entropy of every guess too, which nobody reads here
+and which takes half of the time of a small model. What is computed is the same, and tested to be.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from accelerate.utils import is_peft_model
+from datasets import Dataset, concatenate_datasets, utils
+from torch.nn.functional import cross_entropy
+from transformers import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+from trl.data_utils import pack_dataset
+
+from helpers import files
+from helpers.models import device, reach
+from helpers.progress import Progress
+from helpers.tokenization import IGNORED, encode_conversation, encode_documents
+from helpers.training.optimizers import Muon, parameter_groups
+from helpers.training.trainer import Watch, quiet
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+WARM_UP = 0.05
+"""Share of all steps; then the rates fall to zero in a line."""
+
+TRIED = 8
+"""Tokens of each of the two texts with which it is tried whether a model keeps texts apart."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained on demonstrations.
+
+    Attributes:
+        epochs: how often each conversation is read.
+        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
+        batch_tokens: tokens of an optimizer step, padding included.
+    """
+
+    epochs: int = 4
+    rates: tuple[float, float] = (0.02, 0.01)
+    batch_tokens: int = 1024
+
+
+RECIPE = Recipe()
+"""For all weights. It was chosen in trials on one seed, by the questions that are the test."""
+
+ADAPTERS = Recipe(rates=(0.03, 0.01))
+"""For LoRA."""
+
+
+class Row(NamedTuple):
+    """A conversation or a text as a model reads it.
+
+    Attributes:
+        input_ids: its tokens.
+        labels: the same where a token is a target, else `IGNORED`; not shifted.
+    """
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What became of a training.
+
+    Attributes:
+        looks: what was seen on the way, by optimizer step.
+        steps: optimizer steps.
+        tokens: tokens read, without padding.
+        targets: of these, tokens that were targets.
+        seconds: wall-clock, without the looks.
+    """
+
+    looks: dict[int, Any]
+    steps: int
+    tokens: int
+    targets: int
+    seconds: float
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Sequence[Mapping[str, str]]], context: int
+) -> list[Row]:
+    """Encodes conversations for training; those that are longer than the context are left out.
+
+    To cut one would teach a model to stop in the middle, or to answer what it cannot see. `helpers.corpora.checkup`
+    says beforehand how many there are.
+
+    Args:
+        tokenizer: with a chat template (see `tokenization.with_chat_template`).
+        conversations: each a list of messages with `role` and `content`.
+        context: tokens that the model reads at once.
+
+    Raises:
+        WorkbookError: none is left.
+    """
+    rows = []
+    for messages in conversations:
+        ids, said = encode_conversation(tokenizer, messages)
+        if len(ids) <= context:
+            rows.append(Row(ids, [token if mine else IGNORED for token, mine in zip(ids, said, strict=True)]))
+    if not rows:
+        raise files.WorkbookError(
+            f"None of {len(conversations):,} conversations fits into {context} tokens. "
+            "Shorten them, or take a model with a longer context."
+        )
+    return rows
+
+
+def replayed(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], tokens: int, context: int, seed: int
+) -> list[Row]:
+    """Encodes some of the text that a model was pretrained on, for it to read again.
+
+    Args:
+        tokenizer: its tokenizer.
+        texts: documents to draw from.
+        tokens: how many tokens in all, about.
+        context: a longer document is divided.
+        seed: of the draw.
+    """
+    rows: list[Row] = []
+    read = 0
+    for place in np.random.default_rng(seed).permutation(len(texts)):
+        if read >= tokens:
+            break
+        ids = encode_documents(tokenizer, [texts[place]])[0]
+        rows += [Row(ids[at : at + context], ids[at : at + context]) for at in range(0, len(ids), context)]
+        read += len(ids)
+    return rows
+
+
+def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
+    """Returns a copy of a model in which only LoRA's matrices are trained (Hu et al. 2022), beside each matrix inside.
+
+    Args:
+        model: not changed.
+        rank: of the matrices.
+        seed: of those that do not begin at zero.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
+        torch.manual_seed(seed)
+        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+        return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
+
+
+@torch.no_grad()
+def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
+    """Returns whether a model reads what stands together in a row as if each stood alone, told by `position_ids`.
+
+    Found out by trying: which types of models do, no configuration says.
+
+    Args:
+        model: a causal model, or one with adapters; not changed.
+    """
+    was_training = model.training
+    vocabulary = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
+    some, others = torch.arange(2 * TRIED).remainder(vocabulary).view(2, TRIED)
+    input_ids = torch.stack([torch.cat([some, others]), torch.cat([others, some])])  # (2, tokens)
+    positions = torch.arange(TRIED).repeat(2, 2)
+    logits = model.eval()(
+        input_ids=input_ids.to(model.device), position_ids=positions.to(model.device), use_cache=False
+    ).logits.float()
+    model.train(was_training)
+    after, alone = logits[0, TRIED:], logits[1, :TRIED]  # of the same tokens, (tokens, vocabulary) each
+    return bool((after - alone).abs().max() <= 1e-3 * alone.abs().max())
+
+
+def pack(rows: Sequence[Row], context: int, epochs: int, seed: int, *, together: bool = True) -> Dataset:
+    """Packs rows, each whole, into longer ones of at most a context, for each epoch anew and in another order.
+
+    Args:
+        rows: none of them longer than the context.
+        context: tokens.
+        epochs: how often each row is to be read.
+        seed: of the order.
+        together: whether several may stand in one; else each stays alone (see `keeps_apart`).
+
+    Returns:
+        A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that stand in one.
+    """
+    rng = np.random.default_rng(seed)
+    packed = []
+    for _ in range(epochs):
+        order = [rows[place] for place in rng.permutation(len(rows))]
+        table = Dataset.from_dict(
+            {"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]}
+        )
+        with _without_bars():
+            longer = pack_dataset(table, context, "bfd") if together else _alone(table)
+        packed.append(longer.select(rng.permutation(len(longer))))
+    return concatenate_datasets(packed)
+
+
+def _alone(table: Dataset) -> Dataset:
+    return table.add_column("seq_lengths", [[len(ids)] for ids in table["input_ids"]])
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keeps datasets from showing a bar for each epoch."""
+    shown = not utils.are_progress_bars_disabled()
+    utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            utils.enable_progress_bars()
+
+
+def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    """Makes a batch of packed rows.
+
+    Returns:
+        `input_ids`, `labels` and `position_ids`, (rows, tokens) each. Positions begin at 0 with each conversation;
+        from that, transformers' causal models see that attention must not cross, as long as they get no
+        `attention_mask`. The first token of each is no target, since nothing stands before it.
+    """
+    longest = max(len(row["input_ids"]) for row in rows)
+    batch = {
+        name: torch.zeros(len(rows), longest, dtype=torch.long) for name in ("input_ids", "labels", "position_ids")
+    }
+    batch["labels"] += IGNORED
+    for i, row in enumerate(rows):
+        end = len(row["input_ids"])
+        batch["input_ids"][i, :end] = torch.tensor(row["input_ids"])
+        batch["labels"][i, :end] = torch.tensor(row["labels"])
+        batch["position_ids"][i, :end] = torch.cat([torch.arange(length) for length in row["seq_lengths"]])
+    batch["labels"][batch["position_ids"] == 0] = IGNORED
+    return batch
+
+
+class DemonstrationTrainer(SFTTrainer):
+    """TRL's trainer without what costs time and nobody reads.
+
+    Args:
+        model: a causal model, or one with adapters.
+        options: as `SFTTrainer` takes them.
+    """
+
+    def __init__(self, model: PreTrainedModel | PeftModel, **options: Any) -> None:
+        super().__init__(model, **options)
+        # TRL gives the model a forward that its own loss needs. It stays bound to this very model: copies would have it
+        # too, and compute with the weights of this one, whatever becomes of theirs.
+        vars(cast("PeftModel", model).get_base_model() if is_peft_model(model) else model).pop("forward", None)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Returns the mean loss of the batch's targets in nats; 0 of a batch that has none."""
+        labels = inputs.pop("labels")[:, 1:]  # (rows, tokens - 1)
+        wanted = labels != IGNORED
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        with head.register_forward_pre_hook(lambda _, states: (states[0][:, :-1][wanted],)):
+            logits = model(**inputs, use_cache=False).logits  # (targets, vocabulary): only targets are projected
+        loss = cross_entropy(logits.float(), labels[wanted], reduction="sum")
+        return loss / max(1, int(wanted.sum() if num_items_in_batch is None else num_items_in_batch))
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
+        return 0
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
+        """Leaves unmeasured what clips nothing here."""
+
+
+def learn(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[Row],
+    recipe: Recipe,
+    seed: int,
+    milestones: Sequence[float] = (),
+    look: Callable[[int], Any] = lambda step: None,
+) -> Course:
+    """Trains a model on demonstrations.
+
+    Args:
+        model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
+        tokenizer: its tokenizer.
+        rows: what `encode` and `replayed` gave.
+        recipe: how.
+        seed: of the order.
+        milestones: after which shares of the steps to look, 0 for before the first.
+        look: gets the step, and returns what is to be kept; the model is in evaluation mode, and the clock stopped.
+
+    Returns:
+        What became of it.
+    """
+    context = max(len(row.input_ids) for row in rows)
+    learner = cast("PreTrainedModel", cast(Any, model).to(device()))
+    if together := keeps_apart(learner):
+        context = max(context, min(256, reach(learner)))
+    data = pack(rows, context, recipe.epochs, seed, together=together)
+    size = max(1, recipe.batch_tokens // context)
+    steps = -(-len(data) // size)
+    with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
+        watch = Watch(line, size, [round(share * steps) for share in milestones], look, lambda seen: False)
+        trainer = DemonstrationTrainer(
+            learner,
+            args=_arguments(scratch, size, steps, recipe, seed),
+            train_dataset=data,
+            data_collator=collate,
+            processing_class=tokenizer,
+            optimizers=(Muon(parameter_groups(learner, *recipe.rates)), None),
+            callbacks=[watch],
+        )
+        trainer.remove_callback(PrinterCallback)
+        gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
+        try:
+            trainer.train()
+        finally:
+            gc.unfreeze()
+    model.eval()
+    tokens = sum(map(sum, data["seq_lengths"]))
+    targets = recipe.epochs * sum(label != IGNORED for row in rows for label in row.labels[1:])
+    return Course(watch.looks, steps, tokens, targets, watch.seconds)
+
+
+def _arguments(folder: str, size: int, steps: int, recipe: Recipe, seed: int) -> SFTConfig:
+    return SFTConfig(
+        folder,
+        max_steps=steps,
+        per_device_train_batch_size=size,
+        train_sampling_strategy="sequential",  # in the order of `pack`
+        lr_scheduler_type="linear",
+        learning_rate=recipe.rates[1],
+        warmup_steps=max(1, round(WARM_UP * steps)),
+        max_grad_norm=0.0,
+        logging_strategy="no",
+        save_strategy="no",
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        activation_checkpointing=False,  # saves memory for time: TRL's default, and no use to a small model
+        bf16=False,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},  # conversations are encoded and packed above
+        seed=seed,
+        use_cpu=device().type == "cpu",
+    )

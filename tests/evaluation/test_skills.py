@@ -1,0 +1,271 @@
+"""Skills are tried on oracles: always right, always wrong, silent; prompts and verdicts are built as documented."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import models, tokenization
+from helpers.evaluation import skills
+from helpers.evaluation.skills import SHOTS, Sitting, decide, measure, measure_gap, sit, sit_by_examples, surprise
+from helpers.profiles import load_profile
+from helpers.records import Interval, Measurement, Record
+from helpers.statistics import ratio_interval
+from helpers.training.demonstrations import Row, encode
+
+PROFILE = load_profile("smoke", hidden_size=32, n_layer=2, n_head=2, context=256, vocab_size=400)
+
+
+def question(task, asked, answer, group="a", check=""):
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+    return {"messages": messages, "task": task, "group": group, "check": check}
+
+
+def sums(count, groups=3):
+    """Returns questions for an expression, each in one of a few groups."""
+    return [
+        question("sums", f"{i} and 1?", f"{i} + 1", f"g{i % groups}", json.dumps({"value": i + 1}))
+        for i in range(count)
+    ]
+
+
+def facts(count, groups=3, task="facts"):
+    return [question(task, f"Who has mill {i}?", f"Miller {i}.", f"g{i % groups}") for i in range(count)]
+
+
+QUESTIONS = [*facts(9), *sums(6)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    texts = [message["content"] for q in QUESTIONS for message in q["messages"]]
+    return tokenization.train_tokenizer([*texts, "Question: Answer: " * 9], PROFILE.vocab_size)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    return models.causal_model(PROFILE, tokenizer, seed=0).eval()
+
+
+@pytest.fixture
+def record():
+    return Record("test", PROFILE)
+
+
+@pytest.fixture
+def prompted(monkeypatch, model, tokenizer):
+    """Returns the prompts that a base model is given."""
+
+    def prompts(questions, shown, seed=0, learner=model, max_new_tokens=64):
+        seen = []
+
+        def write(_, __, given, *___, **____):
+            seen.extend(given)
+            return [""] * len(given)
+
+        monkeypatch.setattr(skills, "sample", write)
+        sit_by_examples(learner, tokenizer, questions, shown, seed, max_new_tokens)
+        return seen
+
+    return prompts
+
+
+def answered(answer):
+    """Makes what an oracle answers into a sitting."""
+    return Sitting(QUESTIONS, [answer(q) for q in QUESTIONS])
+
+
+RIGHT, WRONG, SILENT = skills.demonstrated, lambda _: "Nobody (", lambda _: ""
+
+
+# The base model
+
+
+def test_a_base_model_is_shown_examples_of_the_task_and_then_the_question(prompted):
+    shown = [*facts(20), *sums(20)]
+    texts = {f"Question: {q['messages'][0]['content']}\nAnswer: {skills.demonstrated(q)}" for q in shown}
+    asked = [question("facts, other words", "Whose is it?", "Ada's."), question("sums", "7 and 8?", "7 + 8")]
+    for prompt, asks, sign in zip(prompted(asked, shown), ("Whose is it?", "7 and 8?"), ("Miller", "+"), strict=True):
+        *examples, last, end = [f"Question: {part}".rstrip() for part in prompt.split("Question: ")[1:]] + [""]
+        assert (last, end) == (f"Question: {asks}\nAnswer:", "")
+        assert len(set(examples)) == SHOTS
+        assert set(examples) <= texts
+        assert all(sign in example for example in examples)
+
+
+def test_earlier_turns_are_part_of_a_question(prompted):
+    turns = ["Who has the mill?", "Ada.", "And the inn?", "Ben."]
+    messages = [{"role": ("user", "assistant")[i % 2], "content": turn} for i, turn in enumerate(turns)]
+    asked = {**question("talk", "", ""), "messages": messages}
+    assert prompted([asked], []) == ["Question: Who has the mill?\nAnswer: Ada.\nQuestion: And the inn?\nAnswer:"]
+
+
+def test_a_task_without_examples_is_shown_others(prompted):
+    (prompt,) = prompted([question("riddles", "What is it?", "A wheel.")], facts(9))
+    assert prompt.count("Miller") == SHOTS
+
+
+def test_examples_that_do_not_fit_are_left_out_and_the_question_never(prompted, tokenizer):
+    asked = [question("facts", "Who has mill 77?", "Miller 77.")]
+    length = len(tokenization.encode_documents(tokenizer, prompted(asked, []))[0])
+    counts = []
+    for context in (length + 8, length + 40, 256):
+        small = models.causal_model(dataclasses.replace(PROFILE, context=context), tokenizer, seed=0)
+        (prompt,) = prompted(asked, facts(20), learner=small, max_new_tokens=8)
+        assert prompt.endswith("Question: Who has mill 77?\nAnswer:")
+        assert len(tokenization.encode_documents(tokenizer, [prompt])[0]) <= context - 8
+        counts.append(prompt.count("Miller"))
+    assert counts[0] == 0 < counts[1] < counts[2] == SHOTS
+
+
+def test_nobody_is_shown_the_answer_to_the_question(prompted):
+    few = facts(3)
+    for prompt, q in zip(prompted(few, [*few, *few]), few, strict=True):
+        assert prompt.count(q["messages"][0]["content"]) == 1
+        assert skills.demonstrated(q) not in prompt
+        assert prompt.count("Miller") == SHOTS
+
+
+def test_the_seed_draws_the_examples(prompted):
+    drawn = [prompted(facts(3), facts(50)[3:], seed) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len({prompt.rpartition("Question")[0] for prompt in drawn[0]}) == 3  # each question's are drawn anew
+
+
+def test_the_next_line_is_the_answer(monkeypatch, model, tokenizer):
+    written = [" Miller 0.\nQuestion: And more?", "\nMiller 1.", ""]
+    monkeypatch.setattr(skills, "sample", lambda *_, **__: written)
+    sitting = sit_by_examples(model, tokenizer, facts(3), [], seed=0)
+    assert sitting.answers == ["Miller 0.", "Miller 1.", ""]
+    assert sitting.credits.tolist() == [1, 1, 0]
+
+
+def test_any_causal_model_can_sit_and_the_same_seed_gives_the_same_answers(model, tokenizer):
+    tuned = sit(model, tokenizer, QUESTIONS[:5], max_new_tokens=4)
+    assert len(tuned.answers) == len(tuned.credits) == 5
+    base = [sit_by_examples(model, tokenizer, QUESTIONS[:5], facts(9), 0, max_new_tokens=4) for _ in range(2)]
+    assert base[0].answers == base[1].answers
+    assert all("\n" not in answer for answer in base[0].answers)
+
+
+def test_an_assistant_sees_the_question_without_its_answer(monkeypatch, model, tokenizer):
+    def echo(_, __, conversations, max_new_tokens):
+        assert all([message["role"] for message in messages] == ["user"] for messages in conversations)
+        return [f"{messages[-1]['content']} {max_new_tokens}" for messages in conversations]
+
+    monkeypatch.setattr(skills, "reply", echo)
+    assert sit(model, tokenizer, facts(2), 7).answers == ["Who has mill 0? 7", "Who has mill 1? 7"]
+
+
+# Credits and measurements
+
+
+def test_credits_are_given_by_the_demonstrated_answer_or_by_the_check():
+    assert answered(RIGHT).credits.tolist() == [1] * len(QUESTIONS)
+    assert answered(WRONG).credits.tolist() == answered(SILENT).credits.tolist() == [0] * len(QUESTIONS)
+    assert Sitting(sums(2), ["1", " 1 + 1 "]).credits.tolist() == [1, 1]  # another expression of the same value
+    assert Sitting(facts(2), [" Miller 0.\n", "miller 1."]).credits.tolist() == [1, 0]
+
+
+def test_a_sitting_is_divided_by_task():
+    sitting = answered(RIGHT)
+    assert sitting.tasks == ["facts", "sums"]
+    parts = [sitting.of(task) for task in sitting.tasks]
+    assert [len(part.answers) for part in parts] == [9, 6]
+    assert [*parts[0].answers, *parts[1].answers] == sitting.answers
+    assert sitting.of("riddles").answers == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "share", "formed"), [(RIGHT, 1, 1), (WRONG, 0, 0), (SILENT, 0, 0), (lambda _: "0 * 3", 0, 1)]
+)
+def test_shares_are_measured_by_task_with_intervals_over_groups(record, answer, share, formed):
+    measure(record, "tuned", answered(answer), seed=3)
+    expected = {"facts.tuned": share, "sums.tuned": share, "sums, well-formed.tuned": formed}
+    assert {name: found.value for name, found in record.measurements.items()} == expected
+    for found in record.measurements.values():
+        assert (found.n, found.seeds, found.unit) == (3, (3,), "share right")
+        assert found.interval.low <= found.value <= found.interval.high
+        assert found.interval.high - found.interval.low > 0.3  # three groups know little, however many questions
+
+
+def test_one_group_has_no_interval(record):
+    alone = Sitting(facts(4, groups=1), ["Miller 0.", "", "", ""])
+    measure(record, "tuned", alone, seed=0)
+    measure_gap(record, "gap", alone, alone, seed=0)
+    assert [(found.value, found.interval, found.n) for found in record.measurements.values()] == [
+        (0.25, None, 1),
+        (0, None, 1),
+    ]
+
+
+def test_a_gap_is_taken_question_by_question(record):
+    asked = facts(40, groups=20)
+    easy = np.arange(40) % 20 < 10  # whole groups are, and nobody answers the others
+    some = Sitting(asked, [skills.demonstrated(q) if easy[i] else "" for i, q in enumerate(asked)])
+    others = Sitting(asked, [skills.demonstrated(q) if easy[i] and i < 20 else "" for i, q in enumerate(asked)])
+    found = measure_gap(record, "facts.gap", some, others, seed=5)
+    assert record.measurements == {"facts.gap": found}
+    groups = [q["group"] for q in asked]
+    assert found.value == pytest.approx(some.credits.mean() - others.credits.mean()) == 0.25
+    assert found.interval == ratio_interval(some.credits - others.credits, np.ones(40), groups)
+    assert (found.n, found.seeds, found.null) == (20, (5,), 0)
+    back = measure_gap(record, "back", others, some, seed=5)
+    assert (back.value, back.interval.low) == pytest.approx((-0.25, -found.interval.high))
+    same = measure_gap(record, "same", some, some, seed=5)
+    assert (same.value, same.interval.low, same.interval.high) == (0, 0, 0)
+    two = [Sitting(facts(4, groups=2), ["Miller 0.", "", "", last]) for last in ("Miller 3.", "")]
+    assert measure_gap(record, "two", *two, seed=5).interval
+
+
+# Surprise
+
+
+def test_surprise_is_the_mean_bits_of_the_answers_tokens(model, tokenizer):
+    rows = encode(tokenizer, [q["messages"] for q in QUESTIONS], PROFILE.context)
+    bits = []
+    with torch.inference_mode():
+        for row in rows:
+            chances = model(input_ids=torch.tensor([row.input_ids])).logits[0].log_softmax(-1)
+            for place, label in enumerate(row.labels):
+                if label != tokenization.IGNORED:
+                    bits.append(-chances[place - 1, label].item() / math.log(2))
+    assert len({len(row.input_ids) for row in rows}) > 1
+    assert surprise(model, rows) == pytest.approx(np.mean(bits), rel=1e-5)
+
+
+def test_the_first_token_of_a_text_surprises_nobody(model):
+    ids = [0, 20, 21, 22]
+    assert surprise(model, [Row(ids, ids)]) == surprise(model, [Row(ids, [tokenization.IGNORED, *ids[1:]])])
+
+
+# The verdict
+
+
+def measured(value, half):
+    interval = None if half is None else Interval(value - half, value + half, "bootstrap")
+    return Measurement("x", value, "share right", interval)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "shares", "verdict"),
+    [
+        ([(0.4, 0.1), (0.3, 0.1)], [(0.9, 0.1), (0.8, 0.1)], "supported"),
+        ([(0.4, 0.1), (0.3, 0.3)], [(0.9, 0.1), (0.8, 0.1)], "not distinguishable"),  # one task is not better
+        ([(0.4, 0.1), (0.3, 0.1)], [(0.9, 0.1), (0.6, 0.1)], "not distinguishable"),  # one task is not done
+        ([(0.4, 0.1), (0.3, None)], [(0.9, 0.1), (0.8, None)], "not distinguishable"),  # one cannot be known
+        ([(0.1, 0.1), (-0.3, 0.1)], [(0.9, 0.1), (0.8, 0.1)], "refuted"),
+        ([(0.1, None), (0.3, None)], [(0.9, 0.1), (0.8, 0.1)], "refuted"),
+    ],
+)
+def test_a_verdict_needs_every_task_for_it_and_one_against_it(gaps, shares, verdict):
+    assert decide(*({str(i): measured(*pair) for i, pair in enumerate(pairs)} for pairs in (gaps, shares))) == verdict
+
+
+def test_how_much_is_enough_can_be_asked():
+    gaps, shares = {"a": measured(0.4, 0.1)}, {"a": measured(0.6, 0.125)}
+    assert decide(gaps, shares) == "not distinguishable"
+    assert decide(gaps, shares, enough=0.25) == "supported"
