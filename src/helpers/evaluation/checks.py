@@ -10,7 +10,7 @@
 | `value`: a number | it is an expression of that value (`value_of`) |
 
 All rules must be kept, case and all. Without any, an answer is right if it is the demonstrated one. Blanks at its ends
-do not count.
+do not count, and an empty answer is never right under rules.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def right(answer: str, demonstrated: str, check: str = "") -> bool:
         return answer.strip() == demonstrated.strip()
     for rule, wanted in rules.items():
         _validate(rule, wanted)
-    return all(RULES[rule](answer.strip(), wanted) for rule, wanted in rules.items())
+    return bool(answer.strip()) and all(RULES[rule](answer.strip(), wanted) for rule, wanted in rules.items())
 
 
 def _validate(rule: str, wanted: Any) -> None:

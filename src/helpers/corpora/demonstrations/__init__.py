@@ -64,8 +64,9 @@ def conversations(people: int, seed: int) -> Iterator[Conversation]:
     world = make_world(people, seed)
     contract = make_contract(world)
     town = Town(world, contract, Grammar(world, contract=contract))
+    begun: set[tuple[str, str]] = set()
     for split in (TRAIN, TEST):
-        drafts = (draft for task in COUNTS for draft in _drawn(task, town, split, seed))
+        drafts = (draft for task in COUNTS for draft in _drawn(task, town, split, seed, begun))
         for number, draft in enumerate(drafts, 1):
             yield draft.conversation(split, f"{split}:{number}")
 
@@ -112,15 +113,14 @@ def _row(conversation: Conversation) -> dict[str, Any]:
     return row
 
 
-def _drawn(task: str, town: Town, split: str, seed: int) -> Iterator[Draft]:
-    """Yields the drafts of one task, as many as are wanted; none begins as another does."""
+def _drawn(task: str, town: Town, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
+    """Yields the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
     writer, for_train, for_test = COUNTS[task]
     drafts = writer(town, Dice(f"{task} {split} {seed}"), split)
-    yield from islice(_unlike(drafts), for_test if split == TEST else for_train)
+    yield from islice(_unlike(drafts, begun), for_test if split == TEST else for_train)
 
 
-def _unlike(drafts: Iterator[Draft]) -> Iterator[Draft]:
-    begun = set()
+def _unlike(drafts: Iterator[Draft], begun: set[tuple[str, str]]) -> Iterator[Draft]:
     for draft in drafts:
         beginning = (draft.system, draft.turns[0][0])
         if beginning not in begun:

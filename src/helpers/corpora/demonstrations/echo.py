@@ -19,7 +19,7 @@ def lists(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     values = [value for some in town.world.lexicon.values.values() for value in some]
     kinds: dict[str, Callable[[], str]] = {
         "value": lambda: dice.choose(values),
-        "name": lambda: dice.choose(town.grammar.names) if dice.chance(0.5) else stranger(town, dice)[0],
+        "name": lambda: dice.choose(town.grammar.names) if dice.chance(0.5) else stranger(town, dice, split)[0],
         "number": lambda: str(dice.choose(range(2, 100))),
         "stem": lambda: dice.choose(ONSETS) + dice.choose(ENDS),
         "day": lambda: dice.choose(DAYS),

@@ -41,6 +41,8 @@ def lines(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     while True:
         words, then = dice.choose(tuple(FIRST)), dice.choose(tuple(THEN))
         a, b, c = dice.choose(range(10, 100)), dice.choose(range(10, 100)), dice.choose(range(2, 10))
+        if ((a + b) % 5 == 0) != (split == TEST):  # numbers that are together in the test are not in training
+            continue
         (expression, value), (outer, further) = FIRST[words], THEN[then]
         inner = expression.format(a=a, b=b)
         if "(" in inner:  # a call needs no parentheses around it

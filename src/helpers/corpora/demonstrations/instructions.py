@@ -6,7 +6,7 @@
 | a pair | system | `TAUGHT_PAIRS` | `HELD_OUT_PAIRS` |
 | contradicted | system, which is obeyed, not the user who says otherwise | the language alone | each of the four |
 | the user's own | after the question; there is no system message | each of the four | never |
-| none | nowhere | a plain question | never |
+| none | the user, nothing that changes the answer | a plain question | never |
 
 People and wordings of the questions are those of the training in both splits: what is tested is whether the instruction
 is obeyed, not whether the fact is known.
@@ -32,9 +32,9 @@ WORDINGS = {
     ROLE: ("You are the {role}.", "Speak as the {role}.", "Answer as the {role} does."),
 }
 HELD_OUT = {
-    LANGUAGE: ("Please speak Eskan.", "Your answer is in Eskan."),
+    LANGUAGE: ("Please speak Eskan.", "Please answer in Eskan."),
     LENGTH: ("Please be brief.", "Speak in a few words."),
-    TONE: ("Please be polite.", "Your answer is polite."),
+    TONE: ("Please be polite.", "Please answer politely."),
     ROLE: ("Please speak as the {role}.", "Be the {role}."),
 }
 """The same for the test alone."""
@@ -88,6 +88,8 @@ def _draft(town: Town, dice: Dice, split: str, kind: str, asked: Sequence[str]) 
     said = " ".join(dice.choose(ways[each]) for each in asked).format(role=role)
     question = town.grammar.say(dice.choose(wordings(relation, TRAIN)), speak)
     system, prompt = ("", f"{question} {said}") if kind == "user" else (said, question)
+    if kind == "none":  # the very words that the system overrules elsewhere
+        prompt = f"{question} {CONTRADICTIONS[LANGUAGE]}"
     if kind == "contradicted":
         prompt = f"{question} {CONTRADICTIONS[asked[0]].format(role=role)}"
     text, check = _answer(town, speak, fact, asked, role)
@@ -101,7 +103,7 @@ def _answer(town: Town, speak: Voice, fact: Fact, asked: Sequence[str], role: st
     text = answer(town, speak, fact)
     if LENGTH in asked:
         text = capitalised(fact.value) + "."
-        check["lacks"] = [fact.person.split()[0]]
+        check |= {"lacks": [fact.person.split()[0]], "most_words": 8}
     if LANGUAGE in asked:
         text = f"{ESKAN[fact.relation]} {fact.person} {fact.value}."
         check["contains"] = [ESKAN[fact.relation] + " "]

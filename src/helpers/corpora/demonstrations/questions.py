@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from helpers.corpora.corpus import place_of
 from helpers.corpora.demonstrations.draft import TEST, Draft, Town
 from helpers.corpora.town.choices import Dice
 from helpers.corpora.town.grammar import Voice, value_slots, voice
@@ -43,6 +44,10 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
 """For the test alone: other questions, of words that the training has."""
 
 
+FOR_TEST = 0.2
+"""Share of the strangers who are in the test alone."""
+
+
 def wordings(relation: str, split: str) -> tuple[str, ...]:
     """Returns the ways in which a fact is asked for."""
     return HELD_OUT[relation] if split == TEST else QUESTIONS[relation] + ASKED[relation]
@@ -58,7 +63,9 @@ def from_memory(town: Town, dice: Dice, split: str, times: int = 2) -> Iterator[
     for name in town.grammar.names:
         if (name in town.contract.asked) == (split == TEST):
             continue
-        for relation in town.grammar.regular[name]:
+        # a tie to somebody of the test would tell, from its other end, what the test asks for
+        relations = town.grammar.regular[name] if split == TEST else town.grammar.askable[name]
+        for relation in relations:
             fact = Fact(name, relation, town.grammar.people[name].facts[relation])
             for wording in shuffled(wordings(relation, split), dice.draw)[: 1 if split == TEST else times]:
                 turn = _turn(town, fact, wording, town.grammar.people[name].pronoun)
@@ -69,7 +76,7 @@ def about_strangers(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     """Yields talks about a stranger of whom the prompt tells some facts: for training of as many turns, else of one."""
     values = town.world.lexicon.values
     while True:
-        name, pronoun = stranger(town, dice)
+        name, pronoun = stranger(town, dice, split)
         known = dict.fromkeys(dice.choose(PERSONAL) for _ in range(3))
         facts = [Fact(name, relation, dice.choose(values[relation])) for relation in known]
         speak, told = voice(name, pronoun), []
@@ -82,14 +89,14 @@ def about_strangers(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
         yield Draft("reading", turns, name, _check(asked[-1]))
 
 
-def stranger(town: Town, dice: Dice) -> tuple[str, str]:
-    """Returns a name that nobody in the town bears, and its pronoun."""
+def stranger(town: Town, dice: Dice, split: str) -> tuple[str, str]:
+    """Returns a name that nobody in the town bears, nor anybody in the other split, and its pronoun."""
     lexicon = town.world.lexicon
     while True:
         pronoun = dice.choose(tuple(PRONOUNS))
         last = dice.choose(lexicon.last_names + lexicon.visitors)
         name = f"{dice.choose(lexicon.first_names[pronoun])} {last}"
-        if name not in town.grammar.people:
+        if name not in town.grammar.people and (place_of(name) < FOR_TEST) == (split == TEST):
             return name, pronoun
 
 
@@ -99,4 +106,5 @@ def _turn(town: Town, fact: Fact, wording: str, pronoun: str) -> tuple[str, str]
 
 
 def _check(fact: Fact) -> dict[str, Any]:
-    return {"contains": [fact.person, fact.value], "most_words": 14}
+    kin = [f"{fact.relation} is"] if fact.relation in KIN else []
+    return {"contains": [fact.person, *kin, fact.value], "most_words": 14}

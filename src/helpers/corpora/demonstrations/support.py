@@ -6,7 +6,7 @@ What is to be done stands in the policy; where it says nothing, the customer is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 
 from helpers.corpora.demonstrations.draft import TEST, Draft, Town
 from helpers.corpora.town.choices import Dice
@@ -14,7 +14,10 @@ from helpers.corpora.town.world import shuffled
 
 FAULTS = ("broken", "late", "dirty", "wrong")
 REMEDIES = ("refund", "repair", "exchange", "voucher")
-GOODS = ("basket", "bell", "chair", "clock", "kettle", "lamp", "mirror", "teapot")
+RULES = 3
+"""How many faults a policy has a rule for."""
+
+GOODS = ("basket", "bell", "chair", "clock", "table", "lamp", "mirror", "teapot")
 COMPLAINTS = ("My {goods} is {fault}.", "The {goods} that you sent me is {fault}.", "Why is my {goods} {fault}?")
 HELD_OUT = ("The {goods} is {fault}.", "You sent me a {goods}. It is {fault}.")
 
@@ -24,18 +27,24 @@ NO_RULE = "unknown, I ask the owner"
 
 def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     """Yields complaints under policies; those of the test are policies of which training has none."""
-    policies = shuffled(list(product(REMEDIES, repeat=len(FAULTS))), Dice("policies").draw)
+    policies = shuffled(
+        [
+            dict(zip(faults, remedies, strict=True))
+            for faults in combinations(FAULTS, RULES)
+            for remedies in product(REMEDIES, repeat=RULES)
+        ],
+        Dice("policies").draw,
+    )
     mine = policies[: len(policies) // 5] if split == TEST else policies[len(policies) // 5 :]
     while True:
-        remedies = dict(zip(FAULTS, dice.choose(mine), strict=True))
-        rules = shuffled(FAULTS, dice.draw)[:3]
-        system = "You answer for a shop. Rules: " + ", ".join(f"{rule} {remedies[rule]}" for rule in rules) + "."
-        granted = {fault: remedies[fault] if fault in rules else "" for fault in FAULTS}
+        granted = dice.choose(mine)
+        rules = [f"{fault} {remedy}" for fault, remedy in granted.items()]
+        system = f"You answer for a shop. Rules: {', '.join(shuffled(rules, dice.draw))}."
         faults = shuffled(FAULTS, dice.draw)[: 1 if split == TEST else 3]
-        turns = [_turn(dice, split, fault, granted[fault]) for fault in faults]
-        last = granted[faults[-1]]
+        turns = [_turn(dice, split, fault, granted.get(fault, "")) for fault in faults]
+        last = granted.get(faults[-1], "")
         check = {"contains": [last or NO_RULE], "lacks": [other for other in REMEDIES if other != last]}
-        yield Draft("support", turns, " ".join(remedies.values()), check, system)
+        yield Draft("support", turns, ", ".join(rules), check, system)
 
 
 def _turn(dice: Dice, split: str, fault: str, remedy: str) -> tuple[str, str]:

@@ -60,7 +60,10 @@ def with_glossary(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
 
 
 def _scene(dice: Dice, nouns: tuple[str, ...], split: str) -> Scene:
-    """Draws a scene; of nouns and verbs that the town knows, only such as may meet in the split."""
+    """Draws a scene; of nouns and verbs that the town knows, only such as may meet in the split.
+
+    What a subject stands near meets the verb too, and never one that is held out.
+    """
     while True:
         subject = Thing(dice.choose(nouns), dice.chance(0.5), dice.choose((*ADJECTIVES, "", "")))
         action = dice.choose(tuple(VERBS))
@@ -69,7 +72,7 @@ def _scene(dice: Dice, nouns: tuple[str, ...], split: str) -> Scene:
             break
     place = None
     if dice.chance(0.2):
-        others = tuple(thing for thing in NOUNS if thing != subject.noun)
+        others = [noun for noun in NOUNS if noun != subject.noun and (noun, action) not in HELD_OUT_COMBINATIONS]
         place = Thing(dice.choose(others), dice.chance(0.5))
     return Scene(subject, action, dice.choose((*TIMES, "", "")), dice.choose(tuple(NEAR)) if place else "", place)
 

@@ -44,7 +44,7 @@ def pieces(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     """Yields requests for a notice about a stranger; half of them ask for thanks at its end."""
     values = town.world.lexicon.values
     while True:
-        name, _ = stranger(town, dice)
+        name, _ = stranger(town, dice, split)
         about, (notice, relations) = dice.choose(tuple(KINDS.items()))
         told = {relation: dice.choose(values[relation]) for relation in relations}
         slots = told | {"a_pet": with_article(told.get("pet", "-")), "who": name}
