@@ -15,6 +15,7 @@ import numpy as np
 
 from helpers.evaluation.checks import right, value_of
 from helpers.evaluation.likelihood import row_bits
+from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.models import reach
 from helpers.records import Measurement, Record
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 SHOTS = 4
 """Examples that a base model is shown."""
+
+SPARE = 8
+"""Tokens by which an answer may be longer than the longest demonstrated one before it is stopped."""
+
+TOGETHER = 64
+"""Prompts that a base model goes on from together."""
 
 FEWEST = 2
 """Groups from which a share has an interval."""
@@ -73,19 +80,16 @@ def demonstrated(question: Question) -> str:
     return str(question["messages"][-1]["content"])
 
 
-def sit(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], max_new_tokens: int = 64
-) -> Sitting:
+def sit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question]) -> Sitting:
     """Lets a model answer as an assistant, always with the likeliest words.
 
     Args:
         model: tuned on demonstrations.
         tokenizer: its tokenizer, with the chat template that it was tuned with.
         questions: what is asked.
-        max_new_tokens: where to stop an answer that does not end by itself.
     """
     asked = [question["messages"][:-1] for question in questions]
-    return Sitting(questions, reply(model, tokenizer, asked, max_new_tokens))
+    return Sitting(questions, reply(model, tokenizer, asked, _room(tokenizer, questions)))
 
 
 def sit_by_examples(
@@ -94,7 +98,7 @@ def sit_by_examples(
     questions: Sequence[Question],
     shown: Sequence[Question],
     seed: int,
-    max_new_tokens: int = 64,
+    shots: int = SHOTS,
 ) -> Sitting:
     """Lets a base model go on where questions and answers of the same task stand; the next line is its answer.
 
@@ -102,11 +106,34 @@ def sit_by_examples(
         model: a causal model that was not tuned.
         tokenizer: its tokenizer, with begin and padding tokens.
         questions: what is asked.
-        shown: examples to draw from, `SHOTS` for each question, fewer where they do not fit; never the question itself.
+        shown: examples to draw from; the question itself is never shown.
         seed: of the draw.
-        max_new_tokens: where to stop.
+        shots: examples for each question, fewer where they do not fit; 0 for the question alone.
+
+    Raises:
+        WorkbookError: a question alone is too long.
     """
-    draw = random.Random(seed)
+    room = _room(tokenizer, questions)
+    prompts = _prompts(tokenizer, questions, shown, random.Random(seed), shots, reach(model) - room)
+    answers = [""] * len(prompts)
+    by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    for at in range(0, len(prompts), TOGETHER):
+        places = by_length[at : at + TOGETHER]
+        written = sample(model, tokenizer, [prompts[place] for place in places], room, seed, temperature=0.0)
+        for place, text in zip(places, written, strict=True):
+            answers[place] = text.strip().partition("\n")[0]
+    return Sitting(questions, answers)
+
+
+def _prompts(
+    tokenizer: PreTrainedTokenizerFast,
+    questions: Sequence[Question],
+    shown: Sequence[Question],
+    draw: random.Random,
+    shots: int,
+    longest: int,
+) -> list[str]:
+    """Returns each question after examples of its task, as many as fit into so many tokens."""
     pools: dict[str, list[Question]] = {}
     for example in shown:
         pools.setdefault(_kind(example), []).append(example)
@@ -114,12 +141,20 @@ def sit_by_examples(
     for question in questions:
         asked = question["messages"][:-1]
         pool = [example for example in pools.get(_kind(question), shown) if example["messages"][:-1] != asked]
-        examples = [_as_text(example) + demonstrated(example) for example in draw.sample(pool, min(SHOTS, len(pool)))]
-        while examples and len(_encoded(tokenizer, [*examples, _as_text(question)])) > reach(model) - max_new_tokens:
-            examples.pop(0)
-        prompts.append("\n".join([*examples, _as_text(question)]).rstrip())
-    written = sample(model, tokenizer, prompts, max_new_tokens, seed, temperature=0.0)
-    return Sitting(questions, [text.strip().partition("\n")[0] for text in written])
+        texts = [_as_text(example) + demonstrated(example) for example in draw.sample(pool, min(shots, len(pool)))]
+        texts.append(_as_text(question))
+        while len(_encoded(tokenizer, texts)) > longest:
+            if len(texts) == 1:
+                raise WorkbookError(f"A question is too long: more than {longest:,} tokens. Shorten it: {texts[0]!r}")
+            texts.pop(0)
+        prompts.append("\n".join(texts).rstrip())
+    return prompts
+
+
+def _room(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question]) -> int:
+    """Returns the tokens that an answer may have: a little more than the longest demonstrated one."""
+    encoded = tokenizer([demonstrated(question) for question in questions], add_special_tokens=False)["input_ids"]
+    return max(map(len, encoded)) + SPARE
 
 
 def _kind(question: Question) -> str:

@@ -58,7 +58,7 @@ class Recipe:
     """
 
     epochs: int = 4
-    rates: tuple[float, float] = (0.02, 0.01)
+    rates: tuple[float, float] = (0.03, 0.01)
     batch_tokens: int = 1024
 
 

@@ -37,11 +37,11 @@ ALL = 10**6
 COUNTS: dict[str, tuple[Writer, int, int]] = {
     "questions": (questions.from_memory, ALL, ALL),
     "reading": (questions.about_strangers, 450, 50),
-    "translation": (translation.sentences, 1250, 80),
+    "translation": (translation.sentences, 1200, 80),
     "glossary": (translation.with_glossary, 200, 50),
     "writing": (writing.pieces, 350, 50),
     "expressions": (expressions.lines, 250, 80),
-    "support": (support.cases, 300, 60),
+    "support": (support.cases, 250, 60),
     "instructions": (instructions.obeyed, 400, 160),
     "echo": (echo.lists, 300, 30),
 }

@@ -73,12 +73,11 @@ def from_memory(town: Town, dice: Dice, split: str, times: int = 2) -> Iterator[
 
 
 def about_strangers(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
-    """Yields talks about a stranger of whom the prompt tells some facts: for training of as many turns, else of one."""
-    values = town.world.lexicon.values
+    """Yields talks about a stranger of whom the prompt tells up to three facts: for training of two turns, else one."""
     while True:
         name, pronoun = stranger(town, dice, split)
-        known = dict.fromkeys(dice.choose(PERSONAL) for _ in range(3))
-        facts = [Fact(name, relation, dice.choose(values[relation])) for relation in known]
+        known = dict.fromkeys(dice.choose(PERSONAL if dice.chance(0.6) else KIN) for _ in range(3))
+        facts = [Fact(name, relation, _value(town, dice, split, relation)) for relation in known]
         speak, told = voice(name, pronoun), []
         for fact in facts:
             told.append(town.grammar.sentence(dice, speak, fact).text)
@@ -87,6 +86,17 @@ def about_strangers(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
         turns = [_turn(town, fact, dice.choose(wordings(fact.relation, split)), pronoun) for fact in asked]
         turns[0] = (" ".join([*told, turns[0][0]]), turns[0][1])
         yield Draft("reading", turns, name, _check(asked[-1]))
+
+
+def _value(town: Town, dice: Dice, split: str, relation: str) -> str:
+    """Returns what may be told of a stranger: a thing of the town, or another stranger."""
+    if relation in PERSONAL:
+        return dice.choose(town.world.lexicon.values[relation])
+    women = ("wife", "mother", "daughter", "sister")
+    while True:
+        name, pronoun = stranger(town, dice, split)
+        if (pronoun == "she") == (relation in women):
+            return name
 
 
 def stranger(town: Town, dice: Dice, split: str) -> tuple[str, str]:

@@ -21,8 +21,9 @@ GOODS = ("basket", "bell", "chair", "clock", "table", "lamp", "mirror", "teapot"
 COMPLAINTS = ("My {goods} is {fault}.", "The {goods} that you sent me is {fault}.", "Why is my {goods} {fault}?")
 HELD_OUT = ("The {goods} is {fault}.", "You sent me a {goods}. It is {fault}.")
 
-ANSWER = "I am sorry about the {goods}. By our rules: {fault} {remedy}."
-NO_RULE = "unknown, I ask the owner"
+RULE = "For {fault} goods we have {remedy}."
+ANSWER = "I am sorry about the {goods}. {rule}"
+NO_RULE = "no rule, so I ask the owner"
 
 
 def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
@@ -38,18 +39,24 @@ def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     mine = policies[: len(policies) // 5] if split == TEST else policies[len(policies) // 5 :]
     while True:
         granted = dice.choose(mine)
-        rules = [f"{fault} {remedy}" for fault, remedy in granted.items()]
-        system = f"You answer for a shop. Rules: {', '.join(shuffled(rules, dice.draw))}."
+        rules = [_rule(fault, remedy) for fault, remedy in granted.items()]
+        system = f"You answer for a shop. {' '.join(shuffled(rules, dice.draw))}"
         faults = shuffled(FAULTS, dice.draw)[: 1 if split == TEST else 3]
         turns = [_turn(dice, split, fault, granted.get(fault, "")) for fault in faults]
         last = granted.get(faults[-1], "")
         check = {"contains": [last or NO_RULE], "lacks": [other for other in REMEDIES if other != last]}
-        yield Draft("support", turns, ", ".join(rules), check, system)
+        yield Draft("support", turns, " ".join(rules), check, system)
 
 
 def _turn(dice: Dice, split: str, fault: str, remedy: str) -> tuple[str, str]:
     """Draws a complaint, and answers it; without a remedy the policy says nothing."""
     goods = dice.choose(GOODS)
     asked = dice.choose(HELD_OUT if split == TEST else COMPLAINTS)
-    text = ANSWER.format(goods=goods, fault=fault, remedy=remedy or NO_RULE)
+    text = ANSWER.format(goods=goods, rule=_rule(fault, remedy))
     return asked.format(goods=goods, fault=fault), text
+
+
+def _rule(fault: str, remedy: str) -> str:
+    """Says what is offered; without a remedy, that there is no rule."""
+    article = "an" if remedy == "exchange" else "a"
+    return RULE.format(fault=fault, remedy=f"{article} {remedy}" if remedy else NO_RULE)
