@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.corpora import Corpus
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
-from helpers.evaluation.skills import Question
+from helpers.evaluation.skills import Question, fitting
 from helpers.models import reach
 from helpers.profiles import Profile
 from helpers.records import Record
@@ -43,7 +43,7 @@ class Lesson:
         base: the causal model to start from; not changed.
         tokenizer: its tokenizer, with a chat template.
         train: demonstrations to learn from.
-        test: questions to be judged by.
+        test: questions to be judged by; those that leave no room for an answer are left out.
         texts: documents that the base model was pretrained on.
         unread: of each of its corpora, documents that it never read.
         context: tokens that it reads at once.
@@ -118,9 +118,10 @@ def open_lesson(
         for name, corpus in text.corpora.items()
         if "test" in corpus.splits
     }
-    context = min(reach(base), 1024)
+    tokenizer, context = with_chat_template(tokenizer), min(reach(base), 1024)
+    test = fitting(tokenizer, test, context)
     replay_tokens = round(profile.tokens * REPLAYED)
-    return Lesson(base, with_chat_template(tokenizer), train, test, text.training, unread, context, replay_tokens)
+    return Lesson(base, tokenizer, train, test, text.training, unread, context, replay_tokens)
 
 
 def _named(row: Question) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from helpers.generation import reply, sample
 from helpers.models import reach
 from helpers.records import Measurement, Record
 from helpers.statistics import ratio_interval, share_interval
-from helpers.tokenization import IGNORED, encode_documents
+from helpers.tokenization import IGNORED, encode_conversation, encode_documents
 from helpers.training.demonstrations import Row
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def sit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, questions: S
         questions: what is asked.
     """
     asked = [question["messages"][:-1] for question in questions]
-    return Sitting(questions, reply(model, tokenizer, asked, _room(tokenizer, questions)))
+    return Sitting(questions, reply(model, tokenizer, asked, room_for(tokenizer, questions)))
 
 
 def sit_by_examples(
@@ -113,7 +113,7 @@ def sit_by_examples(
     Raises:
         WorkbookError: a question alone is too long.
     """
-    room = _room(tokenizer, questions)
+    room = room_for(tokenizer, questions)
     prompts = _prompts(tokenizer, questions, shown, random.Random(seed), shots, reach(model) - room)
     answers = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
@@ -151,10 +151,23 @@ def _prompts(
     return prompts
 
 
-def _room(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question]) -> int:
+def room_for(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question]) -> int:
     """Returns the tokens that an answer may have: a little more than the longest demonstrated one."""
     encoded = tokenizer([demonstrated(question) for question in questions], add_special_tokens=False)["input_ids"]
     return max(map(len, encoded)) + SPARE
+
+
+def fitting(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], context: int) -> list[Question]:
+    """Returns the questions that leave room for an answer.
+
+    Args:
+        tokenizer: with a chat template.
+        questions: what is to be asked.
+        context: tokens that the model reads at once.
+    """
+    longest = context - room_for(tokenizer, questions) if questions else context
+    asked = (encode_conversation(tokenizer, question["messages"][:-1], answer=True)[0] for question in questions)
+    return [question for question, ids in zip(questions, asked, strict=True) if len(ids) <= longest]
 
 
 def _kind(question: Question) -> str:
