@@ -79,7 +79,7 @@ def test_rows_longer_than_the_context_are_told_and_stop_if_most_lose_their_answe
     long_answer = {"prompt": "Say much.", "completion": "word " * 100}
     long_prompt = {"prompt": "word " * 100 + "?", "completion": "Short."}
     result = checked(tmp_path / "a.jsonl", [*some(300), long_answer, long_prompt], context=50)
-    cut, lost = found(result, "the end of the answer is cut off"), found(result, "nothing of the answer is left")
+    cut, lost = found(result, "left out of training"), found(result, "nothing of the answer is left")
     assert (cut.severity, cut.places) == ("warning", ("a.jsonl:301",))
     assert (lost.severity, lost.places) == ("warning", ("a.jsonl:302",))
     rows = [

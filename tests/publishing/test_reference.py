@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 
 import nbformat
 import pytest
@@ -47,6 +48,15 @@ def test_weights_are_halved_and_say_so(run, tmp_path):
     base = tmp_path / "reference" / "models" / "base"
     assert load_file(base / "model.safetensors")["weight"].dtype == torch.bfloat16
     assert json.loads((base / "config.json").read_text()) == {"dtype": "bfloat16", "x": 1}
+
+
+def test_an_assistant_is_published_with_its_card_where_there_is_one(run, tmp_path):
+    shutil.copytree(run / "models" / "base", run / "models" / "assistant")
+    (run / "models" / "assistant" / "README.md").write_text("its card")
+    publish(run, tmp_path / "reference")
+    assistant = tmp_path / "reference" / "models" / "assistant"
+    assert load_file(assistant / "model.safetensors")["weight"].dtype == torch.bfloat16
+    assert (assistant / "README.md").read_text() == "its card"
 
 
 def test_the_model_card_says_what_was_read_what_it_cost_and_what_it_can_do(run, tmp_path):

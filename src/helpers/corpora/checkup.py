@@ -319,7 +319,7 @@ class _Sizes:
         shorter = "Shorten them, or choose a model with a longer context"
         return [
             *self._wholly.finding(gravity, f"prompt fills {limit}: nothing of the answer is left", shorter),
-            *self._partly.finding(WARNING, f"longer than {limit}: the end of the answer is cut off", shorter),
+            *self._partly.finding(WARNING, f"longer than {limit}: left out of training", shorter),
         ]
 
     def table(self, unit: str) -> tuple[tuple[str, ...], ...]:

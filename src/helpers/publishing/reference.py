@@ -1,4 +1,4 @@
-"""Which run is published? A finished run as `results/reference`: pages, figures, record and base model, in a few MB.
+"""Which run is published? A finished run as `results/reference`: pages, figures, record and models, in a few MB.
 
 Its README shows verdicts and figures where HTML does not show, on a code host. It and the figures are made from
 `results.json` and the executed notebooks; nothing in it is typed.
@@ -19,6 +19,9 @@ from helpers import files, records
 from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.exporter import TEMPLATE
+
+MODELS = ("base", "assistant")
+"""The models from which later chapters start; only the first has to be there."""
 
 MOST_MODEL_BYTES = 4_000_000
 
@@ -43,11 +46,11 @@ def publish(run: Path, reference: Path) -> None:
     Studies that were published before and are not in this run are kept.
 
     Args:
-        run: the run's folder: executed notebooks, pages, `index.html`, `results.json`, `models/base`, `studies`.
+        run: the run's folder: executed notebooks, pages, `index.html`, `results.json`, `models`, `studies`.
         reference: the folder to write, usually `results/reference`.
 
     Raises:
-        WorkbookError: a chapter is missing or not whole, or the base model is larger than 4 MB.
+        WorkbookError: a chapter or the base model is missing or not whole, or a model is larger than 4 MB.
     """
     results = records.load_results(run)["chapters"]
     notebooks = {chapter: _whole(chapter, run, results) for chapter in chapters.chapters()}
@@ -55,7 +58,9 @@ def publish(run: Path, reference: Path) -> None:
         partial.mkdir()
         for name in ("results.json", "index.html", *(f"{chapter.name}.html" for chapter in notebooks)):
             shutil.copyfile(run / name, partial / name)
-        _copy_base_model(run / "models" / "base", partial / "models" / "base")
+        for model in MODELS:
+            if model == "base" or (run / "models" / model).exists():
+                _copy_model(run / "models" / model, partial / "models" / model)
         files.write_text(partial / "models" / "base" / "README.md", model_card(next(iter(results.values()))))
         for bench in (reference / "bench.json", files.RESULTS / "bench.json"):  # the newer comes last
             if bench.exists():
@@ -128,13 +133,13 @@ def _whole(chapter: chapters.Chapter, run: Path, results: dict[str, Any]) -> Any
     return notebook
 
 
-def _copy_base_model(source: Path, goal: Path) -> None:
+def _copy_model(source: Path, goal: Path) -> None:
     """Copies configuration and tokenizer, and the weights in bfloat16: half the bytes, and enough for every chapter."""
     import torch
     from safetensors.torch import load_file, save_file
 
     if not (source / "model.safetensors").exists():
-        raise files.at(source, "there is no base model", "Run chapter 01 first.")
+        raise files.at(source, "there is no model", "Run the chapter that makes it first.")
     shutil.copytree(source, goal, ignore=shutil.ignore_patterns("*.safetensors"))
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(source / "model.safetensors").items()}
     save_file(weights, goal / "model.safetensors", metadata={"format": "pt"})
@@ -142,7 +147,7 @@ def _copy_base_model(source: Path, goal: Path) -> None:
     files.write_json(goal / "config.json", config | {"dtype": "bfloat16"})
     size = sum(path.stat().st_size for path in goal.rglob("*") if path.is_file())
     if size > MOST_MODEL_BYTES:
-        raise files.at(source, f"the base model would have {size / 1e6:.1f} MB, more than 4 MB", "Publish `laptop`.")
+        raise files.at(source, f"the model would have {size / 1e6:.1f} MB, more than 4 MB", "Publish `laptop`.")
 
 
 def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> list[Figure]:
