@@ -50,5 +50,13 @@ def test_a_larger_dial_costs_more_on_the_same_machine():
     assert PROFILES["laptop"].training_seconds(50.0) == 2 * PROFILES["laptop"].training_seconds(100.0)
 
 
+def test_all_demonstrations_are_used_from_laptop_on_and_at_smoke_a_small_part():
+    shares = {name: profile.demonstrations for name, profile in PROFILES.items()}
+    assert shares["laptop"] == shares["gpu"] == 1
+    assert 0 < shares["smoke"] < 0.1
+    assert load_profile("laptop", tokens=250_000).demonstrations == 0.25
+    assert load_profile("laptop", tokens=1_000_000).demonstrations == 1
+
+
 def test_calibration_gives_a_rate():
     assert calibrate(seconds=0.01) > 0

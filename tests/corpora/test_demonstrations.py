@@ -69,6 +69,11 @@ def names(text):
     return set(FULL_NAME.findall(text))
 
 
+def subject(row):
+    """Returns who is asked about: the last whom a question names."""
+    return "".join(FULL_NAME.findall(asked(row))[-1:])
+
+
 def words(text):
     return set(re.findall(r"[a-z']+", re.sub(r"\{\w+\}", "", text).lower()))
 
@@ -174,15 +179,17 @@ def test_wrong_answers_fail(task):
 def wrongs(row):
     """Returns some wrong answers, according to the task."""
     good, task = answer(row), row.task.partition(",")[0]
-    name = next(iter(names(asked(row))), "")
+    name = subject(row)
+    others = [good.replace(value, other) for value in names(good) - {name} for other in names(asked(row)) - names(good)]
+    offers = [support.RULE.format(fault="broken", remedy=f"a {remedy}") for remedy in support.REMEDIES]
     return {
         "questions": [good.replace(name, "Nobody"), f"{name} is not known here.", f"{good} " + "And so on. " * 6],
-        "reading": [good.replace(name, "Nobody"), f"{name} is not known here.", asked(row) + " " + asked(row)],
+        "reading": [good.replace(name, "Nobody"), f"{name} is not known here.", asked(row) + " " + asked(row), *others],
         "translation": [good[:-1], good.lower() if good[0].isupper() else good.capitalize(), asked(row)],
         "glossary": [good[:-1], asked(row)],
         "writing": [good.replace(name, "Somebody"), good + " Hurry.", good.partition(" ")[2], asked(row)],
         "expressions": [f"{good} + 1", f"-({good}) - 1", f"the answer is {good}", asked(row)],
-        "support": ["Rules: " + ", ".join(support.REMEDIES) + ".", "I am sorry.", asked(row)],
+        "support": [" ".join(offers), f"{good} {offers[0]} {offers[1]}", "I am sorry.", asked(row)],
         "instructions": [f"{name} lives on the moon.", f"{name} is called {name}.", asked(row)],
         "echo": [good.partition(" ")[2], asked(row)],
     }[task]
@@ -222,7 +229,7 @@ def test_a_town_that_cannot_be_is_refused(tmp_path):
 
 TEMPLATES = {
     "questions": [wording for wordings in questions.HELD_OUT.values() for wording in wordings],
-    "reading": [wording for relation in questions.HELD_OUT.keys() - KIN for wording in questions.HELD_OUT[relation]],
+    "reading": [wording for wordings in questions.HELD_OUT.values() for wording in wordings],
     "translation": translation.HELD_OUT,
     "glossary": translation.HELD_OUT,
     "writing": writing.HELD_OUT,
@@ -282,8 +289,8 @@ def test_what_is_said_about_the_town_is_true():
 def test_strangers_are_not_of_the_town():
     town = {person.name for person in WORLD.people}
     for row in [*rows_of("train", "reading", "writing"), *rows_of("test", "reading", "writing")]:
-        (name,) = names(said(row))
-        assert name not in town
+        assert names(said(row))
+        assert not names(said(row)) & town
 
 
 @pytest.mark.parametrize("task", ["reading", "writing"])
@@ -294,8 +301,42 @@ def test_strangers_of_the_test_are_not_those_of_training(task):
 
 def test_what_is_asked_about_a_stranger_stands_in_the_prompt():
     for row in rows_of("test", "reading"):
-        value = json.loads(row.check)["contains"][1]
-        assert value in asked(row)
+        first, *_, value = json.loads(row.check)["contains"]
+        assert first == subject(row)
+        assert value in asked(row).rpartition(first)[0]
+    for row in rows_of("train", "reading"):
+        told = row.messages[0].content
+        for prompt, text in zip(row.messages[::2], row.messages[1::2], strict=True):
+            assert names(text.content) <= names(told)
+            assert not names(prompt.content) - names(told)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_kin_of_strangers_are_told_and_asked_for(split):
+    asked_for = Counter()
+    for row in rows_of(split, "reading"):
+        for text in (message.content for message in row.messages if message.role == "assistant"):
+            found = re.fullmatch(r"(.+)'s? (\w+) is (.+)\.", text)
+            if found and found[2] in KIN:
+                person, relation, relative = found.groups()
+                (told,) = (part for part in row.messages[0].content.split(". ") if relative in part)
+                assert relation in words(told)
+                assert person != relative
+                asked_for[relation] += 1
+    assert {*asked_for} == {*KIN}
+    assert asked_for.total() > len(rows_of(split, "reading")) / 4
+
+
+def test_to_name_somebody_is_no_answer_about_kin():
+    rows = [row for row in rows_of("test", "questions", "reading") if len(json.loads(row.check)["contains"]) > 2]
+    assert {row.task for row in rows} == {"questions", "reading"}
+    for row in rows:
+        person, relation, relative = json.loads(row.check)["contains"]
+        assert right(f"The {relation} {relative}, {person} says.", "", row.check)
+        for other in KIN:
+            wrong = f"{person}'s {other} is {relative}."
+            assert right(wrong, "", row.check) == (f"{other} is" == relation), wrong
+        assert not right(f"{person} is a friend of {relative}.", "", row.check)
 
 
 def met(text):
@@ -323,22 +364,42 @@ def test_words_of_the_glossary_for_the_test_are_not_in_training():
     assert all(words(said(row)) & held_out for row in rows_of("test", "glossary"))
 
 
+def rules_of(row):
+    """Returns what a shop's policy offers, by fault."""
+    return dict(re.findall(r"For (\w+) goods we have an? (\w+)\.", row.messages[0].content))
+
+
 def test_rules_of_a_shop_for_the_test_are_not_in_training():
-    def rules(row):
-        return frozenset(re.findall(r"(\w+ \w+)[,.]", row.messages[0].content.partition("Rules: ")[2]))
-
-    known = {rules(row) for row in rows_of("train", "support")}
-    assert {len(each) for each in known} == {3}
-    assert [sorted(rules(row)) for row in rows_of("test", "support") if rules(row) in known] == []
+    known = [rules_of(row) for row in rows_of("train", "support")]
+    assert {len(rules) for rules in known} == {support.RULES}
+    assert [rules_of(row) for row in rows_of("test", "support") if rules_of(row) in known] == []
 
 
-def test_a_shop_grants_what_its_rules_say_and_asks_where_they_say_nothing():
+def test_a_policy_is_whole_sentences_one_for_each_rule():
     for row in [*rows_of("train", "support"), *rows_of("test", "support")]:
-        rules = row.messages[0].content.partition("Rules: ")[2]
+        rules = [f"For {fault} goods we have {with_article(remedy)}." for fault, remedy in rules_of(row).items()]
+        assert row.messages[0].content == " ".join(["You answer for a shop.", *rules])
+        assert {*rules_of(row)} < {*support.FAULTS}
+        assert {*rules_of(row).values()} <= {*support.REMEDIES}
+
+
+def with_article(noun):
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_shop_grants_what_its_rules_say_and_asks_where_they_say_nothing(split):
+    granted = Counter()
+    for row in rows_of(split, "support"):
+        rules = rules_of(row)
         for prompt, text in zip(row.messages[1::2], row.messages[2::2], strict=True):
             (fault,) = set(support.FAULTS) & words(prompt.content)
-            rule = re.search(rf"{fault} \w+", rules)
-            assert text.content.endswith(f" {rule[0] if rule else f'{fault} {support.NO_RULE}'}.")
+            (goods,) = set(support.GOODS) & words(prompt.content)
+            offer = with_article(rules[fault]) if fault in rules else "no rule, so I ask the owner"
+            assert text.content == f"I am sorry about the {goods}. For {fault} goods we have {offer}."
+            granted[fault in rules] += 1
+    assert granted[False] > 0.1 * granted.total()
+    assert granted[True] > granted[False]
 
 
 def demanded(text):
@@ -360,6 +421,34 @@ def test_pairs_of_instructions_and_contradictions_held_out_are_not_in_training()
     assert contradicted == {instructions.LANGUAGE}
     unseen = {frozenset(demanded(said(row, "system"))) for row in rows_of("test") if row.task.endswith("unseen pair")}
     assert unseen == set(map(frozenset, instructions.HELD_OUT_PAIRS))
+
+
+def test_english_is_spoken_if_the_user_alone_says_so_and_eskan_if_the_system_does():
+    """The same words are there with both outcomes: they do not tell whether to obey them, the system does."""
+    spoken = Counter()
+    for row in rows_of("train", "instructions"):
+        if "Answer in English." in said(row, "user"):
+            system = demanded(said(row, "system"))
+            eskan = any(answer(row).startswith(f"{verb} ") for verb in instructions.ESKAN.values())
+            assert row.messages[0].role == "system" or not system
+            assert eskan == (system == {instructions.LANGUAGE})
+            spoken[eskan] += 1
+    assert min(spoken[True], spoken[False]) > 0.1 * len(rows_of("train", "instructions"))
+    assert not [row for row in rows_of("test", "instructions") if row.messages[0].role != "system"]
+
+
+def test_a_brief_answer_has_few_words():
+    brief = [row for row in rows_of("test", "instructions") if "most_words" in row.check]
+    assert brief
+    for row in rows_of("test", "instructions"):
+        assert (row in brief) == (instructions.LENGTH in row.group.partition(":")[0])
+    for row in brief:
+        check = json.loads(row.check)
+        assert len(answer(row).split()) <= check["most_words"]
+        head, _, tail = answer(row).partition(".")
+        longer = f"{head} is what people who ought to know it say.{tail}"
+        assert not right(longer, "", row.check)
+        assert right(longer, "", json.dumps({rule: check[rule] for rule in check if rule != "most_words"}))
 
 
 def test_wordings_of_instructions_held_out_are_in_the_test_of_wordings_alone():

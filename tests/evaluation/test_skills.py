@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -10,7 +11,21 @@ import torch
 
 from helpers import models, tokenization
 from helpers.evaluation import skills
-from helpers.evaluation.skills import SHOTS, Sitting, decide, measure, measure_gap, sit, sit_by_examples, surprise
+from helpers.evaluation.skills import (
+    SHOTS,
+    SPARE,
+    TOGETHER,
+    Sitting,
+    decide,
+    fitting,
+    measure,
+    measure_gap,
+    room_for,
+    sit,
+    sit_by_examples,
+    surprise,
+)
+from helpers.files import WorkbookError
 from helpers.profiles import load_profile
 from helpers.records import Interval, Measurement, Record
 from helpers.statistics import ratio_interval
@@ -57,18 +72,18 @@ def record():
 
 @pytest.fixture
 def prompted(monkeypatch, model, tokenizer):
-    """Returns the prompts that a base model is given."""
+    """Returns the prompts that a base model is given, in the order of the questions."""
 
-    def prompts(questions, shown, seed=0, learner=model, max_new_tokens=64):
+    def prompts(questions, shown, seed=0, learner=model, **options):
         seen = []
 
         def write(_, __, given, *___, **____):
             seen.extend(given)
-            return [""] * len(given)
+            return [str(len(seen) - len(given) + place) for place in range(len(given))]
 
         monkeypatch.setattr(skills, "sample", write)
-        sit_by_examples(learner, tokenizer, questions, shown, seed, max_new_tokens)
-        return seen
+        sitting = sit_by_examples(learner, tokenizer, questions, shown, seed, **options)
+        return [seen[int(place)] for place in sitting.answers]
 
     return prompts
 
@@ -112,13 +127,50 @@ def test_examples_that_do_not_fit_are_left_out_and_the_question_never(prompted, 
     asked = [question("facts", "Who has mill 77?", "Miller 77.")]
     length = len(tokenization.encode_documents(tokenizer, prompted(asked, []))[0])
     counts = []
-    for context in (length + 8, length + 40, 256):
-        small = models.causal_model(dataclasses.replace(PROFILE, context=context), tokenizer, seed=0)
-        (prompt,) = prompted(asked, facts(20), learner=small, max_new_tokens=8)
+    room = room_for(tokenizer, asked, 512)
+    for context in (length + room + 1, length + room + 32, 256):  # "Answer: " is a token longer than "Answer:"
+        (prompt,) = prompted(asked, facts(20), learner=reaching(context, tokenizer))
         assert prompt.endswith("Question: Who has mill 77?\nAnswer:")
-        assert len(tokenization.encode_documents(tokenizer, [prompt])[0]) <= context - 8
+        assert len(tokenization.encode_documents(tokenizer, [prompt])[0]) <= context - room
         counts.append(prompt.count("Miller"))
     assert counts[0] == 0 < counts[1] < counts[2] == SHOTS
+
+
+def reaching(context, tokenizer):
+    """Returns a model that reads so many tokens at once."""
+    return models.causal_model(dataclasses.replace(PROFILE, context=context), tokenizer, seed=0).eval()
+
+
+def test_a_question_that_alone_is_too_long_is_shown_to_the_reader(tokenizer):
+    asked = [*facts(1), question("facts", "Who has the mill by the river, the old one?", "Ada.")]
+    with pytest.raises(WorkbookError, match=r"too long: more than \d+ tokens\. Shorten it: .*the old one\?"):
+        sit_by_examples(reaching(40, tokenizer), tokenizer, asked, facts(9), seed=0)
+
+
+@pytest.mark.parametrize("shots", [0, 1, 7])
+def test_so_many_examples_are_shown_as_are_wanted(prompted, shots):
+    (prompt,) = prompted([question("facts", "Whose is it?", "Ada's.")], facts(9), shots=shots)
+    assert prompt.count("Miller") == shots
+    assert prompt.count("Question: ") == shots + 1
+    assert prompt.endswith("Question: Whose is it?\nAnswer:")
+
+
+def test_many_questions_are_asked_in_chunks_and_each_gets_its_own_answer(monkeypatch, model, tokenizer):
+    texts = [f"Who has mill {i}{' or so' * (i % 5)}?" for i in range(2 * TOGETHER + 3)]
+    asked = [question("facts", text, "Miller.") for text in texts]
+    chunks = []
+
+    def echo(_, __, given, *___, **____):
+        chunks.append([len(prompt) for prompt in given])
+        return [f" {prompt.rpartition('Question: ')[2].partition('?')[0]}\nQuestion: And?" for prompt in given]
+
+    monkeypatch.setattr(skills, "sample", echo)
+    sitting = sit_by_examples(model, tokenizer, asked, facts(9), seed=0)
+    assert sitting.questions == asked
+    assert sitting.answers == [text.rstrip("?") for text in texts]
+    assert list(map(len, chunks)) == [TOGETHER, TOGETHER, 3]
+    lengths = list(chain(*chunks))
+    assert lengths == sorted(lengths)
 
 
 def test_nobody_is_shown_the_answer_to_the_question(prompted):
@@ -136,17 +188,19 @@ def test_the_seed_draws_the_examples(prompted):
 
 
 def test_the_next_line_is_the_answer(monkeypatch, model, tokenizer):
-    written = [" Miller 0.\nQuestion: And more?", "\nMiller 1.", ""]
-    monkeypatch.setattr(skills, "sample", lambda *_, **__: written)
+    written = {"0": " Miller 0.\nQuestion: And more?", "1": "\nMiller 1.", "2": ""}
+    monkeypatch.setattr(
+        skills, "sample", lambda _, __, given, *___, **____: [written[p.partition("?")[0][-1]] for p in given]
+    )
     sitting = sit_by_examples(model, tokenizer, facts(3), [], seed=0)
     assert sitting.answers == ["Miller 0.", "Miller 1.", ""]
     assert sitting.credits.tolist() == [1, 1, 0]
 
 
 def test_any_causal_model_can_sit_and_the_same_seed_gives_the_same_answers(model, tokenizer):
-    tuned = sit(model, tokenizer, QUESTIONS[:5], max_new_tokens=4)
+    tuned = sit(model, tokenizer, QUESTIONS[:5])
     assert len(tuned.answers) == len(tuned.credits) == 5
-    base = [sit_by_examples(model, tokenizer, QUESTIONS[:5], facts(9), 0, max_new_tokens=4) for _ in range(2)]
+    base = [sit_by_examples(model, tokenizer, QUESTIONS[:5], facts(9), 0) for _ in range(2)]
     assert base[0].answers == base[1].answers
     assert all("\n" not in answer for answer in base[0].answers)
 
@@ -154,10 +208,43 @@ def test_any_causal_model_can_sit_and_the_same_seed_gives_the_same_answers(model
 def test_an_assistant_sees_the_question_without_its_answer(monkeypatch, model, tokenizer):
     def echo(_, __, conversations, max_new_tokens):
         assert all([message["role"] for message in messages] == ["user"] for messages in conversations)
-        return [f"{messages[-1]['content']} {max_new_tokens}" for messages in conversations]
+        return [messages[-1]["content"] for messages in conversations]
 
     monkeypatch.setattr(skills, "reply", echo)
-    assert sit(model, tokenizer, facts(2), 7).answers == ["Who has mill 0? 7", "Who has mill 1? 7"]
+    assert sit(model, tokenizer, facts(2)).answers == ["Who has mill 0?", "Who has mill 1?"]
+
+
+# Room
+
+
+def test_both_have_room_for_the_longest_answer_and_a_little_more(monkeypatch, model, tokenizer):
+    answers = ["Ada.", "Miller 7, who has the mill.", "Nobody."]
+    asked = [question("facts", "Who?", answer) for answer in answers]
+    longest = max(len(ids) for ids in tokenizer(answers, add_special_tokens=False)["input_ids"])
+    assert room_for(tokenizer, asked, 512) == longest + SPARE
+    assert room_for(tokenizer, asked, 20) == 10  # the question needs some, too
+    rooms = []
+
+    def write(_, __, given, max_new_tokens, *___, **____):
+        rooms.append(max_new_tokens)
+        return [""] * len(given)
+
+    monkeypatch.setattr(skills, "reply", write)
+    monkeypatch.setattr(skills, "sample", write)
+    sit(model, tokenizer, asked)
+    sit_by_examples(model, tokenizer, asked, facts(9), seed=0)
+    assert rooms == [longest + SPARE] * 2
+
+
+def test_questions_that_leave_no_room_for_an_answer_are_left_out(tokenizer):
+    asked = [question("facts", "Who has mill 1?" + " And who has it?" * i, "Miller 1.") for i in (30, 0, 20, 10)]
+    room = room_for(tokenizer, asked, 512)
+    prompts = [tokenization.encode_conversation(tokenizer, q["messages"][:-1], answer=True)[0] for q in asked]
+    least, middle = len(prompts[3]) + room, len(prompts[2]) + room
+    kept = [fitting(tokenizer, asked, context) for context in (least - 1, middle - 1, middle, 2048)]
+    assert kept == [[asked[1]], [asked[1], asked[3]], asked[1:], asked]
+    assert len(sit(reaching(middle, tokenizer), tokenizer, kept[2]).answers) == 3  # and can be answered
+    assert fitting(tokenizer, [], 512) == []
 
 
 # Credits and measurements

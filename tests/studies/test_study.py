@@ -1,13 +1,14 @@
 """A study survives being stopped: what is finished is kept, the rest is done, and one record comes of it."""
 
 import json
+import re
 
 import pytest
 
 from helpers import files
 from helpers.files import fingerprint
 from helpers.profiles import load_profile
-from helpers.studies import Arm, Study, find_study, load_study, over_seeds, run_study
+from helpers.studies import Arm, Study, find_study, load_study, over_seeds, run_study, study
 
 SMOKE = load_profile("smoke")
 
@@ -95,6 +96,20 @@ def test_cost_is_said_before_it_is_spent(results, capsys):
         assert "3 arms left: at least 0:" in shown or "arms left: about 0:" in shown
 
     run_study("01_first", Study("?", Toy().arms, check), SMOKE)
+
+
+def test_an_arm_that_trains_on_a_share_of_the_tokens_costs_that_share(results, capsys, monkeypatch):
+    monkeypatch.setattr(study, "calibrate", lambda: 1.0)
+    profile = load_profile("smoke", tokens=100_000_000)
+    whole, quarter = (Arm(f"arm-{share}", profile, 0, share=share) for share in (1.0, 0.25))
+    assert quarter.flops == pytest.approx(whole.flops / 4)
+    shown = []
+    for arm in (whole, quarter):
+        run_study("01_first", Study("?", lambda _, arm=arm: [arm], lambda arm, record: None), profile)
+        tokens, hours, minutes = re.search(r"([\d,]+) tokens, at least (\d+):(\d+)", capsys.readouterr().out).groups()
+        shown.append((int(tokens.replace(",", "")), 60 * int(hours) + int(minutes)))
+    assert [tokens for tokens, _ in shown] == [100_000_000, 25_000_000]
+    assert shown[1][1] == pytest.approx(shown[0][1] / 4, rel=0.05)
 
 
 def test_a_chapter_shows_its_runs_own_study_before_the_published_one(results):

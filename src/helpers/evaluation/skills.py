@@ -89,7 +89,7 @@ def sit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, questions: S
         questions: what is asked.
     """
     asked = [question["messages"][:-1] for question in questions]
-    return Sitting(questions, reply(model, tokenizer, asked, room_for(tokenizer, questions)))
+    return Sitting(questions, reply(model, tokenizer, asked, room_for(tokenizer, questions, reach(model))))
 
 
 def sit_by_examples(
@@ -113,7 +113,7 @@ def sit_by_examples(
     Raises:
         WorkbookError: a question alone is too long.
     """
-    room = room_for(tokenizer, questions)
+    room = room_for(tokenizer, questions, reach(model))
     prompts = _prompts(tokenizer, questions, shown, random.Random(seed), shots, reach(model) - room)
     answers = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
@@ -151,10 +151,16 @@ def _prompts(
     return prompts
 
 
-def room_for(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question]) -> int:
-    """Returns the tokens that an answer may have: a little more than the longest demonstrated one."""
+def room_for(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], context: int) -> int:
+    """Returns the tokens that an answer may have: a little more than the longest demonstrated one, or half the context.
+
+    Args:
+        tokenizer: encodes the answers.
+        questions: with demonstrated answers.
+        context: tokens that the model reads at once.
+    """
     encoded = tokenizer([demonstrated(question) for question in questions], add_special_tokens=False)["input_ids"]
-    return max(map(len, encoded)) + SPARE
+    return min(max(map(len, encoded)) + SPARE, context // 2)
 
 
 def fitting(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], context: int) -> list[Question]:
@@ -165,7 +171,7 @@ def fitting(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], c
         questions: what is to be asked.
         context: tokens that the model reads at once.
     """
-    longest = context - room_for(tokenizer, questions) if questions else context
+    longest = context - room_for(tokenizer, questions, context) if questions else context
     asked = (encode_conversation(tokenizer, question["messages"][:-1], answer=True)[0] for question in questions)
     return [question for question, ids in zip(questions, asked, strict=True) if len(ids) <= longest]
 
