@@ -110,7 +110,8 @@ def test_a_liking_for_short_answers_is_taken_out(questions):
 def test_a_model_prices_the_answer_and_its_end_after_the_prompt(model, tokenizer):
     prompt, answer = CONVERSATIONS[4].messages[:-1], CONVERSATIONS[4].messages[-1].content
     (bits,) = recognition.model_pricer(model, tokenizer, context=128)([prompt], [answer])
-    content = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt[0].content, answer)]
+    texts = (f" {prompt[0].content}", f" {answer}")  # with the template's blank
+    content = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     begin, user, assistant, end = tokenizer.convert_tokens_to_ids(["<|begin|>", "<|user|>", "<|assistant|>", "<|end|>"])
     row = [begin, user, *content[0], assistant, *content[1], end]
     (expected,) = recognition.row_bits(model, [row])
