@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 4], metavar="M", help="default: 1 2 4")
     bench.add_argument("--repeats", type=int, default=3, help="of each race (default: 3, which takes 45 minutes)")
 
+    _add_data_commands(commands)
+    return parser
+
+
+def _add_data_commands(commands: Any) -> None:
+    """Adds the commands about a reader's own data, and what becomes of them."""
     report = _command(commands, "report", _report, "read and check a corpus, and say what is in it")
     report.add_argument("source", metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name")
     report.add_argument("--kind", choices=KINDS, default="text", help="what a document is (default: text)")
@@ -109,7 +115,6 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--temperature", type=float, default=0.0, help="0 always takes the likeliest token (default: 0)")
     chat.add_argument("--seed", type=int, default=0, help="of the draws, above temperature 0 (default: 0)")
     chat.add_argument("--max-new-tokens", type=int, default=80, metavar="N", help="of an answer (default: 80)")
-    return parser
 
 
 def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:

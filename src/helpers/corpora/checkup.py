@@ -30,7 +30,7 @@ import numpy as np
 from helpers.corpora.corpus import Corpus
 from helpers.corpora.duplicates import BANDS, ROWS, SEED, shingles
 from helpers.corpora.prompts import REPEATED, SET_ASIDE
-from helpers.corpora.report import shorten
+from helpers.corpora.report import html_table, shorten
 from helpers.files import WorkbookError
 
 if TYPE_CHECKING:
@@ -115,17 +115,11 @@ class Checkup:
         header = ("severity", "what", "rows", "for example", "remedy")
         found = [(f.severity, f.what, f"{f.count:,}", ", ".join(f.places), f.remedy) for f in self.findings]
         verdict = f"<p><strong>{html.escape(self.name)}</strong>: {html.escape(self.verdict)}</p>"
-        return "\n".join([verdict, _html(header, found), _html(self.sizes[0], self.sizes[1:])])
+        return "\n".join([verdict, html_table(header, found), html_table(self.sizes[0], self.sizes[1:])])
 
 
 def _listed(places: Sequence[str]) -> str:
     return f" ({', '.join(places)})" if places else ""
-
-
-def _html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def check(

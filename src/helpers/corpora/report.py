@@ -7,6 +7,7 @@ escaped in HTML.
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -134,12 +135,17 @@ class Report:
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>{html.escape(self.name)}</strong></p>"]
         for title, header, rows in self.tables():
-            head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-            body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-            table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            table = html_table(header, rows)
             opened = " open" if title == "Kept" else ""
             parts.append(f"<details{opened}><summary>{html.escape(title)}</summary>{table}</details>")
         return "\n".join(parts)
+
+
+def html_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table as HTML, its cells escaped."""
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def shorten(text: str, width: int = 60) -> str:

@@ -19,6 +19,7 @@ from helpers import files, records
 from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.exporter import TEMPLATE
+from helpers.training.cards import escaped
 
 MODELS = ("base", "assistant")
 """The models from which later chapters start; only the first has to be there."""
@@ -88,7 +89,7 @@ def state_costs(readme: Path, reference: Path) -> None:
         f"{record['cost']['peak_memory_mb'] / 1000:.1f} GB |"
         for chapter, record in results.items()
     ]
-    machine = f"{environment['threads']} threads of {_markdown(environment['processor'])}"
+    machine = f"{environment['threads']} threads of {escaped(environment['processor'])}"
     head = ["| chapter | profile | minutes | memory |", "|---|---|--:|--:|"]
     block = "\n".join([f"Measured in the published run, on {machine}:", "", *head, *rows, *_minutes(reference)])
     text = readme.read_text(encoding="utf-8")
@@ -184,13 +185,8 @@ def _readme(results: dict[str, Any], figures: dict[chapters.Chapter, list[Figure
 
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"clock": clock, "md": _markdown, "value": _value}
+    environment.filters |= {"clock": clock, "md": escaped, "value": _value}
     return environment
-
-
-def _markdown(text: str) -> str:
-    """Escapes text for a line or a table's cell of Markdown: no HTML, no marks, no line breaks."""
-    return re.sub(r"([\\`*_\[\]|~#<>$])", r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def _value(measurement: dict[str, Any]) -> str:

@@ -65,17 +65,17 @@ class Card:
         }
         parts = [
             "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in about.items()), "---"]),
-            f"# {_escaped(self.title)}",
-            _escaped(self.about),
+            f"# {escaped(self.title)}",
+            escaped(self.about),
             f"## How to use it\n\n```python\n{_usage(folder)}\n```",
-            f"## What it was made from\n\nIt was trained from {_escaped(self.base_model)}, on:",
+            f"## What it was made from\n\nIt was trained from {escaped(self.base_model)}, on:",
             _table(("data", "fingerprint"), self.data.items()),
             "## How it was trained",
             _table(("what", "value"), self.training.items()),
             "## What it can do",
             _table(("measured", "value and interval", "unit", "n", "if there were nothing"), map(_score, self.scores)),
-            *(f"Intervals: {_escaped(method)}." for method in _methods(self.scores)),
-            f"## What it cannot do\n\n{_escaped(self.limits)}",
+            *(f"Intervals: {escaped(method)}." for method in _methods(self.scores)),
+            f"## What it cannot do\n\n{escaped(self.limits)}",
         ]
         return "\n\n".join(parts) + "\n"
 
@@ -154,7 +154,7 @@ def _table(header: Sequence[str], rows: Any) -> str:
     cells = [
         header,
         ["---"] * len(header),
-        *([_escaped(f"{cell:,}" if type(cell) is int else str(cell)) for cell in row] for row in rows),
+        *([escaped(f"{cell:,}" if type(cell) is int else str(cell)) for cell in row] for row in rows),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
@@ -171,6 +171,6 @@ def _methods(scores: Sequence[Measurement]) -> list[str]:
     return list(dict.fromkeys(made))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Escapes text for a line or a table's cell of Markdown: no HTML, no marks, no line breaks."""
     return re.sub(r"([\\`*_\[\]|~#<>$])", r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")

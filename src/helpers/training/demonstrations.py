@@ -12,7 +12,6 @@ and which takes half of the time of a small model. What is computed is the same,
 from __future__ import annotations
 
 import copy
-import gc
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +24,6 @@ import torch
 from accelerate.utils import is_peft_model
 from datasets import Dataset, concatenate_datasets, utils
 from torch.nn.functional import cross_entropy
-from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 
@@ -34,7 +32,7 @@ from helpers.models import device, reach
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
 from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import Watch, quiet
+from helpers.training.trainer import Lean, Watch, quiet, short_run, train
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -254,7 +252,7 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
     return batch
 
 
-class DemonstrationTrainer(SFTTrainer):
+class DemonstrationTrainer(Lean, SFTTrainer):
     """TRL's trainer without what costs time and nobody reads.
 
     Args:
@@ -279,13 +277,6 @@ class DemonstrationTrainer(SFTTrainer):
             logits = model(**inputs, use_cache=False).logits  # (targets, vocabulary): only targets are projected
         loss = cross_entropy(logits.float(), labels[wanted], reduction="sum")
         return loss / max(1, int(wanted.sum() if num_items_in_batch is None else num_items_in_batch))
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
-        return 0
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
-        """Leaves unmeasured what clips nothing here."""
 
 
 def learn(
@@ -329,12 +320,7 @@ def learn(
             optimizers=(Muon(parameter_groups(learner, *recipe.rates)), None),
             callbacks=[watch],
         )
-        trainer.remove_callback(PrinterCallback)
-        gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
-        try:
-            trainer.train()
-        finally:
-            gc.unfreeze()
+        train(trainer)
     model.eval()
     tokens = sum(map(sum, data["seq_lengths"]))
     targets = recipe.epochs * sum(label != IGNORED for row in rows for label in row.labels[1:])
@@ -344,23 +330,10 @@ def learn(
 def _arguments(folder: str, size: int, steps: int, recipe: Recipe, seed: int) -> SFTConfig:
     return SFTConfig(
         folder,
-        max_steps=steps,
         per_device_train_batch_size=size,
-        train_sampling_strategy="sequential",  # in the order of `pack`
-        lr_scheduler_type="linear",
-        learning_rate=recipe.rates[1],
-        warmup_steps=max(1, round(WARM_UP * steps)),
-        max_grad_norm=0.0,
-        logging_strategy="no",
-        save_strategy="no",
-        disable_tqdm=True,
-        report_to="none",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
         activation_checkpointing=False,  # saves memory for time: TRL's default, and no use to a small model
         bf16=False,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},  # conversations are encoded and packed above
-        seed=seed,
-        use_cpu=device().type == "cpu",
+        **short_run(steps, recipe.rates[1], WARM_UP, seed),
     )

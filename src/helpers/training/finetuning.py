@@ -11,7 +11,6 @@ Left out: tuning for each task and size. Rates and epochs were chosen once for e
 from __future__ import annotations
 
 import copy
-import gc
 import tempfile
 import time
 import warnings
@@ -23,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import PrinterCallback, TrainingArguments
+from transformers import TrainingArguments
 
 from helpers import files
 from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, reach, states, untrained
 from helpers.tokenization import encode_documents
-from helpers.training.trainer import MuonTrainer, quiet
+from helpers.training.trainer import MuonTrainer, quiet, short_run, train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -362,29 +361,11 @@ def _train(
     with tempfile.TemporaryDirectory() as scratch, quiet():
         arguments = TrainingArguments(
             scratch,
-            max_steps=len(batches),
             per_device_train_batch_size=1,  # of batches that `plan` has made
-            train_sampling_strategy="sequential",
-            lr_scheduler_type="linear",
-            learning_rate=rates[1],
-            warmup_steps=max(1, round(WARM_UP * len(batches))),
-            max_grad_norm=0.0,
-            logging_strategy="no",
-            save_strategy="no",
-            disable_tqdm=True,
-            report_to="none",
-            remove_unused_columns=False,
-            dataloader_pin_memory=False,
-            seed=seed,
-            use_cpu=device().type == "cpu",
+            **short_run(len(batches), rates[1], WARM_UP, seed),
         )
         trainer = MuonTrainer(rates, model=classifier, args=arguments, train_dataset=batches, data_collator=collate)
-        trainer.remove_callback(PrinterCallback)
-        gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
-        try:
-            trainer.train()
-        finally:
-            gc.unfreeze()
+        train(trainer)
     assert trainer.optimizer is not None
     moved = trainer.optimizer.state  # not of all that might have: BERT's pooler, for one, is never asked
     tensors = [

@@ -5,6 +5,7 @@ Everything else of it is as it is known: its arguments, its callbacks, its proce
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import time
@@ -16,11 +17,11 @@ from typing import Any, cast
 import torch
 from datasets import IterableDataset
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, Trainer, TrainerCallback
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
 from transformers.utils import logging
 
 from helpers import files
-from helpers.models import looks_both_ways
+from helpers.models import device, looks_both_ways
 from helpers.progress import Progress
 from helpers.training import checkpoints
 from helpers.training.objectives import hidden_token_loss
@@ -147,7 +148,55 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-class MuonTrainer(Trainer):
+class Lean:
+    """For a Trainer: leaves out what costs time and nobody reads."""
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
+        return 0
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
+        """Leaves unmeasured what clips nothing here."""
+
+
+def train(trainer: Trainer) -> None:
+    """Lets a trainer train, without a note at its end and without a search for garbage at its beginning."""
+    trainer.remove_callback(PrinterCallback)
+    gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
+    try:
+        trainer.train()
+    finally:
+        gc.unfreeze()
+
+
+def short_run(steps: int, rate: float, warm_up: float, seed: int) -> dict[str, Any]:
+    """Returns arguments of a training that is over in a minute or so: nothing is saved, logged or shown on the way.
+
+    Args:
+        steps: optimizer steps; data are read in the order in which they are given.
+        rate: peak learning rate, which then falls to zero in a line.
+        warm_up: share of the steps in which it rises.
+        seed: of all that is drawn.
+    """
+    return {
+        "max_steps": steps,
+        "train_sampling_strategy": "sequential",
+        "lr_scheduler_type": "linear",
+        "learning_rate": rate,
+        "warmup_steps": max(1, round(warm_up * steps)),
+        "max_grad_norm": 0.0,
+        "logging_strategy": "no",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "report_to": "none",
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+        "seed": seed,
+        "use_cpu": device().type == "cpu",
+    }
+
+
+class MuonTrainer(Lean, Trainer):
     """Trainer with Muon, and without what costs time and nobody reads.
 
     Args:
@@ -163,13 +212,6 @@ class MuonTrainer(Trainer):
         """Makes Muon where the Trainer would make AdamW."""
         self.optimizer = Muon(parameter_groups(cast("PreTrainedModel", model or self.model), *self.rates))
         return self.optimizer
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
-        return 0
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
-        """Leaves unmeasured what clips nothing here."""
 
 
 class PretrainingTrainer(MuonTrainer):
