@@ -22,7 +22,9 @@ CLAIMS = {
     "C2": Claim("Such a model is pretrained by hiding words and guessing them.", "01"),
     "C3": Claim("The parts inside can be told apart by what they do for the text, and make it read as human.", "02"),
     "C4": Claim("A pretrained start makes a new task quick and cheap to learn.", "03"),
-    "C5": Claim("Fine-tuning on demonstrations turns one model to answering, translating, coding and support.", "04"),
+    "C5": Claim(
+        "Fine-tuning on demonstrations turns one model to answering, translating, writing, code and support.", "04"
+    ),
     "C6": Claim("Custom instructions steer the model.", "04"),
     "C7": Claim("Learning from good and bad answers makes the model safer and easier to manage.", "05"),
     "C8": Claim("The quality and the quantity of the training data decide what comes out.", "06"),

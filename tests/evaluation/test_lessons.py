@@ -186,23 +186,28 @@ def test_the_base_models_tokenizer_gets_a_template_and_keeps_its_own_state(open_
 # Rows
 
 
-def test_rows_are_the_demonstrations_and_with_replay_some_text_too(open_with):
+def test_rows_are_the_demonstrations(open_with):
     lesson = open_with(questions(facts=9), profile=PROFILE)
-    plain, more = (lesson.rows(lesson.train, replay=replay) for replay in (False, True))
-    assert plain == encode(lesson.tokenizer, [row["messages"] for row in lesson.train], lesson.context)
-    assert lesson.rows(lesson.train) == plain
-    assert more[: len(plain)] == plain
-    text = more[len(plain) :]
-    assert lesson.replay_tokens == 100  # a thirtieth
-    read = sum(len(row.input_ids) for row in text)
-    assert 100 <= read < 100 + max(map(len, tokenization.encode_documents(lesson.tokenizer, TEXTS)))
+    assert lesson.rows(lesson.train) == encode(
+        lesson.tokenizer, [row["messages"] for row in lesson.train], lesson.context
+    )
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_what_is_replayed_is_text_of_the_base_run_as_much_as_all_epochs_need_and_none_of_it_twice(open_with, epochs):
+    lesson = open_with(questions(facts=9), profile=PROFILE)
+    replay = lesson.replay(epochs, seed=0)
+    assert lesson.replay_tokens == round(PROFILE.tokens * lessons.REPLAYED)
+    wanted = epochs * lesson.replay_tokens
     known = tokenization.encode_documents(lesson.tokenizer, TEXTS)
-    assert all(row.input_ids in known and row.labels == row.input_ids for row in text)
+    assert wanted <= sum(len(row.input_ids) for row in replay) < wanted + max(map(len, known))
+    assert all(row.input_ids in known and row.labels == row.input_ids for row in replay)
+    assert len({tuple(row.input_ids) for row in replay}) == len(replay)
 
 
 def test_what_is_replayed_is_drawn_by_the_seed(open_with):
     lesson = open_with(questions(facts=9), profile=PROFILE)
-    drawn = [lesson.rows(lesson.train, replay=True, seed=seed) for seed in (0, 0, 1)]
+    drawn = [lesson.replay(2, seed) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -262,4 +267,3 @@ def test_with_all_demonstrations_the_recipe_is_the_one_chosen_and_with_a_part_it
     short = recipe_for(load_profile("smoke"))
     assert short == dataclasses.replace(RECIPE, epochs=1) != RECIPE
     assert RECIPE.epochs > 1
-    assert lessons.REPLAYED == 1 / 30

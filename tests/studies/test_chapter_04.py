@@ -15,7 +15,7 @@ from helpers.profiles import load_profile
 from helpers.records import Record
 from helpers.studies import STUDIES
 from helpers.studies import demonstrations as study
-from helpers.studies.demonstrations import EFFECTS, FEW, PLAIN, RANKS, REPLAY, SCRATCH, SEEDS
+from helpers.studies.demonstrations import EFFECTS, FEW, PLAIN, RANKS, REPEATED, REPLAY, SCRATCH, SEEDS
 from helpers.tokenization import IGNORED
 from helpers.training import base, demonstrations
 
@@ -32,7 +32,7 @@ WORLD = make_world(TINY.people, 0)
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("04_tuning", {"way": {REPLAY, SCRATCH, PLAIN, *LORA}}),
+        ("04_tuning", {"way": {REPLAY, SCRATCH, PLAIN, REPEATED, *LORA}}),
         ("04_alone", {"task": {*lessons.KINDS}}),
         ("04_more", {"way": {*EFFECTS}}),
         ("04_functions", {}),
@@ -84,11 +84,11 @@ def small(tmp_path_factory):
         assert (source, kind, options) == ("town", "prompts", {"people": TINY.people})
         return TOWN
 
-    def noted(learner, writer, rows, recipe, seed):
+    def noted(learner, writer, rows, recipe, seed, replay=()):
         adapted = any("lora" in name for name, _ in learner.named_parameters())
         start = "adapters" if adapted else models.weights_fingerprint(learner) == before
-        taught.append(SimpleNamespace(start=start, rows=rows, seed=seed))
-        return learn(learner, writer, rows, recipe, seed)
+        taught.append(SimpleNamespace(start=start, rows=rows, seed=seed, replay=replay))
+        return learn(learner, writer, rows, recipe, seed, replay=replay)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "CACHE", tmp_path_factory.mktemp("cache"))
@@ -112,7 +112,7 @@ def run_arm(name, seed=0, **settings):
     return record.measurements
 
 
-@pytest.mark.parametrize("way", [REPLAY, PLAIN, SCRATCH, LORA[0]])
+@pytest.mark.parametrize("way", [REPLAY, PLAIN, SCRATCH, REPEATED, LORA[0]])
 def test_a_tuning_arm_measures_every_task_and_what_was_forgotten(small, way):
     small.clear()
     measured = run_arm("04_tuning", 1, way=way)
@@ -126,10 +126,11 @@ def test_a_tuning_arm_measures_every_task_and_what_was_forgotten(small, way):
         assert forgotten.unit == "bits per byte"
         assert forgotten.interval.low <= forgotten.value <= forgotten.interval.high
     (training,) = small
-    assert training.start == {REPLAY: True, PLAIN: True, SCRATCH: False}.get(way, "adapters")
-    replayed = [row for row in training.rows if IGNORED not in row.labels]
-    assert bool(replayed) == (way not in (PLAIN, SCRATCH))
-    assert len(training.rows) - len(replayed) > 9 * 4
+    assert training.start == {REPLAY: True, PLAIN: True, REPEATED: True, SCRATCH: False}.get(way, "adapters")
+    assert bool(training.replay) == (way not in (PLAIN, SCRATCH))
+    assert all(IGNORED not in row.labels for row in training.replay)
+    assert all(IGNORED in row.labels for row in training.rows)
+    assert len(training.rows) > 9 * 4
     assert training.seed == 1
 
 

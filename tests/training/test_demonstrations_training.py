@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 from collections import Counter
-from itertools import chain
+from itertools import accumulate, chain
 
 import pytest
 import torch
@@ -270,6 +270,34 @@ def test_text_is_replayed_until_there_is_enough_of_it_and_the_seed_says_which(to
     longest = max(map(len, tokenization.encode_documents(tokenizer, texts)))
     assert 100 <= sum(len(row.input_ids) for row in drawn[0]) < 100 + longest
     assert replayed(tokenizer, texts, 0, CONTEXT, seed=0) == []
+
+
+def test_each_epoch_has_all_demonstrations_and_another_part_of_what_is_replayed(tokenizer, rows):
+    replay = replayed(tokenizer, [f"The mill has {i} wheels." for i in range(50)], 10**6, CONTEXT, seed=0)
+    whole = pack(rows, CONTEXT, 3, seed=0, replay=replay)
+    read = Counter(tuple(ids) for ids in each_alone(whole))
+    assert read == Counter({tuple(row.input_ids): 3 for row in rows} | {tuple(row.input_ids): 1 for row in replay})
+    first = Counter(tuple(ids) for ids in each_alone(pack(rows, CONTEXT, 1, seed=0, replay=replay[::3])))
+    assert first <= read
+    assert {tuple(row.input_ids) for row in rows} <= {*first}
+
+
+def each_alone(data):
+    """Returns the token ids of everything that stands together in packed rows."""
+    for row in data:
+        ends = list(accumulate(row["seq_lengths"]))
+        for begin, end in zip([0, *ends], ends, strict=False):
+            yield row["input_ids"][begin:end]
+
+
+def test_targets_and_tokens_count_demonstrations_in_every_epoch_and_replayed_text_once(tokenizer, rows):
+    replay = replayed(tokenizer, ["The mill has a wheel."] * 4, 10**6, CONTEXT, seed=0)
+    courses = [
+        learn(causal_model(PROFILE, tokenizer, seed=0), tokenizer, rows, Recipe(2), seed=0, replay=old)
+        for old in ([], replay)
+    ]
+    assert courses[1].tokens - courses[0].tokens == sum(len(row.input_ids) for row in replay)
+    assert courses[1].targets - courses[0].targets == sum(len(row.input_ids) - 1 for row in replay)
 
 
 def test_a_conversation_longer_than_the_context_is_left_out(tokenizer):

@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from helpers.evaluation.skills import Question
 
 SEEDS = 3
-SCRATCH, PLAIN, REPLAY = "from scratch", "from the base, no replay", "from the base"
+SCRATCH, PLAIN, REPLAY, REPEATED = (
+    "from scratch",
+    "from the base, no replay",
+    "from the base",
+    "from the base, replay of the same",
+)
 """The ways to train all weights that the first study compares; from scratch there is nothing to replay."""
 
-RANKS = (4, 16, 64)
+RANKS = (4, 64)
 """LoRA's, in the first study."""
 
 FUNCTIONS = "pydocs-functions"
@@ -59,7 +64,7 @@ def _lesson(profile: Profile, record: Record, demonstrations: Corpus | None = No
 
 
 def _tuning_arms(profile: Profile) -> list[Arm]:
-    ways = [REPLAY, SCRATCH, PLAIN, *(f"LoRA, rank {rank}" for rank in RANKS)]
+    ways = [REPLAY, SCRATCH, PLAIN, REPEATED, *(f"LoRA, rank {rank}" for rank in RANKS)]
     return [
         Arm(f"{way.replace(',', '').replace(' ', '-')}-{seed}", profile, seed, {"way": way}, 0.65)
         for seed in range(SEEDS)
@@ -80,8 +85,10 @@ def _run_tuning(arm: Arm, record: Record) -> None:
         model = untrained(lesson.base, arm.seed)
     elif way.startswith("LoRA"):
         model, recipe = demonstrations.with_adapters(model, int(way.split()[-1]), arm.seed), demonstrations.ADAPTERS
-    rows = lesson.rows(lesson.train, replay=way not in (PLAIN, SCRATCH), seed=arm.seed)
-    course = demonstrations.learn(model, lesson.tokenizer, rows, recipe, arm.seed)
+    replay = [] if way in (PLAIN, SCRATCH) else lesson.replay(recipe.epochs, arm.seed)
+    if way == REPEATED:  # dealt out so, each epoch has all of it
+        replay = [row for row in lesson.replay(1, arm.seed) for _ in range(recipe.epochs)]
+    course = demonstrations.learn(model, lesson.tokenizer, lesson.rows(lesson.train), recipe, arm.seed, replay=replay)
     skills.measure(record, way, skills.sit(model, lesson.tokenizer, lesson.test), arm.seed)
     lesson.measure_forgetting(record, way, model, arm.seed)
     record.measure(f"seconds.{way}", course.seconds, "seconds", seeds=(arm.seed,))
@@ -91,7 +98,7 @@ def _single_arms(profile: Profile) -> list[Arm]:
     from helpers.evaluation import lessons
 
     return [
-        Arm(f"{task}-{seed}", profile, seed, {"task": task}, 0.15) for seed in range(SEEDS) for task in lessons.KINDS
+        Arm(f"{task}-{seed}", profile, seed, {"task": task}, 0.3) for seed in range(SEEDS) for task in lessons.KINDS
     ]
 
 
@@ -103,7 +110,7 @@ def _run_single(arm: Arm, record: Record) -> None:
 
 
 def _effect_arms(profile: Profile) -> list[Arm]:
-    return [Arm(f"{way}-{seed}", profile, seed, {"way": way}, 0.25) for seed in range(SEEDS) for way in EFFECTS]
+    return [Arm(f"{way}-{seed}", profile, seed, {"way": way}, 0.35) for seed in range(SEEDS) for way in EFFECTS]
 
 
 def _run_effect(arm: Arm, record: Record) -> None:
@@ -135,9 +142,9 @@ def _teach(record: Record, lesson: Lesson, train: Sequence[Question], test: Sequ
     from helpers.evaluation import skills
     from helpers.training import demonstrations
 
-    model = copy.deepcopy(lesson.base)
-    rows = lesson.rows(train)
-    course = demonstrations.learn(model, lesson.tokenizer, rows, demonstrations.RECIPE, seed)
+    model, recipe = copy.deepcopy(lesson.base), demonstrations.RECIPE
+    replay = lesson.replay(recipe.epochs, seed)
+    course = demonstrations.learn(model, lesson.tokenizer, lesson.rows(train), recipe, seed, replay=replay)
     skills.measure(record, "tuned", skills.sit(model, lesson.tokenizer, test), seed)
     record.measure("seconds.tuned", course.seconds, "seconds", seeds=(seed,))
 

@@ -56,12 +56,12 @@ class Recipe:
     """
 
     epochs: int = 4
-    rates: tuple[float, float] = (0.03, 0.01)
+    rates: tuple[float, float] = (0.02, 0.015)
     batch_tokens: int = 1024
 
 
 RECIPE = Recipe()
-"""For all weights. It was chosen in trials on one seed, by the questions that are the test."""
+"""For all weights. It was chosen on another town, `seed=1`, with its own base model: no question of the test's."""
 
 ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
@@ -135,7 +135,7 @@ def replayed(
     Args:
         tokenizer: its tokenizer.
         texts: documents to draw from.
-        tokens: how many tokens in all, about.
+        tokens: how many tokens in all, about; fewer if there is no more text.
         context: a longer document is divided.
         seed: of the draw.
     """
@@ -188,7 +188,15 @@ def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
     return bool((after - alone).abs().max() <= 1e-3 * alone.abs().max())
 
 
-def pack(rows: Sequence[Row], context: int, epochs: int, seed: int, *, together: bool = True) -> Dataset:
+def pack(
+    rows: Sequence[Row],
+    context: int,
+    epochs: int,
+    seed: int,
+    *,
+    replay: Sequence[Row] = (),
+    together: bool = True,
+) -> Dataset:
     """Packs rows, each whole, into longer ones of at most a context, for each epoch anew and in another order.
 
     Args:
@@ -196,6 +204,7 @@ def pack(rows: Sequence[Row], context: int, epochs: int, seed: int, *, together:
         context: tokens.
         epochs: how often each row is to be read.
         seed: of the order.
+        replay: rows that are read once: each epoch has others of them.
         together: whether several may stand in one; else each stays alone (see `keeps_apart`).
 
     Returns:
@@ -203,8 +212,9 @@ def pack(rows: Sequence[Row], context: int, epochs: int, seed: int, *, together:
     """
     rng = np.random.default_rng(seed)
     packed = []
-    for _ in range(epochs):
-        order = [rows[place] for place in rng.permutation(len(rows))]
+    for epoch in range(epochs):
+        mixed = [*rows, *replay[epoch::epochs]]
+        order = [mixed[place] for place in rng.permutation(len(mixed))]
         table = Dataset.from_dict(
             {"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]}
         )
@@ -287,26 +297,28 @@ def learn(
     seed: int,
     milestones: Sequence[float] = (),
     look: Callable[[int], Any] = lambda step: None,
+    replay: Sequence[Row] = (),
 ) -> Course:
     """Trains a model on demonstrations.
 
     Args:
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
         tokenizer: its tokenizer.
-        rows: what `encode` and `replayed` gave.
+        rows: what `encode` gave.
         recipe: how.
         seed: of the order.
         milestones: after which shares of the steps to look, 0 for before the first.
         look: gets the step, and returns what is to be kept; the model is in evaluation mode, and the clock stopped.
+        replay: what `replayed` gave; dealt out over the epochs, so that no text is read twice.
 
     Returns:
         What became of it.
     """
-    context = max(len(row.input_ids) for row in rows)
+    context = max(len(row.input_ids) for row in (*rows, *replay))
     learner = cast("PreTrainedModel", cast(Any, model).to(device()))
     if together := keeps_apart(learner):
         context = max(context, min(256, reach(learner)))
-    data = pack(rows, context, recipe.epochs, seed, together=together)
+    data = pack(rows, context, recipe.epochs, seed, replay=replay, together=together)
     size = max(1, recipe.batch_tokens // context)
     steps = -(-len(data) // size)
     with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
@@ -323,7 +335,10 @@ def learn(
         train(trainer)
     model.eval()
     tokens = sum(map(sum, data["seq_lengths"]))
-    targets = recipe.epochs * sum(label != IGNORED for row in rows for label in row.labels[1:])
+    targets = sum(
+        times * sum(label != IGNORED for row in part for label in row.labels[1:])
+        for part, times in ((rows, recipe.epochs), (replay, 1))
+    )
     return Course(watch.looks, steps, tokens, targets, watch.seconds)
 
 

@@ -8,7 +8,7 @@
 | `glossary` | the same, with a word that only the prompt tells | words; wordings |
 | `writing` | a notice that holds what is asked for | strangers; wordings |
 | `expressions` | a line of Python | numbers; wordings |
-| `support` | what a shop's rules grant a customer | rules; wordings |
+| `support` | who helps a customer, by the rules of a shop | rules; wordings |
 | `instructions` | a question, under instructions of the system or the user | wordings, pairs, contradictions |
 | `echo` | a list, to be repeated: practice in copying | lists |
 
@@ -36,12 +36,12 @@ ALL = 10**6
 
 COUNTS: dict[str, tuple[Writer, int, int]] = {
     "questions": (questions.from_memory, ALL, ALL),
-    "reading": (questions.about_strangers, 450, 50),
-    "translation": (translation.sentences, 1200, 80),
+    "reading": (questions.about_strangers, 420, 50),
+    "translation": (translation.sentences, 1100, 80),
     "glossary": (translation.with_glossary, 200, 50),
     "writing": (writing.pieces, 350, 50),
     "expressions": (expressions.lines, 250, 80),
-    "support": (support.cases, 250, 60),
+    "support": (support.cases, 310, 60),
     "instructions": (instructions.obeyed, 400, 160),
     "echo": (echo.lists, 300, 30),
 }

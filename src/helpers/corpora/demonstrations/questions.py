@@ -44,6 +44,9 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
 """For the test alone: other questions, of words that the training has."""
 
 
+SAME = {"she": "wife", "he": "husband"}
+"""Whom, as the town is made, a woman or a man does not have."""
+
 FOR_TEST = 0.2
 """Share of the strangers who are in the test alone."""
 
@@ -58,7 +61,7 @@ def answer(town: Town, speak: Voice, fact: Fact) -> str:
     return town.grammar.say(TELLINGS[fact.relation][0], speak, value_slots(fact))
 
 
-def from_memory(town: Town, dice: Dice, split: str, times: int = 2) -> Iterator[Draft]:
+def from_memory(town: Town, dice: Dice, split: str, times: int = 3) -> Iterator[Draft]:
     """Yields a question for every fact of the people of a split: for training in some wordings, for the test in one."""
     for name in town.grammar.names:
         if (name in town.contract.asked) == (split == TEST):
@@ -76,8 +79,9 @@ def about_strangers(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     """Yields talks about a stranger of whom the prompt tells up to three facts: for training of two turns, else one."""
     while True:
         name, pronoun = stranger(town, dice, split)
-        known = dict.fromkeys(dice.choose(PERSONAL if dice.chance(0.6) else KIN) for _ in range(3))
-        facts = [Fact(name, relation, _value(town, dice, split, relation)) for relation in known]
+        kin = tuple(relation for relation in KIN if relation != SAME[pronoun])
+        known = dict.fromkeys(dice.choose(PERSONAL if dice.chance(0.6) else kin) for _ in range(3))
+        facts = [Fact(name, relation, _value(town, dice, split, relation, name)) for relation in known]
         speak, told = voice(name, pronoun), []
         for fact in facts:
             told.append(town.grammar.sentence(dice, speak, fact).text)
@@ -88,14 +92,14 @@ def about_strangers(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
         yield Draft("reading", turns, name, _check(asked[-1]))
 
 
-def _value(town: Town, dice: Dice, split: str, relation: str) -> str:
+def _value(town: Town, dice: Dice, split: str, relation: str, who: str) -> str:
     """Returns what may be told of a stranger: a thing of the town, or another stranger."""
     if relation in PERSONAL:
         return dice.choose(town.world.lexicon.values[relation])
     women = ("wife", "mother", "daughter", "sister")
     while True:
         name, pronoun = stranger(town, dice, split)
-        if (pronoun == "she") == (relation in women):
+        if (pronoun == "she") == (relation in women) and name != who:
             return name
 
 

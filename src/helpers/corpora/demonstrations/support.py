@@ -1,62 +1,59 @@
 """Customer support under a written policy, which the system message states and every conversation changes.
 
-What is to be done stands in the policy; where it says nothing, the customer is told that somebody else has to decide.
+Who helps with a thing stands in the policy; with what it does not name, the owner helps. It is written as a list, each
+thing beside its helper: in trials, a model of this size did not learn to look rules up that were whole sentences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations, product
+from collections.abc import Iterator, Mapping
 
+from helpers.corpora.corpus import place_of
 from helpers.corpora.demonstrations.draft import TEST, Draft, Town
 from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.lexicon import OCCUPATIONS, THINGS
 from helpers.corpora.town.world import shuffled
 
 FAULTS = ("broken", "late", "dirty", "wrong")
-REMEDIES = ("refund", "repair", "exchange", "voucher")
 RULES = 3
-"""How many faults a policy has a rule for."""
+"""How many things a policy names."""
 
-GOODS = ("basket", "bell", "chair", "clock", "table", "lamp", "mirror", "teapot")
-COMPLAINTS = ("My {goods} is {fault}.", "The {goods} that you sent me is {fault}.", "Why is my {goods} {fault}?")
-HELD_OUT = ("The {goods} is {fault}.", "You sent me a {goods}. It is {fault}.")
+OWNER = "owner"
+"""Who helps with all other things."""
 
-RULE = "For {fault} goods we have {remedy}."
-ANSWER = "I am sorry about the {goods}. {rule}"
-NO_RULE = "no rule, so I ask the owner"
+COMPLAINTS = ("My {thing} is {fault}.", "The {thing} that you sent me is {fault}.", "Why is my {thing} {fault}?")
+HELD_OUT = ("The {thing} is {fault}.", "You sent me a {thing}. It is {fault}.")
+
+POLICY = "You answer for a shop. Who helps: {rules}."
+ANSWER = "I am sorry that it is {fault}. Who helps: {thing} {helper}."
+
+FOR_TEST = 0.2
+"""Share of the policies that are in the test alone."""
 
 
 def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
-    """Yields complaints under policies; those of the test are policies of which training has none."""
-    policies = shuffled(
-        [
-            dict(zip(faults, remedies, strict=True))
-            for faults in combinations(FAULTS, RULES)
-            for remedies in product(REMEDIES, repeat=RULES)
-        ],
-        Dice("policies").draw,
-    )
-    mine = policies[: len(policies) // 5] if split == TEST else policies[len(policies) // 5 :]
+    """Yields complaints under policies: for training three in a row, else one; no policy is in both splits."""
     while True:
-        granted = dice.choose(mine)
-        rules = [_rule(fault, remedy) for fault, remedy in granted.items()]
-        system = f"You answer for a shop. {' '.join(shuffled(rules, dice.draw))}"
-        faults = shuffled(FAULTS, dice.draw)[: 1 if split == TEST else 3]
-        turns = [_turn(dice, split, fault, granted.get(fault, "")) for fault in faults]
-        last = granted.get(faults[-1], "")
-        check = {"contains": [last or NO_RULE], "lacks": [other for other in REMEDIES if other != last]}
-        yield Draft("support", turns, " ".join(rules), check, system)
+        things = shuffled(THINGS, dice.draw)
+        helpers = dict(zip(things[:RULES], shuffled(OCCUPATIONS, dice.draw), strict=False))
+        rules = [f"{thing} {helper}" for thing, helper in helpers.items()]
+        if (place_of(" ".join(sorted(rules))) < FOR_TEST) != (split == TEST):
+            continue
+        # of four complaints, one is about a thing that the policy does not name
+        asked = shuffled(things[: RULES + 1], dice.draw)[: 1 if split == TEST else 3]
+        told = [(thing, dice.choose(FAULTS)) for thing in asked]
+        turns = [_turn(dice, split, thing, fault, helpers) for thing, fault in told]
+        check = _check(*told[-1], helpers)
+        yield Draft("support", turns, " ".join(rules), check, POLICY.format(rules=", ".join(rules)))
 
 
-def _turn(dice: Dice, split: str, fault: str, remedy: str) -> tuple[str, str]:
-    """Draws a complaint, and answers it; without a remedy the policy says nothing."""
-    goods = dice.choose(GOODS)
-    asked = dice.choose(HELD_OUT if split == TEST else COMPLAINTS)
-    text = ANSWER.format(goods=goods, rule=_rule(fault, remedy))
-    return asked.format(goods=goods, fault=fault), text
+def _turn(dice: Dice, split: str, thing: str, fault: str, helpers: Mapping[str, str]) -> tuple[str, str]:
+    """Draws a complaint, and answers it."""
+    asked = dice.choose(HELD_OUT if split == TEST else COMPLAINTS).format(thing=thing, fault=fault)
+    return asked, ANSWER.format(fault=fault, thing=thing, helper=helpers.get(thing, OWNER))
 
 
-def _rule(fault: str, remedy: str) -> str:
-    """Says what is offered; without a remedy, that there is no rule."""
-    article = "an" if remedy == "exchange" else "a"
-    return RULE.format(fault=fault, remedy=f"{article} {remedy}" if remedy else NO_RULE)
+def _check(thing: str, fault: str, helpers: Mapping[str, str]) -> dict[str, list[str]]:
+    helper = helpers.get(thing, OWNER)
+    others = [each for each in (*helpers.values(), OWNER) if each != helper]
+    return {"contains": [f"is {fault}", f"{thing} {helper}"], "lacks": others}
