@@ -338,7 +338,8 @@ def test_kin_of_strangers_are_told_and_asked_for(split):
                 assert (relation in ("wife", "mother", "daughter", "sister")) == (given(relative) in WOMEN)
                 assert relation != ("wife" if given(person) in WOMEN else "husband")
                 asked_for[relation] += 1
-    assert {*asked_for} == {*KIN} or (split == "test" and len(asked_for) > 4)  # it has few rows
+    assert set().union(*(words(row.messages[0].content) for row in rows_of(split, "reading"))) >= {*KIN}
+    assert len(asked_for) == len(KIN) - (split == "test")  # so few rows ask for no husband
     assert asked_for.total() > len(rows_of(split, "reading")) / 4
 
 

@@ -335,10 +335,8 @@ def learn(
         train(trainer)
     model.eval()
     tokens = sum(map(sum, data["seq_lengths"]))
-    targets = sum(
-        times * sum(label != IGNORED for row in part for label in row.labels[1:])
-        for part, times in ((rows, recipe.epochs), (replay, 1))
-    )
+    read = [*rows] * recipe.epochs + [*replay]
+    targets = sum(label != IGNORED for row in read for label in row.labels[1:])
     return Course(watch.looks, steps, tokens, targets, watch.seconds)
 
 

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from helpers.corpora.corpus import place_of
 from helpers.corpora.prompts import Conversation, Message
 from helpers.corpora.town import Contract, Grammar, World
 from helpers.corpora.town.choices import Dice
 
 TRAIN, TEST = "train", "test"
+
+FOR_TEST = 0.2
+"""Share of the strangers, and of the policies of a shop, that are in the test alone."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,13 @@ class Draft:
 
 Writer = Callable[[Town, Dice, str], Iterator[Draft]]
 """Yields drafts for one of the splits, most of them without end; some may come twice."""
+
+
+def belongs(name: str, split: str) -> bool:
+    """Returns whether what is drawn without end, and goes by that name, is for the split; it is for just one.
+
+    Args:
+        name: of a stranger or a policy.
+        split: `TRAIN` or `TEST`.
+    """
+    return (place_of(name) < FOR_TEST) == (split == TEST)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from helpers.corpora.corpus import place_of
-from helpers.corpora.demonstrations.draft import TEST, Draft, Town
+from helpers.corpora.demonstrations.draft import TEST, Draft, Town, belongs
 from helpers.corpora.town.choices import Dice
 from helpers.corpora.town.grammar import Voice, value_slots, voice
 from helpers.corpora.town.lexicon import KIN, PERSONAL, PRONOUNS
@@ -46,9 +45,6 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
 
 SAME = {"she": "wife", "he": "husband"}
 """Whom, as the town is made, a woman or a man does not have."""
-
-FOR_TEST = 0.2
-"""Share of the strangers who are in the test alone."""
 
 
 def wordings(relation: str, split: str) -> tuple[str, ...]:
@@ -110,7 +106,7 @@ def stranger(town: Town, dice: Dice, split: str) -> tuple[str, str]:
         pronoun = dice.choose(tuple(PRONOUNS))
         last = dice.choose(lexicon.last_names + lexicon.visitors)
         name = f"{dice.choose(lexicon.first_names[pronoun])} {last}"
-        if name not in town.grammar.people and (place_of(name) < FOR_TEST) == (split == TEST):
+        if name not in town.grammar.people and belongs(name, split):
             return name, pronoun
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from helpers.corpora.corpus import place_of
-from helpers.corpora.demonstrations.draft import TEST, Draft, Town
+from helpers.corpora.demonstrations.draft import TEST, Draft, Town, belongs
 from helpers.corpora.town.choices import Dice
 from helpers.corpora.town.lexicon import OCCUPATIONS, THINGS
 from helpers.corpora.town.world import shuffled
@@ -27,9 +26,6 @@ HELD_OUT = ("The {thing} is {fault}.", "You sent me a {thing}. It is {fault}.")
 POLICY = "You answer for a shop. Who helps: {rules}."
 ANSWER = "I am sorry that it is {fault}. Who helps: {thing} {helper}."
 
-FOR_TEST = 0.2
-"""Share of the policies that are in the test alone."""
-
 
 def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     """Yields complaints under policies: for training three in a row, else one; no policy is in both splits."""
@@ -37,7 +33,7 @@ def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
         things = shuffled(THINGS, dice.draw)
         helpers = dict(zip(things[:RULES], shuffled(OCCUPATIONS, dice.draw), strict=False))
         rules = [f"{thing} {helper}" for thing, helper in helpers.items()]
-        if (place_of(" ".join(sorted(rules))) < FOR_TEST) != (split == TEST):
+        if not belongs(" ".join(sorted(rules)), split):
             continue
         # of four complaints, one is about a thing that the policy does not name
         asked = shuffled(things[: RULES + 1], dice.draw)[: 1 if split == TEST else 3]
