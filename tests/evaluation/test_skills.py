@@ -239,11 +239,26 @@ def test_both_have_room_for_the_longest_answer_and_a_little_more(monkeypatch, mo
 def test_questions_that_leave_no_room_for_an_answer_are_left_out(tokenizer):
     asked = [question("facts", "Who has mill 1?" + " And who has it?" * i, "Miller 1.") for i in (30, 0, 20, 10)]
     room = room_for(tokenizer, asked, 512)
-    prompts = [tokenization.encode_conversation(tokenizer, q["messages"][:-1], answer=True)[0] for q in asked]
-    least, middle = len(prompts[3]) + room, len(prompts[2]) + room
+    chats = [tokenization.encode_conversation(tokenizer, q["messages"][:-1], answer=True)[0] for q in asked]
+    texts = tokenization.encode_documents(
+        tokenizer, [f"Question: {q['messages'][0]['content']}\nAnswer: " for q in asked]
+    )
+    least, middle = (max(len(chats[place]), len(texts[place])) + room for place in (3, 2))
     kept = [fitting(tokenizer, asked, context) for context in (least - 1, middle - 1, middle, 2048)]
     assert kept == [[asked[1]], [asked[1], asked[3]], asked[1:], asked]
-    assert len(sit(reaching(middle, tokenizer), tokenizer, kept[2]).answers) == 3  # and can be answered
+    short = reaching(middle, tokenizer)  # and those kept can be answered
+    assert len(sit(short, tokenizer, kept[2]).answers) == 3
+    assert len(sit_by_examples(short, tokenizer, kept[2], facts(9), seed=0).answers) == 3
+
+
+def test_a_question_that_fits_as_a_chat_but_not_as_a_base_model_is_asked_is_left_out(tokenizer):
+    longer = question("facts", "Who has mill 1?" + " And who has it?" * 9, "Miller 1.")
+    longer["messages"] = [{"role": "system", "content": "Be a miller."}, *longer["messages"]]
+    chat = tokenization.encode_conversation(tokenizer, longer["messages"][:-1], answer=True)[0]
+    context = len(chat) + room_for(tokenizer, [longer], 512)
+    assert fitting(tokenizer, [longer], context) == []
+    with pytest.raises(WorkbookError, match="too long"):
+        sit_by_examples(reaching(context, tokenizer), tokenizer, [longer], [], seed=0)
     assert fitting(tokenizer, [], 512) == []
 
 

@@ -164,7 +164,7 @@ def room_for(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], 
 
 
 def fitting(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], context: int) -> list[Question]:
-    """Returns the questions that leave room for an answer.
+    """Returns the questions that leave room for an answer, asked as a chat and as a base model is asked.
 
     Args:
         tokenizer: with a chat template.
@@ -172,8 +172,12 @@ def fitting(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], c
         context: tokens that the model reads at once.
     """
     longest = context - room_for(tokenizer, questions, context) if questions else context
-    asked = (encode_conversation(tokenizer, question["messages"][:-1], answer=True)[0] for question in questions)
-    return [question for question, ids in zip(questions, asked, strict=True) if len(ids) <= longest]
+
+    def tokens(question: Question) -> int:
+        as_chat = encode_conversation(tokenizer, question["messages"][:-1], answer=True)[0]
+        return max(len(as_chat), len(_encoded(tokenizer, [_as_text(question)])))
+
+    return [question for question in questions if tokens(question) <= longest]
 
 
 def _kind(question: Question) -> str:
