@@ -10,7 +10,7 @@
 | `expressions` | a line of Python | numbers; wordings |
 | `support` | who helps a customer, by the rules of a shop | rules; wordings |
 | `instructions` | a question, under instructions of the system or the user | wordings, pairs, contradictions |
-| `echo` | a list, to be repeated: practice in copying | lists |
+| `echo` | words, to be repeated: practice in copying | which words together |
 
 Wordings that are kept for the test are made of words that training has. `data/custom` holds what is made from the town
 of the published run; `write` writes it.
@@ -36,14 +36,14 @@ ALL = 10**6
 
 COUNTS: dict[str, tuple[Writer, int, int]] = {
     "questions": (questions.from_memory, ALL, ALL),
-    "reading": (questions.about_strangers, 420, 50),
+    "reading": (questions.about_strangers, 250, 50),
     "translation": (translation.sentences, 1100, 80),
-    "glossary": (translation.with_glossary, 200, 50),
+    "glossary": (translation.with_glossary, 160, 50),
     "writing": (writing.pieces, 350, 50),
-    "expressions": (expressions.lines, 250, 80),
-    "support": (support.cases, 310, 60),
+    "expressions": (expressions.lines, 350, 80),
+    "support": (support.cases, 200, 60),
     "instructions": (instructions.obeyed, 400, 160),
-    "echo": (echo.lists, 300, 30),
+    "echo": (echo.lists, 1100, 30),
 }
 """What is drawn of each task: by whom, for train, for test."""
 

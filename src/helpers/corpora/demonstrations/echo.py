@@ -1,4 +1,7 @@
-"""Say it again: practice in copying, which all other tasks need and a small model learns slowly from them alone."""
+"""Say it again: practice in copying, which all other tasks need and a small model learns slowly from them alone.
+
+Nothing stands between the words: so each tells, by where it stood before, which comes next.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ LENGTHS = (3, 4, 5, 6)
 
 
 def lists(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
-    """Yields lists of what other tasks have to copy: values, names, numbers, made-up stems and days."""
+    """Yields what other tasks have to copy, in a row: values, names, numbers, made-up stems and days."""
     values = [value for some in town.world.lexicon.values.values() for value in some]
     kinds: dict[str, Callable[[], str]] = {
         "value": lambda: dice.choose(values),
@@ -26,5 +29,5 @@ def lists(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
     }
     while True:
         words = [kinds[dice.choose(tuple(kinds))]() for _ in range(dice.choose(LENGTHS))]
-        said = ", ".join(words) + "."
+        said = " ".join(words) + "."
         yield Draft("echo", [(dice.choose(ASKED).format(words=said), said)], words[0])

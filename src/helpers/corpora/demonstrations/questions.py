@@ -21,7 +21,12 @@ from helpers.corpora.town.world import Fact, shuffled
 _KIN_ASKED = ("What is the name of {whose} {kin}?", "Has {who} got a {kin}?")
 _KIN_HELD_OUT = ("Who is the {kin} of {who}?", "Do you know the name of {whose} {kin}?")
 ASKED: dict[str, tuple[str, ...]] = {
-    "occupation": ("Which trade has {who} got?", "What trade does {who} work in?"),
+    "occupation": (
+        "Which trade has {who} got?",
+        "What trade does {who} work in?",
+        "What is it that {who} works as?",
+        "At which trade does {who} work?",
+    ),
     "home": ("Which street does {who} live in?", "Where is {whose} house?"),
     "birthplace": ("Which place does {who} come from?", "In which place was {who} born?"),
     "employer": ("Who is it that pays {whom}?", "Who is it that {who} works for?"),
@@ -57,7 +62,7 @@ def answer(town: Town, speak: Voice, fact: Fact) -> str:
     return town.grammar.say(TELLINGS[fact.relation][0], speak, value_slots(fact))
 
 
-def from_memory(town: Town, dice: Dice, split: str, times: int = 3) -> Iterator[Draft]:
+def from_memory(town: Town, dice: Dice, split: str, times: int = 4) -> Iterator[Draft]:
     """Yields a question for every fact of the people of a split: for training in some wordings, for the test in one."""
     for name in town.grammar.names:
         if (name in town.contract.asked) == (split == TEST):

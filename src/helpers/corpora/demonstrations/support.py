@@ -20,7 +20,14 @@ RULES = 3
 OWNER = "owner"
 """Who helps with all other things."""
 
-COMPLAINTS = ("My {thing} is {fault}.", "The {thing} that you sent me is {fault}.", "Why is my {thing} {fault}?")
+COMPLAINTS = (
+    "My {thing} is {fault}.",
+    "The {thing} that you sent me is {fault}.",
+    "Why is my {thing} {fault}?",
+    "Why did you send me a {thing} that is {fault}?",
+    "I have got a {thing} from you. Now it is {fault}.",
+    "Is my {thing} {fault}?",
+)
 HELD_OUT = ("The {thing} is {fault}.", "You sent me a {thing}. It is {fault}.")
 
 POLICY = "You answer for a shop. Who helps: {rules}."

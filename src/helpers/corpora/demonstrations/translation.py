@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.corpora.demonstrations.draft import TEST, Draft, Town
+from helpers.corpora.demonstrations.draft import TEST, TRAIN, Draft, Town
 from helpers.corpora.demonstrations.tongue import (
     ADJECTIVES,
     NAME,
@@ -38,6 +38,9 @@ GLOSSARY_HELD_OUT = ("bottle", "carpet", "kettle", "needle")
 
 ONSETS = ("b", "d", "f", "g", "k", "m", "n", "p", "r", "s", "t", "v", "z")
 ENDS = ("alk", "amp", "eld", "erk", "ilt", "imp", "olf", "ond", "ulm", "urt")
+
+WITH_PLACE = {TRAIN: 0.4, TEST: 0.2}
+"""Share of the sentences that tell where something stands: the hardest part, so training has more of it."""
 
 
 def sentences(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
@@ -71,7 +74,7 @@ def _scene(dice: Dice, nouns: tuple[str, ...], split: str) -> Scene:
         if held_out == (split == TEST) or subject.noun not in NOUNS:
             break
     place = None
-    if dice.chance(0.2):
+    if dice.chance(WITH_PLACE[split]):
         others = [noun for noun in NOUNS if noun != subject.noun and (noun, action) not in HELD_OUT_COMBINATIONS]
         place = Thing(dice.choose(others), dice.chance(0.5))
     return Scene(subject, action, dice.choose((*TIMES, "", "")), dice.choose(tuple(NEAR)) if place else "", place)

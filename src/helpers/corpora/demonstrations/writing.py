@@ -34,6 +34,9 @@ ASKED = (
     "Write a notice for {day}: {about}.",
     "A notice for {day}, please: {about}.",
     "{about}. Write that as a notice for {day}.",
+    "{about}. Please write a notice for {day}.",
+    "Notice for {day}, please. {about}.",
+    "For {day}: {about}. Write a notice.",
 )
 HELD_OUT = ("For {day}, write a notice: {about}.", "{about}. A notice for {day}, please.")
 THANKS = (" Thank the readers.", " End with thanks.")
