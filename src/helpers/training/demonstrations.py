@@ -55,8 +55,8 @@ class Recipe:
         batch_tokens: tokens of an optimizer step, padding included.
     """
 
-    epochs: int = 3
-    rates: tuple[float, float] = (0.025, 0.006)
+    epochs: int = 4
+    rates: tuple[float, float] = (0.02, 0.015)
     batch_tokens: int = 1024
 
 
