@@ -63,6 +63,17 @@ def test_answers_keep_their_order_and_do_not_depend_on_what_is_asked_beside(mode
     assert ["".join(stream(model, tokenizer, messages, 12)) for messages in conversations] == alone
 
 
+def test_each_token_is_read_once_even_by_a_model_that_was_made_to_be_trained(model, tokenizer):
+    trained = copy.deepcopy(model)
+    trained.config.use_cache = trained.generation_config.use_cache = False
+    lengths = []
+    trained.register_forward_pre_hook(
+        lambda _, __, given: lengths.append(given["input_ids"].shape[1]), with_kwargs=True
+    )
+    assert reply(trained, tokenizer, [[user("Who?")]], 12) == reply(model, tokenizer, [[user("Who?")]], 12)
+    assert lengths[0] > 1 and lengths[1:] == [1] * 11
+
+
 def test_nothing_asked_is_nothing_answered(model, tokenizer):
     assert reply(model, tokenizer, [], 12) == []
 
