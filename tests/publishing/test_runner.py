@@ -138,7 +138,8 @@ def test_ctrl_c_ends_the_kernel_and_leaves_nothing_half_written(workbook, tmp_pa
     marker = tmp_path / "kernel"
     workbook("01_first", f"import os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)")
     script = (
-        "import sys; from pathlib import Path; from helpers import cli, files; "
+        "import signal, sys; from pathlib import Path; from helpers import cli, files; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # what a shell starts with & ignores Ctrl-C
         f"files.NOTEBOOKS = Path({str(files.NOTEBOOKS)!r}); sys.exit(cli.main(['run', '--profile', 'smoke']))"
     )
     process = subprocess.Popen(
