@@ -62,6 +62,13 @@ def load(
         from helpers.corpora import prompts
 
         return prompts.load(source, limit, people, seed)
+    return _load_text(source, column, limit, people, town_bytes, seed)
+
+
+def _load_text(
+    source: str, column: str, limit: int | None, people: int | None, town_bytes: int | None, seed: int
+) -> Corpus:
+    """Loads texts without labels; see `load`."""
     name, _, rest = source.partition(":")
     if name == "pydocs":
         from helpers.corpora import pydocs
