@@ -184,8 +184,8 @@ def _continued(
         temperature=temperature if temperature > 0 else None,
         top_k=0 if temperature > 0 else None,  # left out, generate would cut off all but the 50 likeliest tokens
         top_p=1.0,
-        use_cache=True,  # a model made to be trained may say otherwise: then each token would cost a whole reading
         repetition_penalty=1.0,  # like top_p, a model of the Hub may bring its own; here all write by the same rules
+        use_cache=True,  # a model made to be trained may say otherwise: then each token would cost a whole reading
         eos_token_id=list(stops),
         pad_token_id=pad,
     )  # (rows, tokens + new tokens)
