@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from helpers import files, studies
+from helpers import files
 from helpers.cli import main
+from helpers.experiments import registry, study
 from helpers.tokenization import train_tokenizer
 
 
@@ -166,7 +167,7 @@ def test_ctrl_c_has_its_own_status(monkeypatch, capsys):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(studies.STUDIES, "01_pretraining", None)
-    monkeypatch.setattr(studies, "run_study", interrupted)
+    monkeypatch.setitem(registry.STUDIES, "01_pretraining", None)
+    monkeypatch.setattr(study, "run_study", interrupted)
     assert main(["study", "01_pretraining"]) == 130
     assert "Stopped" in capsys.readouterr().err

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
-from helpers import files, records
+from helpers import files, machine
 from helpers.profiles import load_profile
-from helpers.records import Interval, Record, load_results, withdraw
+from helpers.records import Record, _Sentence, load_results, withdraw
+from helpers.statistics import Interval
 
 
 @pytest.fixture
@@ -55,6 +57,63 @@ def test_a_measurement_is_written_with_its_interval(record):
     assert f"{record.measure('n', 3, 'texts'):.0f}" == "3"
 
 
+def test_what_a_measurement_is_about_stands_beside_it_in_columns(record):
+    credits = np.array([1.0, 1.0, 0.0, 1.0])
+    share = record.share("questions.tuned", credits, ["a", "b", "c", "d"], seeds=(0,), task="questions", who="tuned")
+    gap = record.gap("questions.gap", credits, 1 - credits, ["a", "b", "c", "d"], task="questions")
+    alone = record.share("one", credits[:1], ["a"], task="one")
+    mean = record.over_seeds("loss", [1.0, 2.0, 3.0], "nats", seeds=(0, 1, 2))
+    assert (share.value, share.unit, share.n, share.interval.low < 0.75) == (0.75, "accuracy", 4, True)
+    assert (gap.value, gap.null, gap.interval.high) == (0.5, 0.0, 1.0)
+    assert alone.interval is None
+    assert (mean.value, mean.n) == (2.0, 3)
+    table = record.frame()
+    assert table.loc[table.who == "tuned", "value"].item() == 0.75
+    assert np.isnan(table.loc[table.name == "one", "low"].item())
+    assert record.find(task="questions", who="tuned") == share
+    with pytest.raises(KeyError, match="0 measurements"):
+        record.find(who="tuned")
+
+
+@pytest.mark.parametrize(
+    ("bound", "ends", "outcome"),
+    [
+        ({"above": 0.5}, [(0.6, 0.8), (0.51, 0.9)], "held"),
+        ({"above": 0.5}, [(0.6, 0.8), (0.4, 0.9)], "undecided"),
+        ({"above": 0.5}, [(0.6, 0.8), (0.1, 0.4)], "missed"),
+        ({"below": 0.5}, [(0.1, 0.2), (0.2, 0.49)], "held"),
+        ({"below": 0.5}, [(0.1, 0.2), (0.2, 0.51)], "undecided"),
+        ({"below": 0.5}, [(0.1, 0.2), (0.6, 0.7)], "missed"),
+    ],
+)
+def test_a_prediction_is_judged_by_the_bound_it_was_made_with(record, bound, ends, outcome):
+    record.predict("key", "So it will be.", **bound)
+    found = [record.measure(str(end), 0.5, "accuracy", interval=Interval(*end, "t")) for end in ends]
+    judged = record.judge("key", *found)
+    assert judged.outcome == outcome
+    assert judged.why == ("not known." if outcome == "missed" else "")
+    assert record.predicted()["outcome"].tolist() == [outcome]
+
+
+def test_a_prediction_without_a_bound_says_how_it_is_judged(record):
+    with pytest.raises(ValueError, match="give one of above"):
+        record.predict("key", "So it will be.")
+    record.predict("key", "The <second> is longer.", rule="by the means")
+    assert "not yet judged" in record.predictions["key"]._repr_html_()
+    judged = record.judge("key", held=False, why="The first grew.")
+    assert (judged.outcome, judged.why) == ("missed", "The first grew.")
+    assert "<second>" not in judged._repr_html_()
+    assert record.judge("key").outcome == "undecided"
+
+
+def test_a_sentence_takes_its_numbers_from_the_record(record, capsys):
+    measure_loss(record)
+    record.predict("falls", "It falls.", rule="by eye")
+    record.judge("falls", held=True)
+    sentence = _Sentence(record.measurements | {"n": 3, "outcome": record.predictions["falls"].outcome})
+    assert sentence.format("{loss:.1f}, {loss!v:.2f}, {n} seeds, {outcome}") == "1.2 [1.1, 1.4], 1.25, 3 seeds, held"
+
+
 def test_what_is_no_number_or_no_verdict_is_refused(record):
     with pytest.raises(ValueError, match="'loss' is nan"):
         record.measure("loss", float("nan"), "bits per byte")
@@ -65,7 +124,9 @@ def test_what_is_no_number_or_no_verdict_is_refused(record):
 def test_what_a_page_shows_of_a_record_is_escaped(record):
     record.measure("<script>", 1, "<b>")
     record.parameters["corpus"] = "<img src=x>"
-    shown = record._repr_html_() + record.conclude("C1", "<i>", "refuted", "<b>", "<u>")._repr_html_()
+    shown = (
+        record._repr_mimebundle_()["text/html"] + record.conclude("C1", "<i>", "refuted", "<b>", "<u>")._repr_html_()
+    )
     assert not any(tag in shown for tag in ("<script", "<img", "<b>", "<i>", "<u>"))
 
 
@@ -88,4 +149,4 @@ def test_a_file_that_is_no_record_is_told(tmp_path, content, message):
 
 def test_the_environment_needs_no_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert records.environment()["commit"] == ""
+    assert machine.environment()["commit"] == ""

@@ -152,7 +152,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from helpers.studies import STUDIES, run_study
+    from helpers.experiments.registry import STUDIES
+    from helpers.experiments.study import run_study
 
     if options.study not in STUDIES:
         raise files.WorkbookError(f"study {options.study!r} is unknown. Known: {', '.join(STUDIES)}.")
@@ -234,7 +235,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _check_data(options: argparse.Namespace) -> int:
     from helpers.corpora import load
-    from helpers.corpora.checkup import check, in_tokens, in_words
+    from helpers.corpora.kinds.checkup import check, in_tokens, in_words
 
     profile = load_profile(options.profile)
     try:
@@ -256,7 +257,7 @@ def _check_data(options: argparse.Namespace) -> int:
 
 
 def _demonstrations(options: argparse.Namespace) -> int:
-    from helpers.corpora import demonstrations
+    from helpers.corpora.town import demonstrations
 
     for path, rows in demonstrations.write(options.to, options.people, options.seed).items():
         print(f"{path}: {rows:,} rows, {path.stat().st_size:,} bytes")

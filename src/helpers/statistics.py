@@ -8,12 +8,30 @@ to know more than was seen. `scipy.stats.bootstrap` resamples rows, and gives Na
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from helpers.records import Interval
+if TYPE_CHECKING:
+    import numpy as np
 
 RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval around an estimate.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        method: how it was made, in words a reader can check.
+        level: its coverage.
+    """
+
+    low: float
+    high: float
+    method: str
+    level: float = 0.95
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
@@ -25,6 +43,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
     Raises:
         ValueError: there are fewer than two.
     """
+
+    import numpy as np
     from scipy import stats
 
     if len(values) < 2:
@@ -37,6 +57,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
 def _cluster_sums(
     values: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]
 ) -> np.ndarray:  # (clusters,), in order of first appearance
+    import numpy as np
+
     index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     rows = np.array([index[cluster] for cluster in clusters])
     return np.bincount(rows, weights=np.asarray(values, float), minlength=len(index))
@@ -64,6 +86,9 @@ def ratio_interval(
     Raises:
         ValueError: lengths differ, or there are fewer than two clusters.
     """
+
+    import numpy as np
+
     if not len(numerators) == len(denominators) == len(clusters):
         raise ValueError("numerators, denominators and clusters must be of one length")
     top, bottom = _cluster_sums(numerators, clusters), _cluster_sums(denominators, clusters)
@@ -89,6 +114,8 @@ def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Has
     Raises:
         ValueError: lengths differ, or there are fewer than two clusters.
     """
+
+    import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
     values = np.asarray(credits, float)
@@ -118,6 +145,9 @@ def macro_f1_interval(
     Raises:
         ValueError: lengths differ, or there are fewer than two clusters.
     """
+
+    import numpy as np
+
     if not len(predicted) == len(true) == len(clusters):
         raise ValueError("predicted, true and clusters must be of one length")
     predicted, true = np.asarray(predicted), np.asarray(true)

@@ -288,7 +288,7 @@ def pack_stream(documents: IterableDataset, tokenizer: PreTrainedTokenizerFast, 
     Only the last block differs: it is left out if it is not full.
 
     Args:
-        documents: rows with `text`, as `helpers.corpora.streams.stream` yields them; may be endless.
+        documents: rows with `text`, as `helpers.corpora.readers.streams.stream` yields them; may be endless.
         tokenizer: encodes each as `encode_documents` does.
         context: tokens of a block.
 

@@ -5,12 +5,14 @@ import pytest
 
 from helpers import tokenization
 from helpers.corpora import town
-from helpers.evaluation import choices, scorecard, tasks
+from helpers.evaluation import choices, scorecard
 from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.choices import Choice
 from helpers.evaluation.likelihood import HeldOut
+from helpers.experiments.pretraining import tasks
 from helpers.profiles import load_profile
-from helpers.records import Interval, Measurement, Record
+from helpers.records import Measurement, Record
+from helpers.statistics import Interval
 
 ASKED = [Choice(("right", "wrong", "false"), str(i)) for i in range(4)]
 PROSE = (

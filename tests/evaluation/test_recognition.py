@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import models, tokenization
-from helpers.corpora.prompts import Conversation, Message
+from helpers.corpora.rows import Conversation, Message
 from helpers.evaluation import recognition
 from helpers.evaluation.recognition import NOTHING, OPTIONS, Question, identifier_words, make_questions
 from helpers.files import WorkbookError

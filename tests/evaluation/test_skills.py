@@ -27,8 +27,8 @@ from helpers.evaluation.skills import (
 )
 from helpers.files import WorkbookError
 from helpers.profiles import load_profile
-from helpers.records import Interval, Measurement, Record
-from helpers.statistics import ratio_interval
+from helpers.records import Measurement, Record
+from helpers.statistics import Interval, ratio_interval
 from helpers.training.demonstrations import Row, encode
 
 PROFILE = load_profile("smoke", hidden_size=32, n_layer=2, n_head=2, context=256, vocab_size=400)

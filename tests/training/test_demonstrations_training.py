@@ -23,11 +23,11 @@ from transformers import (
 from trl import SFTTrainer
 
 from helpers import tokenization
+from helpers.cards import Card, save_tuned
 from helpers.files import WorkbookError
 from helpers.generation import reply
 from helpers.models import causal_model, load_model, weights_fingerprint
 from helpers.training import demonstrations
-from helpers.training.cards import Card, save_tuned
 from helpers.training.demonstrations import DemonstrationTrainer, Recipe, Row, collate, encode, learn, pack, replayed
 
 pytestmark = pytest.mark.filterwarnings("ignore:fan_in_fan_out:UserWarning")

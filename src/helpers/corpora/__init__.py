@@ -34,10 +34,10 @@ def load(
 
             - `pydocs`, or `pydocs:python,numpy` for the packages named (`helpers.corpora.pydocs`);
             - `town`, written from `people`, `town_bytes` and `seed` (`helpers.corpora.town`);
-            - a path to a file or a folder (`helpers.corpora.sources`);
-            - `hub:owner/name[:config][:split][:column]`, the data set's text (`helpers.corpora.hub`);
-            - for labels `pydocs-packages` or `pydocs-order` in place of `pydocs` and `town` (`helpers.corpora.labels`);
-            - for prompts `pydocs-functions` in place of `pydocs` (`helpers.corpora.prompts`).
+            - a path to a file or a folder (`helpers.corpora.readers.folders`);
+            - `hub:owner/name[:config][:split][:column]`, the data set's text (`helpers.corpora.readers.hub`);
+            - for labels `pydocs-packages` or `pydocs-order` in place of `pydocs` and `town`;
+            - for prompts `pydocs-functions` in place of `pydocs` (`helpers.corpora.kinds.prompts`).
         kind: what a document is: `text`, `labels` for texts that each have one, or `prompts` for conversations.
         column: which column or key of a table, a JSON object or a data set holds the text.
         label: which one holds the label, if kind is `labels`.
@@ -55,11 +55,11 @@ def load(
     if kind not in KINDS:
         raise WorkbookError(f"kind {kind!r} is unknown. Known: {', '.join(KINDS)}.")
     if kind == "labels":
-        from helpers.corpora import labels
+        from helpers.corpora.kinds import labels
 
         return labels.load(source, column, label, limit)
     if kind == "prompts":
-        from helpers.corpora import prompts
+        from helpers.corpora.kinds import prompts
 
         return prompts.load(source, limit, people, seed)
     return _load_text(source, column, limit, people, town_bytes, seed)
@@ -71,19 +71,19 @@ def _load_text(
     """Loads texts without labels; see `load`."""
     name, _, rest = source.partition(":")
     if name == "pydocs":
-        from helpers.corpora import pydocs
+        from helpers.corpora.pydocs import docstrings
 
-        return pydocs.load([package for package in rest.split(",") if package])
+        return docstrings.load([package for package in rest.split(",") if package])
     if name == "town":
         if people is None or town_bytes is None:
             raise WorkbookError("town: say how large it is. Give people= and town_bytes=, as a profile has them.")
-        from helpers.corpora import chronicles
+        from helpers.corpora.town import corpus
 
-        return chronicles.load(people, town_bytes, seed)
+        return corpus.load(people, town_bytes, seed)
     if name == "hub":
-        from helpers.corpora import hub
+        from helpers.corpora.readers import hub
 
         return hub.load(rest, column, limit)
-    from helpers.corpora import sources
+    from helpers.corpora.readers import folders
 
-    return sources.load(source, column)
+    return folders.load(source, column)

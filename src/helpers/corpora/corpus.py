@@ -41,8 +41,8 @@ class Corpus:
         name: the source it was loaded from.
         kind: what a document is, one of `helpers.corpora.KINDS`.
         splits: for `train`, `validation` and `test` (those that there are) a data set with at least the columns `text`
-            and `group`, and for kind `labels` also `label`, for `prompts` those of `helpers.corpora.prompts`. The group
-            is what was sampled (module, person, file): the unit that a bootstrap draws.
+            and `group`, and for kind `labels` also `label`, for `prompts` those of `helpers.corpora.kinds.prompts`.
+            The group is what was sampled (module, person, file): the unit that a bootstrap draws.
         report: what was read, kept and removed.
         fingerprint: of the documents and their splits.
         folder: where the splits lie, and whatever else was written with them.
@@ -81,12 +81,6 @@ def split_groups(groups: Iterable[str]) -> dict[str, str]:
     return splits
 
 
-def code_version(*patterns: str) -> str:
-    """Returns a fingerprint of modules of this folder, so that what they made is made anew when they change."""
-    folder = Path(__file__).parent
-    return files.fingerprint(path.read_bytes() for pattern in patterns for path in sorted(folder.glob(pattern)))
-
-
 def cached(
     name: str,
     key: Iterable[str],
@@ -122,7 +116,7 @@ def cached_with_files(
     """
     from datasets import Dataset
 
-    folder = files.CACHE / "corpora" / files.fingerprint([code_version("corpus.py"), kind, name, *key])
+    folder = files.CACHE / "corpora" / files.fingerprint([kind, name, *key])
     if not folder.exists():
         with files.replacing(folder) as partial:
             partial.mkdir()

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.evaluation.likelihood import HeldOut, byte_lengths
-from helpers.records import Interval
-from helpers.statistics import mean_interval
+from helpers.statistics import Interval, mean_interval
 
 
 @dataclass

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from helpers.models import in_batches, padded
-from helpers.records import Interval
-from helpers.statistics import ratio_interval
+from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:

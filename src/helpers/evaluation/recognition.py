@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from helpers.corpora.prompts import Conversation, Message
+from helpers.corpora.rows import Conversation, Message
 from helpers.evaluation.choices import Choice, score_choices
 from helpers.evaluation.likelihood import row_bits
 from helpers.files import WorkbookError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.evaluation.checks import right, value_of
+from helpers.corpora.kinds.rules import right, value_of
 from helpers.evaluation.likelihood import row_bits
 from helpers.files import WorkbookError
 from helpers.generation import reply, sample

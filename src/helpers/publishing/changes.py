@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from helpers import files, records
+from helpers import files, machine, records
+from helpers.experiments.study import find_studies
+from helpers.imports import PACKAGE, code_version
 from helpers.publishing import chapters
 from helpers.publishing.run import Run
-from helpers.studies import STUDIES, find_study
-
-PACKAGE = Path(__file__).resolve().parents[1]
-COMMAND_LINE = ("cli.py", "__main__.py")
 
 
 def inputs(run: Run, chapter: str) -> str:
     """Returns a fingerprint of what decides a chapter's results.
 
-    That is: the sources of its cells, the helpers, the versions of Python and of the libraries, its parameters and the
-    reader's files that they name, what earlier chapters of the run found, and the studies that it shows.
+    That is: the sources of its cells, the code of the helpers that they stand on, the versions of Python and of the
+    libraries, its parameters and the reader's files that they name, what earlier chapters of the run found, and the
+    studies that it shows.
     """
     notebook = chapters.source(chapter)
     parameters = run.parameters(notebook)
-    studies = [find_study(name, run.folder) for name in STUDIES if name[:2] == chapter[:2]]
     earlier = [other.name for other in chapters.chapters() if other.name < chapter]
     decisive = {
         "notebook": chapters.digest(notebook),
-        "helpers": _helpers(),
-        "versions": [python_version(), *map(metadata.version, records.LIBRARIES)],
+        "helpers": code_version(*chapters.imports(notebook)),
+        "versions": [python_version(), *map(metadata.version, machine.LIBRARIES)],
         "parameters": parameters,
         "own files": list(_own_files(parameters)),
         "earlier": [_found(run.folder, other) for other in earlier],
-        "studies": [_file(study) for study in studies if study],
+        "studies": [_file(study) for study in find_studies(chapter[:2], run.folder)],
     }
     return files.fingerprint([json.dumps(decisive, sort_keys=True)])
 
@@ -69,14 +66,6 @@ def index(run: Run) -> str:
     """Returns a fingerprint of what the index shows: the record, and which pages there are."""
     there = sorted(path.name for path in run.folder.glob("[0-9][0-9]_*"))
     return files.fingerprint([pages(run), _file(run.folder / "results.json"), *there])
-
-
-@cache
-def _helpers() -> str:
-    """Returns a fingerprint of the package without what only runs, exports and compares."""
-    sources = (path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")))
-    computing = [path for path in sources if path.parts[0] != "publishing" and str(path) not in COMMAND_LINE]
-    return files.fingerprint(part for path in computing for part in (str(path), _file(PACKAGE / path)))
 
 
 def _found(folder: Path, chapter: str) -> str:

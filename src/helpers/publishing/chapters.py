@@ -6,12 +6,14 @@ Importing nbformat takes seconds, so whatever is asked when nothing has changed 
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers import files
+from helpers.imports import imported
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -83,6 +85,15 @@ def digest(path: Path) -> str:
     return files.fingerprint(
         part for cell in cells(path) for part in (cell["cell_type"], cell["source"], *sorted(tags(cell)))
     )
+
+
+def imports(path: Path) -> set[str]:
+    """Returns the modules of this package that a notebook's cells import."""
+    found: set[str] = set()
+    for cell in cells(path):
+        with contextlib.suppress(SyntaxError):  # a cell of a reader's may be anything; it fails when it is run
+            found |= imported(ast.parse(cell["source"])) if cell["cell_type"] == "code" else set()
+    return found
 
 
 def parameters(path: Path) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import jinja2
 
 from helpers import files, records
+from helpers.cards import escaped
 from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.exporter import TEMPLATE
-from helpers.training.cards import escaped
 
 MODELS = ("base", "assistant")
 """The models from which later chapters start; only the first has to be there."""

@@ -103,7 +103,7 @@ def encode(
 ) -> list[Row]:
     """Encodes conversations for training; those that are longer than the context are left out.
 
-    To cut one would teach a model to stop in the middle, or to answer what it cannot see. `helpers.corpora.checkup`
+    To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup`
     says beforehand how many there are.
 
     Args:

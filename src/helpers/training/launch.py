@@ -14,7 +14,7 @@ import torch
 from accelerate import PartialState
 
 from helpers import files
-from helpers.corpora import streams
+from helpers.corpora.readers import streams
 from helpers.models import load_model, save_model
 from helpers.profiles import Profile
 from helpers.tokenization import encode_documents, pack, pack_stream

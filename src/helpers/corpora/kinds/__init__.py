@@ -1,0 +1,1 @@
+"""What is a row? Texts with labels, conversations: each kind with its parser and its check."""

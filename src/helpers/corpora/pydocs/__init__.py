@@ -1,0 +1,1 @@
+"""Real English: the docstrings of the installed packages, and what is made of them."""

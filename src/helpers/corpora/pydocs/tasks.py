@@ -1,0 +1,100 @@
+"""Two real tasks with labels, made from docstrings: one in which words suffice, and one in which they say nothing.
+
+- `pydocs-packages`: from the first sentence of a docstring tell which of eight packages it documents. The names of the
+  packages, and of the modules that a docstring stands in, are taken out.
+- `pydocs-order`: is a sentence as it was written, or are the words between its first and its last shuffled? Each
+  sentence stands there once, shuffled or not by a toss-up that does not look at it: so a bag of words knows nothing of
+  the answer, whatever it learns.
+
+Documents are those of `pydocs`, so all of a module are in one split; its validation and test splits together are the
+test split here. Left out: sentences that are very short or very long, and what `labels` sets aside. Names inside a
+compound with a hyphen, such as NumPy-style, stay; one sentence in a thousand has one.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+
+from helpers.corpora.pydocs import docstrings
+from helpers.corpora.rows import Labelled
+
+PACKAGES = ("python", "torch", "transformers", "sympy", "scipy", "pandas", "scikit-learn", "statsmodels")
+"""The eight packages with most documents in the test split."""
+
+NAMES = frozenset((*PACKAGES, "cpython", "pytorch", "huggingface", "hugging", "numpy", "np", "pd", "sklearn", "scikit"))
+"""What packages are called in running text, in lower case."""
+
+HIDDEN = "X"
+"""What stands in place of a name."""
+
+WRITTEN, SHUFFLED = "as written", "shuffled"
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'])")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[.-][A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def packages() -> Iterator[Labelled]:
+    """Yields the first sentence of each docstring of `PACKAGES`, its package as the label."""
+    for split, part in docstrings.load().splits.items():
+        for text, package, module in zip(part["text"], part["package"], part["group"], strict=True):
+            sentence = first_sentence(text)
+            if package in PACKAGES and 5 <= len(sentence.split()) <= 24:
+                hidden = without_names(sentence, module)
+                yield Labelled(hidden, package, module, _split(split), f"{package}, {module}")
+
+
+def order() -> Iterator[Labelled]:
+    """Yields the first sentence of each docstring, as it was written or with the words inside it shuffled."""
+    for split, part in docstrings.load().splits.items():
+        for text, module in zip(part["text"], part["group"], strict=True):
+            sentence = first_sentence(text)
+            if not 8 <= len(sentence.split()) <= 20:
+                continue
+            draw = random.Random(sentence)  # the same sentence, the same fate, whatever stands around it
+            mixed = shuffled(sentence, draw)
+            if mixed != sentence:
+                toss = draw.random() < 0.5
+                yield Labelled(mixed if toss else sentence, (WRITTEN, SHUFFLED)[toss], module, _split(split), module)
+
+
+TASKS: dict[str, Callable[[], Iterator[Labelled]]] = {"pydocs-packages": packages, "pydocs-order": order}
+"""By the name under which they are loaded."""
+
+
+def key() -> list[str]:
+    """Returns what the documents of both tasks depend on, besides this module."""
+    return [docstrings.load().fingerprint]
+
+
+def first_sentence(text: str) -> str:
+    """Returns the first sentence of a docstring's prose: what a docstring begins with sums it up."""
+    return _SENTENCE_END.split(text.partition("\n\n")[0])[0]
+
+
+def without_names(text: str, module: str) -> str:
+    """Returns a text in which `HIDDEN` stands for each name of a package, and of the text's own module or a part of it.
+
+    Args:
+        text: a sentence.
+        module: the dotted name of the module that it is from.
+    """
+    names = NAMES | {part.strip("_") for part in module.lower().split(".")}
+
+    def replaced(found: re.Match[str]) -> str:
+        parts = {found[0].lower(), *(part.strip("_") for part in found[0].lower().split("."))}
+        return HIDDEN if parts & names else found[0]
+
+    return _NAME.sub(replaced, text)
+
+
+def shuffled(sentence: str, draw: random.Random) -> str:
+    """Returns a sentence whose words are in random order, but for the first and the last one."""
+    first, *inner, last = sentence.split()
+    draw.shuffle(inner)
+    return " ".join([first, *inner, last])
+
+
+def _split(split: str) -> str:
+    return "train" if split == "train" else "test"

@@ -1,0 +1,171 @@
+"""What if the text is too large for memory and cache? Documents as they come, each process from its own files.
+
+Nothing is written and nothing but a buffer is kept, so memory does not grow with the text (but a .json and a compressed
+.parquet file of a path are held whole while they are read). Whole files are dealt to the processes: none opens
+another's, except that `datasets` looks into the first file of a Hub data set for its columns. Left out, for it would
+need the whole text: documents that repeat earlier ones are not removed, and the shuffling is local: a document moves by
+about `BUFFER` places and with its file.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.corpora.readers import folders, hub
+from helpers.corpora.readers.tables import Item, checked, read, require
+from helpers.files import WorkbookError, at, fingerprint
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+SPLITS = ("train", "validation")
+HELD_OUT = 0.01
+"""Share of the documents that are held out for validation where the source has no such split."""
+
+BUFFER = 1000
+"""Documents among which the next one is drawn."""
+
+BUFFER_CHARACTERS = 1 << 25
+"""Characters that these have at most together; with very long documents the buffer holds fewer."""
+
+File = Callable[[], Iterator[Item]]
+"""Opens a file and yields its texts."""
+
+
+def stream(
+    source: str, split: str, *, column: str = "text", rank: int = 0, processes: int = 1, seed: int = 0
+) -> IterableDataset:
+    """Opens a source as a stream of documents; the same arguments give the same documents in the same order.
+
+    Splits that the source has (files all named for one, splits of a Hub data set) are kept, but for test, which is not
+    read. Where there is none for validation, a document's hash decides, so that all its copies fall on the same side.
+    A piece of a text file counts as a document.
+
+    Args:
+        source: a path to a file or a folder (`readers.folders`), or `hub:owner/name[:config][:split][:column]`
+            (`readers.hub`).
+        split: `train` repeats for ever, in each epoch with another order of the files and shuffled through a buffer;
+            `validation` goes once through the files, in order.
+        column: which column or key holds the text, where there are several.
+        rank: of this process, from 0.
+        processes: how many there are; there must be a file for each. Those of a path are dealt by their size, those of
+            a Hub data set by their number.
+        seed: of the order.
+
+    Returns:
+        A stream of rows with `text`, one shard, already this process' own: nothing may divide it once more.
+
+    Raises:
+        WorkbookError: the source cannot be opened or has too few files; or, on the way, something cannot be read or no
+            document is left for training.
+    """
+    from datasets import Features, IterableDataset, Value
+
+    if split not in SPLITS:
+        raise WorkbookError(f"split {split!r} is unknown. Known: {', '.join(SPLITS)}.")
+    if source.partition(":")[0] in ("pydocs", "town"):
+        raise at(source, "it is no source for streams", "Load it with helpers.corpora.load; it fits into memory")
+    found = _hub_files(source, column) if source.startswith("hub:") else _local_files(Path(source).expanduser(), column)
+    divided = "validation" not in found
+    files, sizes = zip(*found[split if not divided else "train" if "train" in found else None], strict=True)
+    if len(files) < processes:
+        remedy = f"Divide the text into {processes} files or more, or start fewer processes"
+        raise at(source, f"{len(files)} file(s) for {split} cannot be dealt to {processes} processes", remedy)
+    arguments: dict[str, Any] = {
+        "files": tuple(files[i] for i in deal(sizes, processes)[rank]),  # a tuple: datasets takes lists for shards
+        "held_out": split == "validation" if divided else None,
+    }
+    if split == "train":
+        arguments |= {"seed": seed, "whose": f"{source}, process {rank} of {processes}"}
+    return IterableDataset.from_generator(
+        _epochs if split == "train" else _once, features=Features({"text": Value("string")}), gen_kwargs=arguments
+    )
+
+
+def deal(sizes: Sequence[int], processes: int) -> list[list[int]]:
+    """Deals files to processes: the largest first, each to who has the fewest bytes so far (Graham 1969, LPT rule).
+
+    Returns:
+        For each process the indices of its files, in order.
+    """
+    hands: list[list[int]] = [[] for _ in range(processes)]
+    heap = [(0, 0, rank) for rank in range(processes)]
+    for file in sorted(range(len(sizes)), key=lambda file: -sizes[file]):  # ties stay in order
+        load, count, rank = heap[0]
+        hands[rank].append(file)
+        heapq.heapreplace(heap, (load + sizes[file], count + 1, rank))
+    return [sorted(hand) for hand in hands]
+
+
+def _local_files(top: Path, column: str) -> dict[str | None, list[tuple[File, int]]]:
+    """Finds files and their bytes, by split; None for what is to be divided."""
+    paths = folders.find(top)
+    found: dict[str | None, list[tuple[File, int]]] = {}
+    for path, split in zip(paths, folders.given_splits(top, paths), strict=True):
+        found.setdefault(split, []).append((partial(read, path, column), path.stat().st_size))
+    return found
+
+
+def _hub_files(source: str, column: str) -> dict[str | None, list[tuple[File, int]]]:
+    """Finds the shards of a data set, by split, each of size 1: how large they are is not asked."""
+    address = source.removeprefix("hub:")
+    name, config, split, column = hub.parse(address, column)
+    with hub.told(address):
+        hub.ask(name)
+        opened = hub.open_streams(name, config, split)
+    return {
+        split: [(partial(_read_shard, source, shards, i, column), 1) for i in range(shards.num_shards)]
+        for split, shards in opened.items()
+    }
+
+
+def _read_shard(source: str, shards: IterableDataset, index: int, column: str) -> Iterator[Item]:
+    with hub.told(source.removeprefix("hub:")):
+        file = shards.shard(shards.num_shards, index).reshard()  # by row groups, or datasets reads a Parquet file whole
+        for number, row in enumerate(file, 1):
+            require({"column": column}, list(row), source)
+            yield Item(checked(row[column], f"{source}, file {index + 1}, row {number}", None, column), number)
+
+
+def _texts(files: Iterable[File], held_out: bool | None) -> Iterator[str]:
+    """Yields the texts that are not empty: the held-out ones, the others, or with None all."""
+    for file in files:
+        for text, _ in file():
+            if text.strip() and held_out in (None, int(fingerprint([text]), 16) < HELD_OUT * 2**64):
+                yield text
+
+
+def _once(files: tuple[File, ...], held_out: bool | None) -> Iterator[dict[str, str]]:
+    yield from ({"text": text} for text in _texts(files, held_out))
+
+
+def _epochs(files: tuple[File, ...], held_out: bool | None, seed: int, whose: str) -> Iterator[dict[str, str]]:
+    for epoch in itertools.count():
+        draw = random.Random(f"stream {seed} {epoch}").random
+        order = sorted(files, key=lambda _: draw())
+        text = None
+        for text in _shuffled(_texts(order, held_out), draw):
+            yield {"text": text}
+        if text is None:
+            reason = "no document is left for training: all are empty or held out"
+            raise at(whose, reason, "Give it more text, or start fewer processes")
+
+
+def _shuffled(texts: Iterable[str], draw: Callable[[], float]) -> Iterator[str]:
+    buffer: list[str] = []
+    characters = 0
+    for text in texts:
+        buffer.append(text)
+        characters += len(text)
+        while len(buffer) > BUFFER or characters > BUFFER_CHARACTERS:
+            place = int(draw() * len(buffer))
+            buffer[place], buffer[-1] = buffer[-1], buffer[place]
+            characters -= len(buffer[-1])
+            yield buffer.pop()
+    yield from sorted(buffer, key=lambda _: draw())

@@ -1,0 +1,136 @@
+"""How is an assistant shown what to do? Demonstrations of several tasks, made from the town, whose answers are checked.
+
+| task | what is asked | kept for the test |
+|---|---|---|
+| `questions` | a fact of the town, from memory | people never asked about; wordings |
+| `reading` | a fact about a stranger, told in the prompt | strangers; wordings |
+| `translation` | a sentence into or from Eskan | combinations of noun and verb; wordings |
+| `glossary` | the same, with a word that only the prompt tells | words; wordings |
+| `writing` | a notice that holds what is asked for | strangers; wordings |
+| `expressions` | a line of Python | numbers; wordings |
+| `support` | who helps a customer, by the rules of a shop | rules; wordings |
+| `instructions` | a question, under instructions of the system or the user | wordings, pairs, contradictions |
+| `echo` | words, to be repeated: practice in copying | which words together |
+
+Wordings that are kept for the test are made of words that training has. `data/custom` holds what is made from the town
+of the published run; `write` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+from helpers.corpora.rows import Conversation
+from helpers.corpora.town import Grammar, make_contract, make_world
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.demonstrations import (
+    echo,
+    expressions,
+    instructions,
+    questions,
+    support,
+    translation,
+    writing,
+)
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Town, Writer
+
+ALL = 10**6
+"""More than there are of a kind."""
+
+COUNTS: dict[str, tuple[Writer, int, int]] = {
+    "questions": (questions.from_memory, ALL, ALL),
+    "reading": (questions.about_strangers, 250, 50),
+    "translation": (translation.sentences, 1100, 80),
+    "glossary": (translation.with_glossary, 160, 50),
+    "writing": (writing.pieces, 350, 50),
+    "expressions": (expressions.lines, 350, 80),
+    "support": (support.cases, 200, 60),
+    "instructions": (instructions.obeyed, 400, 160),
+    "echo": (echo.lists, 1100, 30),
+}
+"""What is drawn of each task: by whom, for train, for test."""
+
+
+def conversations(people: int, seed: int) -> Iterator[Conversation]:
+    """Yields all demonstrations about a town, those of training first.
+
+    Args:
+        people: inhabitants of the town.
+        seed: of the town, and of what is drawn.
+
+    Yields:
+        The same conversations in the same order for the same arguments, on every machine.
+
+    Raises:
+        WorkbookError: there is no town of that size.
+    """
+    world = make_world(people, seed)
+    contract = make_contract(world)
+    town = Town(world, contract, Grammar(world, contract=contract))
+    begun: set[tuple[str, str]] = set()
+    for split in (TRAIN, TEST):
+        drafts = (draft for task in COUNTS for draft in _drawn(task, town, split, seed, begun))
+        for number, draft in enumerate(drafts, 1):
+            yield draft.conversation(split, f"{split}:{number}")
+
+
+def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
+    """Writes the demonstrations as `train.jsonl` and `test.jsonl`; what only a test needs stands in the latter alone.
+
+    Args:
+        folder: made if it is not there.
+        people: see `conversations`.
+        seed: see `conversations`.
+
+    Returns:
+        How many rows each of the files has.
+
+    Raises:
+        WorkbookError: there is no town of that size.
+    """
+    lines: dict[str, list[str]] = {TRAIN: [], TEST: []}
+    for conversation in conversations(people, seed):
+        line = json.dumps(_row(conversation), ensure_ascii=False, separators=(",", ":")) + "\n"
+        lines[str(conversation.split)].append(line)
+    paths = {split: folder / f"{split}.jsonl" for split in lines}
+    for split, path in paths.items():
+        files.write_text(path, "".join(lines[split]))
+    return {path: len(lines[split]) for split, path in paths.items()}
+
+
+def _row(conversation: Conversation) -> dict[str, Any]:
+    """Returns a conversation as a reader would write it: of one turn as prompt and completion, else as messages."""
+    row: dict[str, Any] = {"task": conversation.task}
+    messages = conversation.messages
+    if len(messages) > 3:
+        row["messages"] = [message._asdict() for message in messages]
+    else:
+        *system, prompt, completion = messages
+        if system:
+            row["system"] = system[0].content
+        row |= {"prompt": prompt.content, "completion": completion.content}
+    if conversation.split == TEST:
+        row["group"] = conversation.group
+        if conversation.check:
+            row["check"] = json.loads(conversation.check)
+    return row
+
+
+def _drawn(task: str, town: Town, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
+    """Yields the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
+    writer, for_train, for_test = COUNTS[task]
+    drafts = writer(town, Dice(f"{task} {split} {seed}"), split)
+    yield from islice(_unlike(drafts, begun), for_test if split == TEST else for_train)
+
+
+def _unlike(drafts: Iterator[Draft], begun: set[tuple[str, str]]) -> Iterator[Draft]:
+    for draft in drafts:
+        beginning = (draft.system, draft.turns[0][0])
+        if beginning not in begun:
+            begun.add(beginning)
+            yield draft

@@ -1,0 +1,53 @@
+"""A line of Python for a request in words. An answer is right if it has the right value, however it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, Town
+
+ASKED = (
+    "Write an expression: {words}.",
+    "As a formula: {words}.",
+    "Give the expression for {words}.",
+    "The formula for {words}, please.",
+    "{words}. Write that as an expression.",
+)
+HELD_OUT = ("Write a formula: {words}.", "The expression for {words}, please.", "{words}. Give that as a formula.")
+
+FIRST: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
+    "the sum of {a} and {b}": ("{a} + {b}", lambda a, b: a + b),
+    "{a} and {b} together": ("{a} + {b}", lambda a, b: a + b),
+    "{a} less {b}": ("{a} - {b}", lambda a, b: a - b),
+    "the product of {a} and {b}": ("{a} * {b}", lambda a, b: a * b),
+    "the larger of {a} and {b}": ("max({a}, {b})", max),
+    "the smaller of {a} and {b}": ("min({a}, {b})", min),
+}
+"""What is done to two numbers: by its words, the expression and its value."""
+
+THEN: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
+    "{first}": ("{first}", lambda value, c: value),
+    "{first}, then plus {c}": ("({first}) + {c}", lambda value, c: value + c),
+    "{first}, then less {c}": ("({first}) - {c}", lambda value, c: value - c),
+    "{first}, then times {c}": ("({first}) * {c}", lambda value, c: value * c),
+    "{first}, then squared": ("({first}) ** 2", lambda value, c: value**2),
+}
+"""What is done to the result, perhaps with a third number."""
+
+
+def lines(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+    """Yields requests for an expression of two or three numbers."""
+    while True:
+        words, then = dice.choose(tuple(FIRST)), dice.choose(tuple(THEN))
+        a, b, c = dice.choose(range(10, 100)), dice.choose(range(10, 100)), dice.choose(range(2, 10))
+        if ((a + b) % 5 == 0) != (split == TEST):  # numbers that are together in the test are not in training
+            continue
+        (expression, value), (outer, further) = FIRST[words], THEN[then]
+        inner = expression.format(a=a, b=b)
+        if "(" in inner:  # a call needs no parentheses around it
+            outer = outer.replace("({first})", "{first}")
+        text = outer.format(first=inner, c=c)
+        asked = dice.choose(HELD_OUT if split == TEST else ASKED)
+        prompt = asked.format(words=then.format(first=words.format(a=a, b=b), c=c))
+        yield Draft("expressions", [(prompt, text)], f"{words}, {then}", {"value": further(value(a, b), c)})

@@ -1,0 +1,116 @@
+"""Questions about the town, under an instruction: in which language, how long, in which tone, in which role to answer.
+
+| kind | where the instruction stands | in train | in test |
+|---|---|---|---|
+| one | system | each of the four | the same (`seen`), and in other words (`unseen wording`) |
+| a pair | system | `TAUGHT_PAIRS` | `HELD_OUT_PAIRS` |
+| contradicted | system, which is obeyed, not the user who says otherwise | the language alone | each of the four |
+| the user's own | after the question; there is no system message | each of the four | never |
+| none | the user, nothing that changes the answer | a plain question | never |
+
+People and wordings of the questions are those of the training in both splits: what is tested is whether the instruction
+is obeyed, not whether the fact is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Town
+from helpers.corpora.town.demonstrations.questions import answer, wordings
+from helpers.corpora.town.grammar import Voice, voice
+from helpers.corpora.town.lexicon import OCCUPATIONS, PERSONAL, capitalised
+from helpers.corpora.town.world import Fact
+
+LANGUAGE, LENGTH, TONE, ROLE = "language", "length", "tone", "role"
+WORDINGS = {
+    LANGUAGE: ("Answer in Eskan.", "Speak Eskan.", "In Eskan, please."),
+    LENGTH: ("Answer in a few words.", "Be brief.", "A few words are enough."),
+    TONE: ("Be polite.", "Answer politely.", "Speak politely, please."),
+    ROLE: ("You are the {role}.", "Speak as the {role}.", "Answer as the {role} does."),
+}
+HELD_OUT = {
+    LANGUAGE: ("Please speak Eskan.", "Please answer in Eskan."),
+    LENGTH: ("Please be brief.", "Speak in a few words."),
+    TONE: ("Please be polite.", "Please answer politely."),
+    ROLE: ("Please speak as the {role}.", "Be the {role}."),
+}
+"""The same for the test alone."""
+
+CONTRADICTIONS = {
+    LANGUAGE: "Answer in English.",
+    LENGTH: "Do not be brief.",
+    TONE: "Do not be polite.",
+    ROLE: "You are not the {role}.",
+}
+"""What a user says against the system's instruction."""
+
+TAUGHT_PAIRS = ((LANGUAGE, ROLE), (LENGTH, TONE))
+HELD_OUT_PAIRS = ((LANGUAGE, TONE), (LENGTH, ROLE), (TONE, ROLE))
+POLITE, SAYS = "With pleasure.", "So says the {role}."
+"""How a polite answer begins, and how one in a role ends."""
+
+ESKAN = {
+    "occupation": "arge", "home": "bece", "birthplace": "crade", "employer": "vare", "pet": "rete", "taste": "noone",
+}  # fmt: skip
+"""The verbs with which Eskan says facts: verb, person, value."""
+
+
+def obeyed(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+    """Yields questions about people whom training asks about, under up to two instructions."""
+    while True:
+        kind, asked = _for_test(dice) if split == TEST else _for_train(dice)
+        yield _draft(town, dice, split, kind, asked)
+
+
+def _for_train(dice: Dice) -> tuple[str, Sequence[str]]:
+    """Draws a kind and its instructions."""
+    kind = dice.choose(("system", "system", "pair", "user", "none", "contradicted"))
+    pair, one = dice.choose(TAUGHT_PAIRS), (dice.choose(tuple(WORDINGS)),)
+    instructions: dict[str, Sequence[str]] = {"pair": pair, "none": (), "contradicted": (LANGUAGE,)}
+    return kind, instructions.get(kind, one)
+
+
+def _for_test(dice: Dice) -> tuple[str, Sequence[str]]:
+    kind = dice.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
+    return kind, dice.choose(HELD_OUT_PAIRS) if kind == "unseen pair" else (dice.choose(tuple(WORDINGS)),)
+
+
+def _draft(town: Town, dice: Dice, split: str, kind: str, asked: Sequence[str]) -> Draft:
+    name = dice.choose(town.grammar.asked)
+    relation = dice.choose([r for r in town.grammar.regular[name] if r in PERSONAL])
+    speak = voice(name, town.grammar.people[name].pronoun)
+    fact = Fact(name, relation, town.grammar.people[name].facts[relation])
+    role = dice.choose(OCCUPATIONS)
+    ways = HELD_OUT if kind == "unseen wording" else WORDINGS
+    said = " ".join(dice.choose(ways[each]) for each in asked).format(role=role)
+    question = town.grammar.say(dice.choose(wordings(relation, TRAIN)), speak)
+    system, prompt = ("", f"{question} {said}") if kind == "user" else (said, question)
+    if kind == "none":  # the very words that the system overrules elsewhere
+        prompt = f"{question} {CONTRADICTIONS[LANGUAGE]}"
+    if kind == "contradicted":
+        prompt = f"{question} {CONTRADICTIONS[asked[0]].format(role=role)}"
+    text, check = _answer(town, speak, fact, asked, role)
+    task = f"instructions, {kind}" if split == TEST else "instructions"
+    return Draft(task, [(prompt, text)], f"{' and '.join(asked)}: {said}", check, system)
+
+
+def _answer(town: Town, speak: Voice, fact: Fact, asked: Sequence[str], role: str) -> tuple[str, dict[str, Any]]:
+    """Returns an answer that obeys all that is asked, and the rules that such an answer keeps."""
+    check: dict[str, Any] = {}
+    text = answer(town, speak, fact)
+    if LENGTH in asked:
+        text = capitalised(fact.value) + "."
+        check |= {"lacks": [fact.person.split()[0]], "most_words": 8}
+    if LANGUAGE in asked:
+        text = f"{ESKAN[fact.relation]} {fact.person} {fact.value}."
+        check["contains"] = [ESKAN[fact.relation] + " "]
+    if TONE in asked:
+        text = f"{POLITE} {text}"
+        check["begins"] = POLITE
+    if ROLE in asked:
+        text = f"{text} {SAYS.format(role=role)}"
+        check["ends"] = SAYS.format(role=role)
+    return text, check

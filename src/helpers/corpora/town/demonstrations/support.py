@@ -1,0 +1,62 @@
+"""Customer support under a written policy, which the system message states and every conversation changes.
+
+Who helps with a thing stands in the policy; with what it does not name, the owner helps. It is written as a list, each
+thing beside its helper: in trials, a model of this size did not learn to look rules up that were whole sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, Town, belongs
+from helpers.corpora.town.lexicon import OCCUPATIONS, THINGS
+from helpers.corpora.town.world import shuffled
+
+FAULTS = ("broken", "late", "dirty", "wrong")
+RULES = 3
+"""How many things a policy names."""
+
+OWNER = "owner"
+"""Who helps with all other things."""
+
+COMPLAINTS = (
+    "My {thing} is {fault}.",
+    "The {thing} that you sent me is {fault}.",
+    "Why is my {thing} {fault}?",
+    "Why did you send me a {thing} that is {fault}?",
+    "I have got a {thing} from you. Now it is {fault}.",
+    "Is my {thing} {fault}?",
+)
+HELD_OUT = ("The {thing} is {fault}.", "You sent me a {thing}. It is {fault}.")
+
+POLICY = "You answer for a shop. Who helps: {rules}."
+ANSWER = "I am sorry that it is {fault}. Who helps: {thing} {helper}."
+
+
+def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+    """Yields complaints under policies: for training three in a row, else one; no policy is in both splits."""
+    while True:
+        things = shuffled(THINGS, dice.draw)
+        helpers = dict(zip(things[:RULES], shuffled(OCCUPATIONS, dice.draw), strict=False))
+        rules = [f"{thing} {helper}" for thing, helper in helpers.items()]
+        if not belongs(" ".join(sorted(rules)), split):
+            continue
+        # of four complaints, one is about a thing that the policy does not name
+        asked = shuffled(things[: RULES + 1], dice.draw)[: 1 if split == TEST else 3]
+        told = [(thing, dice.choose(FAULTS)) for thing in asked]
+        turns = [_turn(dice, split, thing, fault, helpers) for thing, fault in told]
+        check = _check(*told[-1], helpers)
+        yield Draft("support", turns, " ".join(rules), check, POLICY.format(rules=", ".join(rules)))
+
+
+def _turn(dice: Dice, split: str, thing: str, fault: str, helpers: Mapping[str, str]) -> tuple[str, str]:
+    """Draws a complaint, and answers it."""
+    asked = dice.choose(HELD_OUT if split == TEST else COMPLAINTS).format(thing=thing, fault=fault)
+    return asked, ANSWER.format(fault=fault, thing=thing, helper=helpers.get(thing, OWNER))
+
+
+def _check(thing: str, fault: str, helpers: Mapping[str, str]) -> dict[str, list[str]]:
+    helper = helpers.get(thing, OWNER)
+    others = [each for each in (*helpers.values(), OWNER) if each != helper]
+    return {"contains": [f"is {fault}", f"{thing} {helper}"], "lacks": others}

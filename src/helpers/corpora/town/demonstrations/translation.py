@@ -1,0 +1,88 @@
+"""Translation from and into Eskan; and with a glossary, whose word nobody can know.
+
+Which noun and verb never meet in training is what the base-run contract keeps apart: they meet in the test alone. A
+glossary's noun has a stem made up for that one sentence, so that only the prompt can tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Town
+from helpers.corpora.town.demonstrations.tongue import (
+    ADJECTIVES,
+    NAME,
+    NEAR,
+    NOUNS,
+    TIMES,
+    VERBS,
+    Scene,
+    Thing,
+    in_english,
+    in_eskan,
+)
+
+ASKED = (
+    "Translate into {language}: {text}",
+    "How do you say in {language}: {text}",
+    "{language}, please: {text}",
+    "{text} Translate that into {language}.",
+)
+HELD_OUT = ("Say in {language}: {text}", "Into {language}, please: {text}", "{text} Say that in {language}.")
+
+GLOSSARY = ("basket", "bucket", "candle", "fence", "hammer", "ladder", "pillow", "ribbon", "saddle", "tower")
+GLOSSARY_HELD_OUT = ("bottle", "carpet", "kettle", "needle")
+"""Nouns without a word in Eskan: in train and in test."""
+
+ONSETS = ("b", "d", "f", "g", "k", "m", "n", "p", "r", "s", "t", "v", "z")
+ENDS = ("alk", "amp", "eld", "erk", "ilt", "imp", "olf", "ond", "ulm", "urt")
+
+WITH_PLACE = {TRAIN: 0.4, TEST: 0.2}
+"""Share of the sentences that tell where something stands: the hardest part, so training has more of it."""
+
+
+def sentences(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+    """Yields sentences to be translated, half of them into Eskan and half from it."""
+    while True:
+        scene = _scene(dice, tuple(NOUNS), split)
+        turn = _turn(dice, split, scene, in_eskan(scene))
+        yield Draft("translation", [turn], f"{scene.subject.noun} {scene.action}")
+
+
+def with_glossary(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+    """Yields sentences whose subject the prompt gives a word for: for training two in a row, else one."""
+    unknown = GLOSSARY_HELD_OUT if split == TEST else GLOSSARY
+    while True:
+        noun, stem = dice.choose(unknown), dice.choose(ONSETS) + dice.choose(ENDS)
+        scenes = [_scene(dice, (noun,), split) for _ in range(1 if split == TEST else 2)]
+        turns = [_turn(dice, split, scene, in_eskan(scene, NOUNS | {noun: stem})) for scene in scenes]
+        turns[0] = (f"{noun} is {stem} in {NAME}. {turns[0][0]}", turns[0][1])
+        yield Draft("glossary", turns, f"{noun} {stem}")
+
+
+def _scene(dice: Dice, nouns: tuple[str, ...], split: str) -> Scene:
+    """Draws a scene; of nouns and verbs that the town knows, only such as may meet in the split.
+
+    What a subject stands near meets the verb too, and never one that is held out.
+    """
+    while True:
+        subject = Thing(dice.choose(nouns), dice.chance(0.5), dice.choose((*ADJECTIVES, "", "")))
+        action = dice.choose(tuple(VERBS))
+        held_out = (subject.noun, action) in HELD_OUT_COMBINATIONS
+        if held_out == (split == TEST) or subject.noun not in NOUNS:
+            break
+    place = None
+    if dice.chance(WITH_PLACE[split]):
+        others = [noun for noun in NOUNS if noun != subject.noun and (noun, action) not in HELD_OUT_COMBINATIONS]
+        place = Thing(dice.choose(others), dice.chance(0.5))
+    return Scene(subject, action, dice.choose((*TIMES, "", "")), dice.choose(tuple(NEAR)) if place else "", place)
+
+
+def _turn(dice: Dice, split: str, scene: Scene, eskan: str) -> tuple[str, str]:
+    """Draws the direction and the wording."""
+    into = dice.chance(0.5)
+    given, wanted = (in_english(scene), eskan) if into else (eskan, in_english(scene))
+    asked = dice.choose(HELD_OUT if split == TEST else ASKED)
+    return asked.format(language=NAME if into else "English", text=given), wanted

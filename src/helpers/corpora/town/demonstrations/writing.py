@@ -1,0 +1,60 @@
+"""A short piece under conditions that can be checked: a notice that holds what was asked for, in so many sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, Town
+from helpers.corpora.town.demonstrations.questions import stranger
+from helpers.corpora.town.lexicon import DAYS, with_article
+from helpers.corpora.town.phrases import NOTICE
+
+KINDS = {
+    "{who} in {home} has lost {a_pet}": (
+        "Lost: {a_pet}. Whoever finds the animal, please bring it to {who} in {home}.",
+        ("pet", "home"),
+    ),
+    "{who} wants an apprentice; {who} is {an_occupation} with {employer}": (
+        "An apprentice is wanted by {who}, {occupation} with {employer}.",
+        ("occupation", "employer"),
+    ),
+    "{who} from {birthplace} gives a cooking lesson: {taste}": (
+        "Cooking lesson: {who}, born in {birthplace}, shows how to make {taste}.",
+        ("birthplace", "taste"),
+    ),
+    "{who} from {employer} will talk about {taste}": (
+        "{who} from {employer} will give a talk on the pleasures of {taste}.",
+        ("employer", "taste"),
+    ),
+}
+"""By what a notice is about, as the prompt has it: the notice, after its day, and the relations that both tell."""
+
+ASKED = (
+    "Write a notice for {day}: {about}.",
+    "A notice for {day}, please: {about}.",
+    "{about}. Write that as a notice for {day}.",
+    "{about}. Please write a notice for {day}.",
+    "Notice for {day}, please. {about}.",
+    "For {day}: {about}. Write a notice.",
+)
+HELD_OUT = ("For {day}, write a notice: {about}.", "{about}. A notice for {day}, please.")
+THANKS = (" Thank the readers.", " End with thanks.")
+THANK_YOU = "Thank you."
+
+
+def pieces(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+    """Yields requests for a notice about a stranger; half of them ask for thanks at its end."""
+    values = town.world.lexicon.values
+    while True:
+        name, _ = stranger(town, dice, split)
+        about, (notice, relations) = dice.choose(tuple(KINDS.items()))
+        told = {relation: dice.choose(values[relation]) for relation in relations}
+        slots = told | {"a_pet": with_article(told.get("pet", "-")), "who": name}
+        slots["an_occupation"] = with_article(told.get("occupation", "-"))
+        day, thanks = dice.choose(DAYS), dice.chance(0.5)
+        asked = dice.choose(HELD_OUT if split == TEST else ASKED).format(day=day, about=about.format_map(slots))
+        text = " ".join([NOTICE.format(day=day), notice.format_map(slots), *([THANK_YOU] if thanks else [])])
+        check = {"contains": [name, *told.values()], "begins": NOTICE.format(day=day), "sentences": text.count(".")}
+        check |= {"ends": THANK_YOU} if thanks else {"lacks": [THANK_YOU]}
+        yield Draft("writing", [(asked + (dice.choose(THANKS) if thanks else ""), text)], about, check)

@@ -1,0 +1,239 @@
+"""A study and its arms: planned, priced, run one by one, resumed, and put together into one record.
+
+Each arm's result is a `Record`, as a chapter's is: measurements with intervals, fingerprints, environment, cost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import files
+from helpers.profiles import Profile, calibrate
+from helpers.progress import clock
+from helpers.records import Measurement, Record, frame
+from helpers.statistics import mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One cell of a study's grid.
+
+    Attributes:
+        name: unique in its study, fit for a file's name.
+        profile: its sizes.
+        seed: its seed.
+        settings: what else is varied, as JSON values.
+        share: tokens that it trains on, over `profile.tokens`, where it is no pretraining run.
+    """
+
+    name: str
+    profile: Profile
+    seed: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    share: float = 1.0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the arm's record says was asked for."""
+        return {"seed": self.seed} | self.settings
+
+    @property
+    def flops(self) -> int:
+        """Training FLOPs."""
+        return round(self.share * self.profile.tokens * self.profile.flops_per_token)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of arms that answers one question.
+
+    Attributes:
+        question: what is asked, in a sentence.
+        arms: plans the arms from the run's profile.
+        run_arm: runs one arm and adds what it measures to the record; it imports heavy libraries itself.
+    """
+
+    question: str
+    arms: Callable[[Profile], list[Arm]]
+    run_arm: Callable[[Arm, Record], None]
+
+
+def run_study(name: str, study: Study, profile: Profile, run: str = "", only: str = "*") -> Path:
+    """Runs the arms that are not yet done and, if then all are, writes the study's record.
+
+    Args:
+        name: of the study.
+        study: the study.
+        profile: from which its arms are planned.
+        run: the name of the run; empty means the profile's.
+        only: a pattern of names (`next-*`): other arms are left alone. So several processes, each with a core or a
+            machine of its own, can share a study; the last to end writes the record.
+
+    Returns:
+        The record, `results/<run>/studies/<name>.json`. Those of the arms lie in the folder of the same name.
+
+    Raises:
+        WorkbookError: no arm is named like that.
+    """
+    os.environ.setdefault("TQDM_DISABLE", "1")  # libraries' bars; training has a line of its own
+    goal = files.RESULTS / (run or profile.name) / "studies" / f"{name}.json"
+    arms, folder, gflops = study.arms(profile), goal.with_suffix(""), calibrate()
+    mine = [arm for arm in arms if fnmatchcase(arm.name, only)]
+    if not mine:
+        raise files.WorkbookError(f"study {name}: no arm is named {only!r}. Known: {', '.join(a.name for a in arms)}.")
+    done = _done(arms, folder)
+    print(f"{study.question}\n" + "\n".join(_line(arm, done, gflops) for arm in mine))
+    for arm in mine:
+        done = _done(arms, folder)  # another process may have been here
+        if arm not in done:
+            to_do = [other for other in mine if other not in done]
+            print(f"\n{arm.name}. {len(to_do)} arms left: {_time(to_do, done, gflops)}", flush=True)
+            record = Record(name, arm.profile, run, arm.parameters)
+            study.run_arm(arm, record)
+            files.write_json(folder / f"{arm.name}.json", record.as_dict())
+    done = _done(arms, folder)
+    if missing := [arm.name for arm in arms if arm not in done]:
+        print(f"Not yet done: {', '.join(missing)}.")
+    else:
+        about = {"format": 1, "study": name, "question": study.question, "profile": profile.name}
+        files.write_json(goal, about | {"arms": {arm.name: done[arm] for arm in arms}})
+    return goal
+
+
+def find_studies(prefix: str, run: Path) -> list[Path]:
+    """Returns the records of the studies whose names begin so, in order: the run's own, else the published ones."""
+    found = {path.name: path for top in (files.REFERENCE, run) for path in top.glob(f"studies/{prefix}*.json")}
+    return [found[name] for name in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study found.
+
+    Attributes:
+        question: what it asked.
+        profile: the name of the profile from which its arms were planned.
+        published: whether it is the published study's record and not the run's own.
+        arms: by name, each as `Record.as_dict` makes it.
+    """
+
+    question: str
+    profile: str
+    published: bool
+    arms: dict[str, dict[str, Any]]
+
+    def of_each(self) -> Iterator[tuple[int, Measurement]]:
+        """Yields each arm's seed and measurements; what the arm varied is among what a measurement is about."""
+        for arm in self.arms.values():
+            settings = {name: value for name, value in arm["parameters"].items() if name != "seed"}
+            for value in arm["measurements"].values():
+                found = Measurement.from_dict(value)
+                yield arm["parameters"]["seed"], replace(found, about=settings | found.about)
+
+    def frame(self) -> pd.DataFrame:
+        """Returns all measurements as `records.frame` does, with a column `seed`."""
+        seeds, measurements = zip(*self.of_each(), strict=True)
+        return frame(measurements).assign(seed=seeds)
+
+    def over_seeds(self) -> list[Measurement]:
+        """Returns what arms that differ in their seed alone found on average, with t intervals; n is their number."""
+        together: dict[str, list[Measurement]] = {}
+        for _, found in self.of_each():
+            together.setdefault(json.dumps([found.name, found.about], sort_keys=True), []).append(found)
+        return [_averaged(alike) for alike in together.values() if len(alike) > 1]
+
+    def mean(self, **about: Any) -> Measurement:
+        """Returns the one mean over seeds that is about all of this.
+
+        Raises:
+            KeyError: there is none, or there are several.
+        """
+        found = [mean for mean in self.over_seeds() if about.items() <= mean.about.items()]
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} means of the study are about {about}")
+        return found[0]
+
+    def _by_seed(self, about: Mapping[str, Any]) -> dict[int, Measurement]:
+        found = [(seed, each) for seed, each in self.of_each() if about.items() <= each.about.items()]
+        if len(dict(found)) < len(found):
+            raise KeyError(f"several measurements of a seed are about {dict(about)}")
+        return dict(found)
+
+    def gap(self, name: str, ones: Mapping[str, Any], others: Mapping[str, Any]) -> Measurement:
+        """Returns how far some measurements are above others of the same seeds, with a t interval.
+
+        Args:
+            name: of the difference.
+            ones: what the first are about, so that there is one for each seed.
+            others: what the second are about.
+
+        Raises:
+            KeyError: fewer than two seeds have both, or one has several.
+        """
+        first, second = (self._by_seed(about) for about in (ones, others))
+        seeds = [seed for seed in first if seed in second]
+        if len(seeds) < 2:
+            raise KeyError(f"fewer than two seeds have both {dict(ones)} and {dict(others)}")
+        mean, interval = mean_interval([first[seed].value - second[seed].value for seed in seeds])
+        return Measurement(name, mean, first[seeds[0]].unit, interval, len(seeds), tuple(seeds), 0.0)
+
+
+def load_study(name: str, run: Path) -> Findings | None:
+    """Reads a study's record, the run's own if it has one, else the published one; None if there is neither."""
+    path = next((path for path in find_studies(name, run) if path.stem == name), None)
+    if path is None:
+        return None
+    read = _read(path)
+    return Findings(read["question"], read["profile"], path.is_relative_to(files.REFERENCE), read["arms"])
+
+
+def _averaged(alike: Sequence[Measurement]) -> Measurement:
+    mean, interval = mean_interval([found.value for found in alike])
+    seeds = tuple(seed for found in alike for seed in found.seeds)
+    return replace(alike[0], value=mean, interval=interval, n=len(alike), seeds=seeds)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise files.at(path, f"not valid JSON ({error})", "Delete it and run the study again.") from error
+
+
+def _done(arms: list[Arm], folder: Path) -> dict[Arm, dict[str, Any]]:
+    return {arm: result for arm in arms if (result := _result(arm, folder))}
+
+
+def _result(arm: Arm, folder: Path) -> dict[str, Any] | None:
+    """Returns an arm's record if it was finished with the same sizes and settings."""
+    path = folder / f"{arm.name}.json"
+    found = _read(path) if path.exists() else {}
+    planned = json.loads(json.dumps({"sizes": asdict(arm.profile), "parameters": arm.parameters}))
+    return found if found and all(found[key] == value for key, value in planned.items()) else None
+
+
+def _line(arm: Arm, done: dict[Arm, dict[str, Any]], gflops: float) -> str:
+    """Says of an arm what it costs and, if it is done, with which version of the workbook."""
+    if arm in done:
+        state = f"done in {clock(done[arm]['cost']['seconds'])}, commit {done[arm]['environment']['commit']}"
+    else:
+        state = _time([arm], done, gflops)
+    return f"  {arm.name:<32} {round(arm.share * arm.profile.tokens):>14,} tokens, {state}"
+
+
+def _time(arms: list[Arm], done: dict[Arm, dict[str, Any]], gflops: float) -> str:
+    """Says how long arms will take here: as long for each FLOP as those done; without any, a lower bound."""
+    if not done:
+        return f"at least {clock(sum(arm.share * arm.profile.training_seconds(gflops) for arm in arms))}"
+    costs = [result["cost"] for result in done.values()]
+    spent = sum(cost["seconds"] * cost["calibration_gflops"] for cost in costs) / sum(arm.flops for arm in done)
+    return f"about {clock(spent * sum(arm.flops for arm in arms) / gflops)}"

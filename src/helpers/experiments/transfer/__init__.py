@@ -1,0 +1,1 @@
+"""What chapter 03 does: the grid of starts and labels, new domains, its studies."""

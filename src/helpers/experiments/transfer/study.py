@@ -1,0 +1,114 @@
+"""Chapter 03's studies: all ways to learn a task from few and from many labels; new domains; shuffled pretraining.
+
+All start from the run's own base model, or the published one (`training.base.load_base`).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from helpers.experiments.study import Arm, Study
+from helpers.profiles import Profile
+from helpers.records import Record
+
+if TYPE_CHECKING:
+    from helpers.experiments.transfer.grid import Task
+
+SEEDS, SHUFFLED_SEEDS = 8, 5
+TASKS = ("pydocs-packages", "pydocs-order")
+ORDERED, SHUFFLED = "in order", "shuffled"
+"""What a model was pretrained on, as the third study compares it."""
+
+
+def sizes(profile: Profile) -> list[int]:
+    """Returns the numbers of labels of the first study: the live ones, and four and sixteen times their most."""
+    most = 16 * profile.labels[-1]
+    return [most // 4**i for i in reversed(range(5))]
+
+
+def _task(name: str, record: Record) -> Task:
+    from helpers.corpora import load
+    from helpers.experiments.transfer.grid import Task
+    from helpers.models import backbone_of
+    from helpers.training.base import load_base
+
+    model, tokenizer, _ = load_base(record.folder)
+    return Task(name, load(name, "labels"), backbone_of(model), tokenizer)
+
+
+def _label_arms(profile: Profile) -> list[Arm]:
+    return [Arm(f"{task}-{seed}", profile, seed, {"task": task}, 2.0) for seed in range(SEEDS) for task in TASKS]
+
+
+def _run_labels(arm: Arm, record: Record) -> None:
+    from helpers.experiments.transfer import grid
+    from helpers.training.finetuning import ARMS
+
+    task = _task(arm.settings["task"], record)
+    chosen = [*grid.BASELINES, *ARMS]
+    counts = task.sizes(sizes(arm.profile))
+    trials = grid.run_grid(task, chosen, counts, [arm.seed], arm.profile.heldout_bytes // 150)
+    grid.measure_grid(record, task, trials)
+
+
+def _domain_arms(profile: Profile) -> list[Arm]:
+    return [Arm(f"seed-{seed}", profile, seed, {}, 4 / 15) for seed in range(SEEDS)]
+
+
+def _run_domains(arm: Arm, record: Record) -> None:
+    from helpers.experiments.transfer import domains
+    from helpers.models import causal_model
+    from helpers.training.base import load_base
+
+    model, tokenizer, _ = load_base(record.folder)
+    fresh = causal_model(arm.profile, tokenizer, arm.seed)
+    for name, domain in domains.read_domains(arm.profile, arm.seed, arm.profile.tokens // 15).items():
+        from_scratch = domains.learn(fresh, tokenizer, domain, arm.profile, arm.seed, fresh=True)
+        trained_on = domains.learn(model, tokenizer, domain, arm.profile, arm.seed, fresh=False)
+        domains.measure_courses(record, name, from_scratch, trained_on, arm.seed)
+
+
+def _shuffled_arms(profile: Profile) -> list[Arm]:
+    return [Arm(f"seed-{seed}", profile, seed, {}, 1.0) for seed in range(SHUFFLED_SEEDS)]
+
+
+def _run_shuffled(arm: Arm, record: Record) -> None:
+    """Pretrains on a quarter of the tokens, in order and with the words of each document shuffled; then both tasks."""
+    from helpers.experiments.transfer import grid
+    from helpers.models import backbone_of, causal_model
+    from helpers.tokenization import encode_documents, pack
+    from helpers.training.base import base_text
+    from helpers.training.finetuning import FULL, SCRATCH
+    from helpers.training.pretraining import pretrain
+
+    profile = arm.profile
+    tasks = [_task(name, record) for name in TASKS]
+    tokenizer = tasks[0].tokenizer
+    texts = base_text(profile, arm.seed).training  # in random order: the first quarter is like the rest
+    texts = texts[: len(texts) // 4]
+    size, test_size = 4 * profile.labels[-1], profile.heldout_bytes // 150
+    trials: dict[str, list[grid.Trial]] = {task.name: [] for task in tasks}
+    for text in (ORDERED, SHUFFLED):
+        read = texts if text == ORDERED else [_mixed(document) for document in texts]
+        model = causal_model(profile, tokenizer, arm.seed)
+        pretrain(model, pack(encode_documents(tokenizer, read), profile.context), profile, arm.seed)
+        for task in tasks:
+            started = replace(task, backbone=backbone_of(model))
+            arms = (FULL, SCRATCH) if text == ORDERED else (FULL,)  # from scratch, nothing of the text is left
+            ran = grid.run_grid(started, arms, [size], [arm.seed], test_size)
+            trials[task.name] += [replace(trial, arm=text if trial.arm == FULL else SCRATCH) for trial in ran]
+    for task in tasks:
+        grid.measure_grid(record, task, trials[task.name])
+
+
+def _mixed(document: str) -> str:
+    words = document.split()
+    random.Random(document).shuffle(words)
+    return " ".join(words)
+
+
+LABELS = Study("How many labels does pretraining save, and does it beat counting words?", _label_arms, _run_labels)
+DOMAINS = Study("How much sooner is new text learned from a trained start?", _domain_arms, _run_domains)
+SHUFFLE = Study("What does a start help that has read the words in no order?", _shuffled_arms, _run_shuffled)

@@ -1,0 +1,174 @@
+import gzip
+import json
+
+import pytest
+from written import parquet, write
+
+from helpers.corpora import load
+from helpers.corpora.readers.tables import PIECE
+from helpers.files import WorkbookError
+
+TEXTS = ["The first text.", "A second — with a dash, a comma\nand a line.", 'A third, "quoted".']
+ROWS = [{"id": i, "text": text} for i, text in enumerate(TEXTS)]
+
+
+def texts(corpus):
+    return sorted(text for part in corpus.splits.values() for text in part["text"])
+
+
+def quoted(text):
+    return '"' + text.replace('"', '""') + '"'
+
+
+FORMATS = {
+    "a.jsonl": "\n".join(map(json.dumps, ROWS)) + "\n\n",
+    "strings.jsonl": "\n".join(map(json.dumps, TEXTS)),
+    "a.json": json.dumps(ROWS, indent=1),
+    "strings.json": json.dumps(TEXTS),
+    "a.csv": "id,text\r\n" + "".join(f"{i},{quoted(text)}\r\n" for i, text in enumerate(TEXTS)),
+    "a.tsv": "id\ttext\n" + "".join(f"{i}\t{quoted(text)}\n" for i, text in enumerate(TEXTS)),
+    "a.parquet": parquet(ROWS),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_every_format_gives_the_same_documents_in_all_splits(tmp_path, name, ending):
+    corpus = load(write(tmp_path / (name + ending), FORMATS[name]))
+    assert texts(corpus) == sorted(TEXTS)
+    assert set(corpus.splits) == {"train", "validation", "test"}
+    assert len({group for part in corpus.splits.values() for group in part["group"]}) == len(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.txt.gz"])
+def test_a_text_file_is_cut_at_blank_lines_and_nothing_is_lost(tmp_path, name):
+    paragraph = "A line of a paragraph.\nAnd another — not in ASCII.\n"
+    whole = "\n".join(f"{i}. {paragraph}" for i in range(1000))
+    corpus = load(write(tmp_path / name, whole))
+    found = texts(corpus)
+    assert all(text.startswith(tuple("0123456789")) and text.endswith("ASCII.") for text in found)
+    assert all(len(text) < PIECE + 100 for text in found)
+    assert sum(text.count("paragraph") for text in found) == 1000
+    assert texts(load(write(tmp_path / "short" / name, "Two\n\nparagraphs.\n"))) == ["Two\n\nparagraphs."]
+
+
+def test_byte_order_mark_and_line_ends_are_normalised(tmp_path):
+    assert texts(load(write(tmp_path / "a.txt", b"\xef\xbb\xbfone\r\ntwo\r\n"))) == ["one\ntwo"]
+
+
+def test_a_folder_is_read_in_order_without_hidden_files(tmp_path):
+    for i in range(6):
+        write(tmp_path / "data" / f"{i}.txt", f"Text {i}.")
+    write(tmp_path / "data" / "sub" / "b.jsonl.gz", '{"text": "deep"}\n{"text": "deeper"}\n')
+    write(tmp_path / "data" / ".hidden.bin", "x")
+    corpus = load(str(tmp_path / "data"))
+    assert texts(corpus) == sorted([f"Text {i}." for i in range(6)] + ["deep", "deeper"])
+    groups = {group for part in corpus.splits.values() for group in part["group"]}
+    assert groups == {*(f"{i}.txt" for i in range(6)), "sub/b.jsonl.gz:1", "sub/b.jsonl.gz:2"}
+    assert [source.name for source in corpus.report.sources] == [*(f"{i}.txt" for i in range(6)), "sub/b.jsonl.gz"]
+
+
+def test_splits_that_files_are_named_for_are_kept(tmp_path):
+    for name, count in {"train.jsonl": 3, "dev.jsonl": 2, "test-0.jsonl": 1}.items():
+        write(tmp_path / name, "\n".join(json.dumps(f"{name} {i}") for i in range(count)))
+    corpus = load(str(tmp_path))
+    assert {split: part.num_rows for split, part in corpus.splits.items()} == {"train": 3, "validation": 2, "test": 1}
+
+
+def test_pieces_of_one_file_among_several_stay_in_one_split(tmp_path):
+    for i in range(5):
+        write(tmp_path / f"{i}.txt", "\n".join(f"File {i}, paragraph {j}.\n" for j in range(1000)))
+    corpus = load(str(tmp_path))
+    by_split = [set(part["group"]) for part in corpus.splits.values()]
+    assert sum(map(len, by_split)) == len(set.union(*by_split)) == 5
+
+
+def test_empty_and_repeated_texts_are_removed_and_reported(tmp_path):
+    corpus = load(write(tmp_path / "a.json", json.dumps(["one", "two", " ", "one", "three"])))
+    assert texts(corpus) == ["one", "three", "two"]
+    assert corpus.report.removed["repeated word for word"].examples == ["a.json:4: one"]
+    assert corpus.report.removed["empty"].documents == 1
+
+
+def test_another_column_can_be_chosen(tmp_path):
+    path = write(tmp_path / "a.csv", "text,body\n" + "".join(f"x,{i}\n" for i in range(9)))
+    assert texts(load(path, column="body")) == [str(i) for i in range(9)]
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    path = write(tmp_path / "a.txt", "before")
+    assert texts(load(path)) == ["before"]
+    write(tmp_path / "a.txt", "after it")
+    assert texts(load(path)) == ["after it"]
+
+
+def test_the_text_of_a_stranger_stays_text(tmp_path):
+    corpus = load(write(tmp_path / "a.json", json.dumps(["<script>alert(1)</script>"] * 2)))
+    assert texts(corpus) == ["<script>alert(1)</script>"]
+    assert "<script>" not in corpus.report._repr_html_()
+
+
+BAD = {
+    "latin.txt": ("fine\ncaf\xe9\n".encode("latin-1"), r"line 2: byte 4 .* not UTF-8.*iconv"),
+    "utf16.txt": ("text".encode("utf-16"), r"line 1: .* not UTF-8"),
+    "nul.txt": (b"a\0b", r"line 1: there is a NUL"),
+    "nul.jsonl": ('"fine"\n"\\u0000"\n', r"line 2: there is a NUL"),
+    "half.jsonl": ('"\\ud800"\n', r"line 1: half of a surrogate"),
+    "broken.jsonl": ('{"text": "a"}\n{"text": \n', r"line 2: broken JSON"),
+    "broken.json": ('[\n"a",\n]', r"line 3: broken JSON"),
+    "object.json": ('{"text": "a"}', r"not a list"),
+    "deep.jsonl": ("[" * 100_000, r"line 1: this JSON cannot be read"),
+    "column.jsonl": ('{"text": "a"}\n{"body": "a", "id": 1}\n', r"line 2: .*found: body, id.*column="),
+    "column.json": ('["a", {"body": "a"}]', r", row 2: .*found: body"),
+    "type.parquet": (parquet([{"text": 1}]), r", row 1: 'text' is int"),
+    "type.jsonl": ('{"text": 1}\n', r"line 1: 'text' is int, not text"),
+    "column.csv": ("id,body\n1,a\n", r"line 1: .*'text'; found: id, body.*column="),
+    "ragged.csv": ('id,text\n1,"a\nb"\n2,a,b\n', r"line 4: the row has 3 fields, the header 2"),
+    "quote.csv": ('id,text\n1,"a\n', r"line 2: broken table"),
+    "column.parquet": (parquet([{"id": 1}]), r"found: id.*column="),
+    "fake.parquet": (b"PAR1 no", r"no readable Parquet"),
+    "fake.parquet.gz": (b"PAR1 no", r"no readable Parquet"),
+    "empty.txt": ("", r"the file is empty"),
+    "blank.jsonl": ("\n\n", r"the file is empty"),
+    "header.csv": ("text\n", r"the file is empty"),
+    "picture.png": ("x", r"ending is unknown.*\.txt, \.md, \.jsonl"),
+    "pointer.parquet": (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        r"pointer of Git LFS.*git lfs pull",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gives_one_error_with_place_reason_and_remedy(tmp_path, own_cache, name):
+    data, message = BAD[name]
+    path = write(tmp_path / name, data)
+    with pytest.raises(WorkbookError, match=f"(?s){message}") as caught:
+        load(path)
+    assert str(caught.value).startswith(path)
+    assert not list(own_cache.rglob("*.arrow"))
+
+
+@pytest.mark.parametrize("keep", [5, 40])
+def test_a_cut_off_gzip_file_is_told(tmp_path, keep):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"Some text that is long enough to be cut off." * 10)[:keep])
+    with pytest.raises(WorkbookError, match="cut off or damaged"):
+        load(str(path))
+
+
+def test_a_file_that_only_claims_to_be_gzip_is_told(tmp_path):
+    (tmp_path / "a.parquet.gz").write_bytes(b"plain")
+    with pytest.raises(WorkbookError, match="cut off or damaged"):
+        load(str(tmp_path / "a.parquet.gz"))
+
+
+def test_unknown_places_and_kinds_list_what_is_known(tmp_path):
+    with pytest.raises(WorkbookError, match=r"no such file or folder.*pydocs, town, hub:"):
+        load(str(tmp_path / "nothing"))
+    with pytest.raises(WorkbookError, match="holds no files"):
+        load(str(tmp_path))
+    with pytest.raises(WorkbookError, match=r"'poems' is unknown. Known: text"):
+        load("pydocs", kind="poems")
+    with pytest.raises(WorkbookError, match="people="):
+        load("town")
