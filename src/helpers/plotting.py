@@ -12,15 +12,24 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494")
 """seaborn's `colorblind` without the three colours that are too pale on white."""
 
+OURS, SCRATCH, RIVAL, OTHER, UNTRAINED = PALETTE[:5]
+"""One colour for one role in all chapters: our model; the same without what it is tested for, such as a trained start;
+the strongest simple method; another way to do the same, such as another objective or LoRA; a model that has not learned
+yet, untrained or asked without being tuned."""
+
 PAPER, INK, MUTED, GRID = "#ffffff", "#1f2328", "#59626e", "#e9e9e6"
+CHANCE, FLOOR = MUTED, INK
+"""Of the lines for what guessing gets, and for the best that is possible."""
+
 DARK = {
     PAPER: "#15171b",
     INK: "#dcdfe4",
@@ -92,40 +101,70 @@ def figure(rows: int = 1, columns: int = 1, height: float = 3.6, **subplots: Any
     return drawn, drawn.subplots(rows, columns, **subplots)
 
 
-def band(
-    axes: Axes, x: Sequence[float], points: Sequence[Sequence[float]], color: str, label: str, **line: Any
+def dots(
+    axes: Axes,
+    table: pd.DataFrame,
+    rows: str,
+    series: str,
+    colours: Mapping[str, str],
+    each: pd.DataFrame | None = None,
 ) -> None:
-    """Draws values as a line with marks, and their intervals as a band behind it.
+    """Draws measurements as dots with their intervals, a row for each category: for few points and names in words.
+
+    Args:
+        axes: where; the first category comes on top.
+        table: as `records.frame` gives it; one line for each pair of category and series.
+        rows: the column of the categories.
+        series: the column by which dots of a category are told apart.
+        colours: of each series, in the order in which they are drawn; series that it does not name are left out.
+        each: single values, such as those of the seeds, drawn faintly behind, with the same columns.
+    """
+    categories = list(dict.fromkeys(table[rows]))
+    step = 0.7 / max(1, len(colours))
+    for i, (name, colour) in enumerate(colours.items()):
+        shift = (i - (len(colours) - 1) / 2) * step
+        if each is not None:
+            faint = each[each[series] == name]
+            places = [categories.index(category) + shift for category in faint[rows]]
+            axes.plot(faint["value"], places, "o", ms=3, color=colour, alpha=0.35)
+        mine = table[table[series] == name]
+        places = [categories.index(category) + shift for category in mine[rows]]
+        axes.hlines(places, mine["low"], mine["high"], color=colour, lw=1.6)
+        axes.plot(mine["value"], places, "o", ms=6, color=colour, label=name)
+    axes.set_yticks(range(len(categories)), categories)
+    axes.set_ylim(len(categories) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+
+
+def curves(
+    axes: Axes, table: pd.DataFrame, x: str, series: str, colours: Mapping[str, str], each: pd.DataFrame | None = None
+) -> None:
+    """Draws measurements over a quantity, such as training steps or labels, with their intervals as upright bars.
 
     Args:
         axes: where.
-        x: where each value stands.
-        points: of each, the value and the ends of its interval.
-        color: of line and band.
-        label: for the legend.
-        line: further arguments of `Axes.plot`.
+        table: as `records.frame` gives it; one line for each pair of x and series.
+        x: the column of the quantity.
+        series: the column by which the curves are told apart.
+        colours: of each series, in the order in which they are drawn; series that it does not name are left out.
+        each: single values, such as those of the seeds, drawn faintly behind, with the same columns.
     """
-    values, lows, highs = zip(*points, strict=True)
-    axes.plot(x, values, marker="o", ms=4, color=color, label=label, **line)
-    axes.fill_between(x, lows, highs, color=color, alpha=0.2, lw=0)
+    for name, colour in colours.items():
+        if each is not None:
+            faint = each[each[series] == name]
+            axes.plot(faint[x], faint["value"], "o", ms=3, color=colour, alpha=0.35)
+        mine = table[table[series] == name].sort_values(x)
+        axes.plot(mine[x], mine["value"], marker="o", ms=4, color=colour, label=name)
+        axes.vlines(mine[x], mine["low"], mine["high"], color=colour, lw=1.4, alpha=0.7)
 
 
-def whiskers(
-    axes: Axes, x: Sequence[float], points: Sequence[Sequence[float]], color: str, label: str, **line: Any
-) -> None:
-    """Draws values as a line with marks, and their intervals as upright bars: for lines that lie close together.
-
-    Args:
-        axes: where.
-        x: where each value stands.
-        points: of each, the value and the ends of its interval.
-        color: of line and bars.
-        label: for the legend.
-        line: further arguments of `Axes.plot`.
-    """
-    values, lows, highs = zip(*points, strict=True)
-    axes.plot(x, values, color=color, label=label, **{"marker": "o", "ms": 4, **line})
-    axes.vlines(x, lows, highs, color=color, lw=1.2, alpha=0.7)
+def level(axes: Axes, value: float, name: str, colour: str, *, upright: bool = False) -> None:
+    """Draws a line that nothing measured moves, such as chance or the floor, and writes its name beside it."""
+    line = axes.axvline if upright else axes.axhline
+    line(value, color=colour, ls=":" if colour == CHANCE else "--", lw=1.4, zorder=1)
+    place = (value, 1.0) if upright else (1.0, value)
+    across = axes.get_xaxis_transform() if upright else axes.get_yaxis_transform()
+    axes.text(*place, name, transform=across, color=colour, size=9, ha="left" if upright else "right", va="bottom")
 
 
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:
@@ -140,11 +179,15 @@ def plain_ticks(axes: Axes, places: Sequence[float]) -> None:
     axes.set_xticks([], minor=True)
 
 
-def show(figure: Figure, name: str, alt: str, caption: str = "") -> None:
-    """Displays a finished figure as the output of a notebook's cell; see `render`. Call it last, and once."""
+def show(figure: Figure, name: str, alt: str, caption: str = "", *, headline: bool = False) -> None:
+    """Displays a finished figure as the output of a notebook's cell; see `render`. Call it last, and once.
+
+    With `headline` it is also the figure in the box at the head of the chapter's page.
+    """
     from IPython.display import display
 
     data, metadata = render(figure, name, alt, caption)
+    metadata["image/png"]["headline"] = headline
     display(data, metadata=metadata, raw=True)
 
 
