@@ -1,7 +1,7 @@
 """What does a card buy? The `gpu` profile's training and a chat model, in bfloat16 and float32, as shares of its peak.
 
-`python -m helpers.benchmarks.gpu --model FOLDER` prints JSON; `results/reference/gpu.json` is what one card gave. It
-runs on a CPU as well, which is how it is tested. Left out: more than one card, compiled models, quantised weights.
+`python -m helpers.benchmarks.gpu --model FOLDER` writes `results/gpu.json`; `results/reference` has what one card gave.
+It runs on a CPU as well, which is how it is tested. Left out: more than one card, compiled models, quantised weights.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from helpers import files
 from helpers.evaluation.likelihood import document_bits, held_out
 from helpers.machine import environment
 from helpers.models import causal_model, device, load_model
@@ -47,10 +48,10 @@ def peak_tflops(precision: torch.dtype, size: int) -> float:
     return 2 * size**3 / seconds_of(lambda: a @ b) / 1e12
 
 
-def pretraining(profile: Profile, text: BaseText, precision: str, peak: float) -> dict[str, float]:
-    """Trains a model of the profile once over the text, and returns rate, share of the peak and held-out loss."""
-    tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)
-    blocks = pack(encode_documents(tokenizer, text.training), profile.context)
+def pretraining(
+    profile: Profile, text: BaseText, tokenizer: Any, blocks: Any, precision: str, peak: float
+) -> dict[str, float]:
+    """Trains a model of the profile once over the blocks, and returns rate, share of the peak and held-out loss."""
     model = causal_model(profile, tokenizer, 0)
     log = pretrain(model, blocks, profile, 0, bf16=precision == "bfloat16")
     test = held_out(text.corpora["town"].splits["test"], profile.heldout_bytes, 0)
@@ -112,13 +113,16 @@ def measure(profile: Profile, model: Path | None, size: int, rows: int, context:
         context: tokens of each.
     """
     text = base_text(profile, 0)
+    tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)
+    blocks = pack(encode_documents(tokenizer, text.training), profile.context)
     texts = held_out(text.corpora["pydocs"].splits["test"], 100_000, 0).texts
     found: dict[str, Any] = {"machine": environment(), "sizes": asdict(profile)}
     for precision, kind in PRECISIONS.items():
         peak = peak_tflops(kind, size)
-        found[precision] = {"peak_tflops": peak, "pretraining": pretraining(profile, text, precision, peak)}
+        found[precision] = {"peak_tflops": peak}
         if model:
             found[precision][model.name] = chat_model(model, texts, precision, rows, context, peak)
+        found[precision]["pretraining"] = pretraining(profile, text, tokenizer, blocks, precision, peak)
     return found
 
 
@@ -129,12 +133,14 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=10_000_000, help="of the pretraining run")
     parser.add_argument("--model", type=Path, help="a folder with a causal model")
     parser.add_argument("--size", type=int, default=8192, help="of the matrices that tell the peak")
-    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--context", type=int, default=1024)
     given = parser.parse_args()
     profile = load_profile(given.profile, tokens=given.tokens, packages=("python",))
     found = measure(profile, given.model, given.size, given.rows, given.context)
-    json.dump({"command": " ".join(["python -m helpers.benchmarks.gpu", *sys.argv[1:]]), **found}, sys.stdout, indent=2)
+    command = " ".join(["python -m helpers.benchmarks.gpu", *sys.argv[1:]])
+    files.write_json(files.RESULTS / "gpu.json", {"command": command, **found})
+    print(json.dumps({precision: found[precision] for precision in PRECISIONS}, indent=2))
 
 
 if __name__ == "__main__":
