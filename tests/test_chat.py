@@ -161,7 +161,7 @@ def test_a_model_without_chat_template_is_talked_with_by_a_plain_one(folder, tmp
     tokenizer.chat_template = None
     save_model(model, tokenizer, tmp_path / "plain")
     assert talk("Who?\n", model=tmp_path / "plain").out.endswith("\n")
-    assert chat.load(str(tmp_path / "plain"))[1].chat_template == tokenization.PLAIN_TEMPLATE
+    assert chat.load_chat_model(str(tmp_path / "plain"))[1].chat_template == tokenization.PLAIN_TEMPLATE
 
 
 def test_where_there_is_no_model_that_writes_is_told(folder, tokenizer, tmp_path, capsys):
@@ -188,4 +188,4 @@ def test_where_there_is_no_model_that_writes_is_told(folder, tokenizer, tmp_path
         assert "Traceback" not in said.err
         assert said.out == ""
     with pytest.raises(WorkbookError, match=r"nowhere: there is no such folder.*owner/name"):
-        chat.load("nowhere")
+        chat.load_chat_model("nowhere")

@@ -7,7 +7,7 @@ from transformers import BertConfig, BertModel, Qwen3ForCausalLM
 
 from helpers import models, tokenization
 from helpers.files import WorkbookError
-from helpers.generation import everywhere, sample
+from helpers.generation import sample
 from helpers.profiles import load_profile
 
 
@@ -43,8 +43,8 @@ def test_the_masked_model_looks_both_ways_and_the_causal_one_does_not(profile, t
     with torch.inference_mode():
         for make, looks_ahead in ((models.causal_model, False), (models.masked_model, True)):
             model = make(profile, tokenizer, seed=0).eval()
-            assert models.looks_both_ways(model) == looks_ahead
-            seen = everywhere(ids) if looks_ahead else None
+            assert models.is_bidirectional(model) == looks_ahead
+            seen = models.full_attention_mask(ids) if looks_ahead else None
             first, second = (model(input_ids=row, attention_mask=seen).logits[0, 1] for row in (ids, changed))
             assert torch.equal(first, second) != looks_ahead
 
@@ -106,7 +106,7 @@ def test_mean_states_are_those_of_each_text_alone(profile, tokenizer, kind):
     assert found.shape == (len(TEXTS), profile.n_layer + 1, profile.hidden_size)
     for row, means in zip(rows, found, strict=True):
         ids = torch.tensor([row])
-        seen = everywhere(ids) if models.looks_both_ways(model) else None
+        seen = models.full_attention_mask(ids) if models.is_bidirectional(model) else None
         with torch.inference_mode():
             layers = model(input_ids=ids, attention_mask=seen, output_hidden_states=True).hidden_states
         expected = np.stack([layer[0].mean(0).numpy() for layer in layers])
@@ -164,8 +164,8 @@ def test_an_untrained_model_is_of_the_same_kind_and_size_with_other_weights(prof
 
 def test_untrained_models_look_where_their_model_looks(profile, tokenizer):
     masked = models.masked_model(profile, tokenizer, seed=0)
-    assert models.looks_both_ways(models.untrained(masked, seed=1))
-    assert not models.looks_both_ways(models.untrained(models.causal_model(profile, tokenizer, seed=0), seed=1))
+    assert models.is_bidirectional(models.untrained(masked, seed=1))
+    assert not models.is_bidirectional(models.untrained(models.causal_model(profile, tokenizer, seed=0), seed=1))
 
 
 def test_a_backbone_says_whether_its_model_was_made_to_write(profile, tokenizer, tmp_path):
@@ -174,10 +174,10 @@ def test_a_backbone_says_whether_its_model_was_made_to_write(profile, tokenizer,
     assert not isinstance(backbone, Qwen3ForCausalLM)
     assert not backbone.training
     assert len(opened) == len(tokenizer)
-    assert models.writes(backbone)
-    assert models.writes(models.load_model(tmp_path / "base")[0])
+    assert models.generates(backbone)
+    assert models.generates(models.load_model(tmp_path / "base")[0])
     backbone.save_pretrained(tmp_path / "backbone")  # without what writes
     tokenizer.save_pretrained(tmp_path / "backbone")
-    assert not models.writes(models.load_backbone(tmp_path / "backbone")[0])
+    assert not models.generates(models.load_backbone(tmp_path / "backbone")[0])
     with pytest.raises(WorkbookError, match=r"no model could be loaded.*model\.safetensors"):
         models.load_backbone(tmp_path)

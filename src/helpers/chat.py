@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from helpers import files
 from helpers.generation import stream
-from helpers.models import device, load_model, looks_both_ways, reach, writes
+from helpers.models import context_length, device, generates, is_bidirectional, load_model, quiet
 from helpers.tokenization import with_chat_template
-from helpers.training.trainer import quiet
 from helpers.transcripts import printable
 
 if TYPE_CHECKING:
@@ -38,9 +37,9 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
     Raises:
         WorkbookError: there is no model that writes.
     """
-    model, tokenizer = load(source)
+    model, tokenizer = load_chat_model(source)
     talk = Talk(model, tokenizer, system, temperature, seed, max_new_tokens)
-    print(f"{printable(source)}, which reads {reach(model):,} tokens at once. {COMMANDS}.", file=sys.stderr)
+    print(f"{printable(source)}, which reads {context_length(model):,} tokens at once. {COMMANDS}.", file=sys.stderr)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # no model reads what is not text
     while (line := _line()) is not None and line.partition(" ")[0] != "/quit":
@@ -50,7 +49,7 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
             talk.answer(line)
 
 
-def load(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Loads a model to talk with, with a plain chat template if its tokenizer has none.
 
     Args:
@@ -66,7 +65,7 @@ def load(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     adapter = Path(source) / "adapter_config.json"
     with quiet():
         model, tokenizer = _load_adapted(adapter) if adapter.is_file() else load_model(source)
-    if not writes(model) or looks_both_ways(model):
+    if not generates(model) or is_bidirectional(model):
         raise files.at(source, "this model does not write", "Give one that was made to say what comes next.")
     return model.to(device()), with_chat_template(tokenizer)  # type: ignore[arg-type]  # torch's stubs
 

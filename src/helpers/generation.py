@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from helpers import files
-from helpers.models import in_batches, reach
+from helpers.models import context_length, full_attention_mask, in_batches
 from helpers.tokenization import encode_conversation, stop_tokens
 
 if TYPE_CHECKING:
@@ -151,13 +151,13 @@ def _prompt(
 ) -> list[int]:
     """Encodes a conversation that is to be answered, without its oldest turns where they leave no room for that."""
     system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ([], messages)
-    room = reach(model) - max_new_tokens
+    room = context_length(model) - max_new_tokens
     while len(ids := encode_conversation(tokenizer, [*system, *turns], answer=True)[0]) > room:
         later = [i for i, message in enumerate(turns) if i and message["role"] == "user"]
         if not later:
             raise files.WorkbookError(
                 f"The last message is too long: with what the chat template and the system's message add it has "
-                f"{len(ids):,} tokens, and the model reads {reach(model):,}, of which {max_new_tokens:,} are kept for "
+                f"{len(ids):,} tokens, and the model reads {context_length(model):,}, of which {max_new_tokens:,} are kept for "
                 "the answer. Shorten it, or let the answer be shorter."
             )
         turns = turns[later[0] :]
@@ -219,21 +219,13 @@ def sample_by_filling(
     gap = torch.full((count, 1), tokenizer.mask_token_id)
     for _ in range(new_tokens):
         shown = torch.cat([ids, gap], dim=1).to(model.device)  # (documents, tokens + 1)
-        logits = model(input_ids=shown, attention_mask=everywhere(shown), use_cache=False).logits[:, -1].float().cpu()
+        logits = (
+            model(input_ids=shown, attention_mask=full_attention_mask(shown), use_cache=False)
+            .logits[:, -1]
+            .float()
+            .cpu()
+        )
         chosen = torch.multinomial(logits.softmax(-1), 1, generator=draw)
         ended = (ids == tokenizer.eos_token_id).any(1, keepdim=True)
         ids = torch.cat([ids, torch.where(ended, tokenizer.eos_token_id, chosen)], dim=1)
     return tokenizer.batch_decode(ids, skip_special_tokens=True)
-
-
-def everywhere(input_ids: torch.Tensor) -> torch.Tensor:
-    """Returns the attention mask with which each token sees all of its row.
-
-    Args:
-        input_ids: (rows, tokens).
-
-    Returns:
-        Booleans, (rows, 1, tokens, tokens).
-    """
-    rows, tokens = input_ids.shape
-    return torch.ones(rows, 1, tokens, tokens, dtype=torch.bool, device=input_ids.device)

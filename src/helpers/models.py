@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -74,7 +75,7 @@ def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
     return model
 
 
-def looks_both_ways(model: PreTrainedModel) -> bool:
+def is_bidirectional(model: PreTrainedModel) -> bool:
     """Returns whether a model is one that `masked_model` made."""
     return not getattr(model.config, "is_causal", True)
 
@@ -141,12 +142,12 @@ def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
         return type(model)(copy.deepcopy(model.config)).eval()
 
 
-def writes(model: PreTrainedModel) -> bool:
+def generates(model: PreTrainedModel) -> bool:
     """Returns whether a model, or the one that a backbone was part of, was made to say what comes next."""
     return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in model.config.architectures or [])
 
 
-def reach(model: PreTrainedModel) -> int:
+def context_length(model: PreTrainedModel) -> int:
     """Returns how many tokens a model can read at once; 512 where its configuration does not say."""
     return getattr(model.config, "max_position_embeddings", None) or 512
 
@@ -185,6 +186,19 @@ def mean_of(states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
     return (states * shown).sum(1) / shown.sum(1)
 
 
+def full_attention_mask(input_ids: torch.Tensor) -> torch.Tensor:
+    """Returns the attention mask with which each token sees all of its row.
+
+    Args:
+        input_ids: (rows, tokens).
+
+    Returns:
+        Booleans, (rows, 1, tokens, tokens).
+    """
+    rows, tokens = input_ids.shape
+    return torch.ones(rows, 1, tokens, tokens, dtype=torch.bool, device=input_ids.device)
+
+
 def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Returns a model's states: the embeddings, then those after each layer, (rows, tokens, width) each.
 
@@ -194,7 +208,7 @@ def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torc
         attention_mask: (rows, tokens), 0 where there is only padding.
     """
     seen = attention_mask
-    if looks_both_ways(model):  # without a mask of four dimensions transformers lets our own look back only
+    if is_bidirectional(model):  # without a mask of four dimensions transformers lets our own look back only
         seen = attention_mask[:, None, None].expand(-1, 1, attention_mask.shape[1], -1).bool()
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
     return model(input_ids=input_ids, attention_mask=seen, output_hidden_states=True, **options).hidden_states
@@ -253,3 +267,19 @@ def device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers from showing a bar for each checkpoint, and from wondering about tied weights."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()

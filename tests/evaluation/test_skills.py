@@ -29,7 +29,7 @@ from helpers.files import WorkbookError
 from helpers.profiles import load_profile
 from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
-from helpers.training.demonstrations import Row, encode
+from helpers.training.demonstrations import EncodedRow, encode_conversations
 
 PROFILE = load_profile("smoke", hidden_size=32, n_layer=2, n_head=2, context=256, vocab_size=400)
 
@@ -327,7 +327,7 @@ def test_a_gap_is_taken_question_by_question(record):
 
 
 def test_surprise_is_the_mean_bits_of_the_answers_tokens(model, tokenizer):
-    rows = encode(tokenizer, [q["messages"] for q in QUESTIONS], PROFILE.context)
+    rows = encode_conversations(tokenizer, [q["messages"] for q in QUESTIONS], PROFILE.context)
     bits = []
     with torch.inference_mode():
         for row in rows:
@@ -341,7 +341,9 @@ def test_surprise_is_the_mean_bits_of_the_answers_tokens(model, tokenizer):
 
 def test_the_first_token_of_a_text_surprises_nobody(model):
     ids = [0, 20, 21, 22]
-    assert surprise(model, [Row(ids, ids)]) == surprise(model, [Row(ids, [tokenization.IGNORED, *ids[1:]])])
+    assert surprise(model, [EncodedRow(ids, ids)]) == surprise(
+        model, [EncodedRow(ids, [tokenization.IGNORED, *ids[1:]])]
+    )
 
 
 # The verdict

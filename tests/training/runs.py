@@ -38,7 +38,7 @@ def main(folder, pause="0", most_bytes=""):
         log = train(model, blocks, lambda step: time.sleep(float(pause)) or step, Path(folder))
     except files.WorkbookError as error:
         sys.exit(f"error: {error}")
-    assert log.looks == {step: step for step in EVERY_STEP}  # also what the processes before this one saw
+    assert log.evaluations == {step: step for step in EVERY_STEP}  # also what the processes before this one saw
     print(
         "RESULT " + json.dumps({"weights": models.weights_fingerprint(model), "steps": log.steps, "losses": log.losses})
     )

@@ -6,7 +6,7 @@ from backbones import save_bert, save_gpt2
 
 from helpers import files, models, tokenization
 from helpers.profiles import load_profile
-from helpers.training.base import load_base, load_start, load_writer
+from helpers.training.base import load_base, load_causal_start, load_start
 
 
 @pytest.fixture
@@ -83,14 +83,14 @@ def test_of_an_encoder_it_is_said_that_it_does_not_write(tmp_path):
 def test_where_something_is_to_be_written_an_encoder_is_refused(save, tmp_path):
     save_bert(tmp_path / "bert")
     with pytest.raises(files.WorkbookError) as refused:
-        load_writer(str(tmp_path / "bert"), tmp_path / "mine")
+        load_causal_start(str(tmp_path / "bert"), tmp_path / "mine")
     assert str(refused.value).startswith(f"{tmp_path / 'bert'}: this model does not write")
     assert "Name a causal model, such as GPT or Llama." in str(refused.value)
     save_gpt2(tmp_path / "gpt2")
-    start = load_writer(str(tmp_path / "gpt2"), tmp_path / "mine")
+    start = load_causal_start(str(tmp_path / "gpt2"), tmp_path / "mine")
     assert type(start.language_model).__name__ == "GPT2LMHeadModel"
     own = save("mine", seed=2)
-    assert models.weights_fingerprint(load_writer("", tmp_path / "mine").language_model) == own
+    assert models.weights_fingerprint(load_causal_start("", tmp_path / "mine").language_model) == own
 
 
 def test_a_name_where_nothing_is_gives_the_name(save, tmp_path):

@@ -28,7 +28,16 @@ from helpers.files import WorkbookError
 from helpers.generation import reply
 from helpers.models import causal_model, load_model, weights_fingerprint
 from helpers.training import demonstrations
-from helpers.training.demonstrations import DemonstrationTrainer, Recipe, Row, collate, encode, learn, pack, replayed
+from helpers.training.demonstrations import (
+    DemonstrationTrainer,
+    EncodedRow,
+    Recipe,
+    collate,
+    encode_conversations,
+    encode_replay,
+    finetune,
+    pack_rows,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:fan_in_fan_out:UserWarning")
 
@@ -86,18 +95,18 @@ def make(tokenizer):
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    return encode(tokenizer, TALKS, CONTEXT)
+    return encode_conversations(tokenizer, TALKS, CONTEXT)
 
 
 def batch_of(rows, context=CONTEXT):
-    return collate(list(pack(rows, context, epochs=1, seed=0)))
+    return collate(list(pack_rows(rows, context, epochs=1, seed=0)))
 
 
 def trainer_of(kind, model, tokenizer, rows, folder):
     return kind(
         model,
         args=demonstrations._arguments(str(folder), 4, 1, Recipe(), seed=0),
-        train_dataset=pack(rows, CONTEXT, epochs=1, seed=0),
+        train_dataset=pack_rows(rows, CONTEXT, epochs=1, seed=0),
         data_collator=collate,
         processing_class=tokenizer,
     )
@@ -176,7 +185,7 @@ def test_a_batch_without_targets_has_no_loss_and_moves_nothing(make, rows, loss_
 
 @pytest.mark.parametrize("name", APART)
 def test_a_conversation_between_others_is_read_as_if_it_were_alone(make, rows, name):
-    model, data = make(name), pack(rows, CONTEXT, epochs=1, seed=0)
+    model, data = make(name), pack_rows(rows, CONTEXT, epochs=1, seed=0)
     assert demonstrations.keeps_apart(model)
     assert max(map(len, data["seq_lengths"])) > 2
     batch = collate(list(data))
@@ -195,7 +204,7 @@ def test_a_model_that_would_mix_them_up_gets_each_alone(make, tokenizer, rows, n
     model = make(name).train()
     assert not demonstrations.keeps_apart(model)
     assert model.training
-    data = pack(rows, CONTEXT, epochs=1, seed=0, together=False)
+    data = pack_rows(rows, CONTEXT, epochs=1, seed=0, together=False)
     batch = collate(list(data))
     with torch.inference_mode():
         model.eval()
@@ -204,7 +213,7 @@ def test_a_model_that_would_mix_them_up_gets_each_alone(make, tokenizer, rows, n
             alone = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
             assert torch.allclose(logits[: len(ids)], alone, atol=1e-5)
     longest = max(len(row.input_ids) for row in rows)
-    course = learn(model, tokenizer, rows, Recipe(epochs=2, batch_tokens=2 * longest), seed=0)
+    course = finetune(model, tokenizer, rows, Recipe(epochs=2, batch_tokens=2 * longest), seed=0)
     assert course.steps == len(rows)  # two rows a step, each read twice
     assert course.tokens == 2 * sum(len(row.input_ids) for row in rows)
 
@@ -220,20 +229,20 @@ def test_packing_keeps_every_row_whole_once_an_epoch_in_an_order_of_its_own(rows
                 ids, labels = ids[length:], labels[length:]
         return found
 
-    many = [*rows, *(Row([token, token + 1, token + 2], [token] * 3) for token in range(20, 60))]
-    once = [parts(pack(many, CONTEXT, 1, seed, together=together)) for seed in (0, 0, 1)]
+    many = [*rows, *(EncodedRow([token, token + 1, token + 2], [token] * 3) for token in range(20, 60))]
+    once = [parts(pack_rows(many, CONTEXT, 1, seed, together=together)) for seed in (0, 0, 1)]
     assert once[0] == once[1] != once[2]
     expected = Counter((tuple(row.input_ids), tuple(row.labels)) for row in many)
-    thrice = parts(pack(many, CONTEXT, 3, 0, together=together))
+    thrice = parts(pack_rows(many, CONTEXT, 3, 0, together=together))
     epochs = [thrice[epoch * len(many) : (epoch + 1) * len(many)] for epoch in range(3)]
     assert [Counter(epoch) for epoch in epochs] == [expected] * 3
     assert epochs[0] != epochs[1] != epochs[2]
-    assert (max(map(len, pack(many, CONTEXT, 1, 0, together=together)["seq_lengths"])) > 1) == together
+    assert (max(map(len, pack_rows(many, CONTEXT, 1, 0, together=together)["seq_lengths"])) > 1) == together
 
 
 def test_a_row_has_other_neighbours_in_each_epoch():
-    many = [Row([token] * 20, [token] * 20) for token in range(60)]
-    data = pack(many, CONTEXT, epochs=2, seed=0)
+    many = [EncodedRow([token] * 20, [token] * 20) for token in range(60)]
+    data = pack_rows(many, CONTEXT, epochs=2, seed=0)
     neighbours = [frozenset(ids) for ids in data["input_ids"]]
     first, second = set(neighbours[: len(data) // 2]), set(neighbours[len(data) // 2 :])
     assert {len(together) for together in first | second} == {3}
@@ -241,7 +250,7 @@ def test_a_row_has_other_neighbours_in_each_epoch():
 
 
 def test_positions_begin_anew_and_padding_is_no_target(rows):
-    data = pack(rows, CONTEXT, epochs=1, seed=0)
+    data = pack_rows(rows, CONTEXT, epochs=1, seed=0)
     batch = collate(list(data))
     for place, lengths in enumerate(data["seq_lengths"]):
         end = sum(lengths)
@@ -254,7 +263,7 @@ def test_replayed_text_has_all_tokens_but_the_first_of_each_piece_as_targets(tok
     texts = ["The old mill stands by the river. " * 9, "A wheel turns at night.", "alpha omega"]
     documents = tokenization.encode_documents(tokenizer, texts)
     assert len(documents[0]) > 16
-    replay = replayed(tokenizer, texts, 10**6, context=16, seed=0)
+    replay = encode_replay(tokenizer, texts, 10**6, context=16, seed=0)
     assert Counter(token for row in replay for token in row.input_ids) == Counter(chain(*documents))
     assert max(len(row.input_ids) for row in replay) == 16
     labels = batch_of(replay, context=16)["labels"]
@@ -265,19 +274,19 @@ def test_replayed_text_has_all_tokens_but_the_first_of_each_piece_as_targets(tok
 
 def test_text_is_replayed_until_there_is_enough_of_it_and_the_seed_says_which(tokenizer):
     texts = [f"The mill has {i} wheels." for i in range(50)]
-    drawn = [replayed(tokenizer, texts, 100, CONTEXT, seed) for seed in (0, 0, 1)]
+    drawn = [encode_replay(tokenizer, texts, 100, CONTEXT, seed) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     longest = max(map(len, tokenization.encode_documents(tokenizer, texts)))
     assert 100 <= sum(len(row.input_ids) for row in drawn[0]) < 100 + longest
-    assert replayed(tokenizer, texts, 0, CONTEXT, seed=0) == []
+    assert encode_replay(tokenizer, texts, 0, CONTEXT, seed=0) == []
 
 
 def test_each_epoch_has_all_demonstrations_and_another_part_of_what_is_replayed(tokenizer, rows):
-    replay = replayed(tokenizer, [f"The mill has {i} wheels." for i in range(50)], 10**6, CONTEXT, seed=0)
-    whole = pack(rows, CONTEXT, 3, seed=0, replay=replay)
+    replay = encode_replay(tokenizer, [f"The mill has {i} wheels." for i in range(50)], 10**6, CONTEXT, seed=0)
+    whole = pack_rows(rows, CONTEXT, 3, seed=0, replay=replay)
     read = Counter(tuple(ids) for ids in each_alone(whole))
     assert read == Counter({tuple(row.input_ids): 3 for row in rows} | {tuple(row.input_ids): 1 for row in replay})
-    first = Counter(tuple(ids) for ids in each_alone(pack(rows, CONTEXT, 1, seed=0, replay=replay[::3])))
+    first = Counter(tuple(ids) for ids in each_alone(pack_rows(rows, CONTEXT, 1, seed=0, replay=replay[::3])))
     assert first <= read
     assert {tuple(row.input_ids) for row in rows} <= {*first}
 
@@ -291,9 +300,9 @@ def each_alone(data):
 
 
 def test_targets_and_tokens_count_demonstrations_in_every_epoch_and_replayed_text_once(tokenizer, rows):
-    replay = replayed(tokenizer, ["The mill has a wheel."] * 4, 10**6, CONTEXT, seed=0)
+    replay = encode_replay(tokenizer, ["The mill has a wheel."] * 4, 10**6, CONTEXT, seed=0)
     courses = [
-        learn(causal_model(PROFILE, tokenizer, seed=0), tokenizer, rows, Recipe(2), seed=0, replay=old)
+        finetune(causal_model(PROFILE, tokenizer, seed=0), tokenizer, rows, Recipe(2), seed=0, replay=old)
         for old in ([], replay)
     ]
     assert courses[1].tokens - courses[0].tokens == sum(len(row.input_ids) for row in replay)
@@ -303,18 +312,18 @@ def test_targets_and_tokens_count_demonstrations_in_every_epoch_and_replayed_tex
 def test_a_conversation_longer_than_the_context_is_left_out(tokenizer):
     lengths = [len(tokenization.encode_conversation(tokenizer, talk)[0]) for talk in TALKS]
     context = sorted(lengths)[2]
-    kept = encode(tokenizer, TALKS, context)
+    kept = encode_conversations(tokenizer, TALKS, context)
     assert [len(row.input_ids) for row in kept] == [length for length in lengths if length <= context]
     with pytest.raises(WorkbookError, match=r"None of 5 conversations fits into 4 tokens.*longer context"):
-        encode(tokenizer, TALKS, 4)
+        encode_conversations(tokenizer, TALKS, 4)
 
 
 # Training
 
 
 def overfitted(model, tokenizer, talk, epochs=60, rates=(0.02, 0.01)):  # one step an epoch
-    rows = encode(tokenizer, [talk], CONTEXT)
-    return rows, learn(model, tokenizer, rows, Recipe(epochs, rates, batch_tokens=1), seed=0)
+    rows = encode_conversations(tokenizer, [talk], CONTEXT)
+    return rows, finetune(model, tokenizer, rows, Recipe(epochs, rates, batch_tokens=1), seed=0)
 
 
 def loss_now(model, rows):
@@ -350,7 +359,7 @@ def test_training_twice_gives_the_same_bits_and_another_seed_others(tokenizer, r
     prints = []
     for seed in (0, 0, 1):
         model = causal_model(PROFILE, tokenizer, seed=0)
-        learn(model, tokenizer, rows * 9, Recipe(2, batch_tokens=256), seed)
+        finetune(model, tokenizer, rows * 9, Recipe(2, batch_tokens=256), seed)
         prints.append(weights_fingerprint(model))
     assert prints[0] == prints[1] != prints[2]
 
@@ -362,18 +371,18 @@ def test_it_is_looked_at_the_milestones_with_the_model_in_evaluation_mode(tokeni
     def look(step):
         return step, model.training, weights_fingerprint(model)
 
-    course = learn(model, tokenizer, rows * 20, Recipe(2, batch_tokens=256), 0, [0, 0.5, 1], look)
-    assert list(course.looks) == [0, round(course.steps / 2), course.steps]
-    assert all(seen[:2] == (step, False) for step, seen in course.looks.items())
-    assert course.looks[0][2] == before
-    assert course.looks[course.steps][2] == weights_fingerprint(model) != before
+    course = finetune(model, tokenizer, rows * 20, Recipe(2, batch_tokens=256), 0, [0, 0.5, 1], look)
+    assert list(course.evaluations) == [0, round(course.steps / 2), course.steps]
+    assert all(seen[:2] == (step, False) for step, seen in course.evaluations.items())
+    assert course.evaluations[0][2] == before
+    assert course.evaluations[course.steps][2] == weights_fingerprint(model) != before
     assert course.steps > 4
     assert course.tokens == 40 * sum(len(row.input_ids) for row in rows)
     assert course.seconds > 0
 
 
 def test_nothing_is_shown_but_the_line(tokenizer, rows, capfd):
-    learn(causal_model(PROFILE, tokenizer, seed=0), tokenizer, rows, Recipe(2), seed=0)
+    finetune(causal_model(PROFILE, tokenizer, seed=0), tokenizer, rows, Recipe(2), seed=0)
     shown = capfd.readouterr()
     assert shown.err == ""
     assert shown.out.startswith("training: ")
@@ -382,7 +391,7 @@ def test_nothing_is_shown_but_the_line(tokenizer, rows, capfd):
 
 def test_a_copy_of_a_trained_model_is_a_model_of_its_own(tokenizer, rows):
     model = causal_model(PROFILE, tokenizer, seed=0)
-    learn(model, tokenizer, rows, Recipe(1), seed=0)
+    finetune(model, tokenizer, rows, Recipe(1), seed=0)
     ids = torch.tensor([rows[0].input_ids]).to(model.device)
     before = model(input_ids=ids).logits
     other = copy.deepcopy(model)
@@ -402,7 +411,7 @@ def test_adapters_begin_as_the_model_itself_and_move_alone(make, tokenizer, rows
     adapted = demonstrations.with_adapters(model, rank=4, seed=0).eval()
     with torch.inference_mode():
         assert torch.equal(adapted(input_ids=ids).logits, model(input_ids=ids).logits)
-    learn(adapted, tokenizer, rows, Recipe(3, batch_tokens=256), seed=0)
+    finetune(adapted, tokenizer, rows, Recipe(3, batch_tokens=256), seed=0)
     assert weights_fingerprint(model) == untouched
     original, trained = model.state_dict(), adapted.state_dict()
     adapters = {part for part in trained if "lora_" in part}
@@ -422,7 +431,7 @@ def test_adapters_begin_as_the_model_itself_and_move_alone(make, tokenizer, rows
 
 def test_adapters_learn_by_heart_on_a_model_that_was_trained_before_and_is_left_as_it_was(tokenizer, rows):
     model = causal_model(PROFILE, tokenizer, seed=0)
-    learn(model, tokenizer, rows, Recipe(60, (0.02, 0.01), batch_tokens=1), seed=0)
+    finetune(model, tokenizer, rows, Recipe(60, (0.02, 0.01), batch_tokens=1), seed=0)
     before = loss_now(model, rows)
     adapted = demonstrations.with_adapters(model, rank=8, seed=0)
     swapped, _ = overfitted(adapted, tokenizer, conversation("What turns?", "By the river."))

@@ -63,10 +63,10 @@ def taught(start):
     def teach(name, arm):
         if (name, arm) not in known:
             backbone, tokenizer = start(name)
-            rows = finetuning.encode(tokenizer, TEXTS, backbone)
+            rows = finetuning.encode_texts(tokenizer, TEXTS, backbone)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(finetuning, "FEWEST_STEPS", 4)
-                known[name, arm] = *finetuning.finetune(backbone, rows, CLASSES, LABELS, arm, seed=3), rows
+                known[name, arm] = *finetuning.finetune_classifier(backbone, rows, CLASSES, LABELS, arm, seed=3), rows
         return known[name, arm]
 
     return teach
@@ -101,7 +101,7 @@ def test_every_arm_teaches_every_model_and_leaves_the_given_one_as_it_was(start,
 def test_a_prediction_does_not_depend_on_the_longer_text_beside(start, taught, name, arm):
     classifier, _, _ = taught(name, arm)
     backbone, tokenizer = start(name)
-    short, long = finetuning.encode(tokenizer, ["the mill", " ".join(["alpha omega river"] * 6)], backbone)
+    short, long = finetuning.encode_texts(tokenizer, ["the mill", " ".join(["alpha omega river"] * 6)], backbone)
     assert len(long) > 2 * len(short)
     alone, beside = finetuning.predict(classifier, [short])[0], finetuning.predict(classifier, [short, long])[0]
     assert alone == pytest.approx(beside, abs=1e-5)
@@ -129,7 +129,7 @@ def test_the_last_block_moves_alone(start, taught, name):
 @pytest.mark.parametrize("name", SAVED)
 def test_lora_begins_as_the_model_itself(start, name):
     backbone, tokenizer = start(name)
-    rows = finetuning.encode(tokenizer, TEXTS[:4], backbone)
+    rows = finetuning.encode_texts(tokenizer, TEXTS[:4], backbone)
     adapted = finetuning.prepare(backbone, LORA, seed=1)
     assert np.array_equal(models.mean_states(adapted, rows), models.mean_states(backbone, rows))
 
@@ -167,7 +167,7 @@ def test_where_there_is_nothing_to_merge_the_classifier_stays_itself(taught, arm
 def test_a_new_classifier_favours_no_label(start, name, labels):
     backbone, tokenizer = start(name)
     classifier = Classifier(backbone, labels).eval()
-    rows = finetuning.encode(tokenizer, TEXTS[:5], backbone)
+    rows = finetuning.encode_texts(tokenizer, TEXTS[:5], backbone)
     assert finetuning.predict(classifier, rows) == pytest.approx(1 / len(labels))
     given = classifier(*models.padded(rows, torch.device("cpu")), labels=torch.arange(5) % len(labels))
     assert given["loss"].item() == pytest.approx(math.log(len(labels)))
@@ -177,13 +177,13 @@ def test_a_new_classifier_favours_no_label(start, name, labels):
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_frozen_head_is_scikit_learns_logistic_regression_on_standardised_states(start, count):
     backbone, tokenizer = start("own")
-    rows = finetuning.encode(tokenizer, sentences(60), backbone)
+    rows = finetuning.encode_texts(tokenizer, sentences(60), backbone)
     classes = np.random.default_rng(0).integers(count, size=60)
     inner = models.mean_states(backbone, rows)[:, -1]
     theirs = make_pipeline(StandardScaler(), LogisticRegression(C=finetuning.PENALTY, max_iter=1000))
     expected = theirs.fit(inner.astype(float), classes).predict_proba(inner.astype(float))
     for known in (None, inner):
-        ours, _ = finetuning.finetune(backbone, rows, classes, "abc"[:count], FROZEN, seed=0, inner=known)
+        ours, _ = finetuning.finetune_classifier(backbone, rows, classes, "abc"[:count], FROZEN, seed=0, inner=known)
         found = finetuning.predict(ours, rows)
         assert found == pytest.approx(expected, abs=2e-3)
         assert np.array_equal(found.argmax(1), expected.argmax(1))
@@ -225,8 +225,8 @@ def test_how_far_each_part_has_gone_is_told_part_by_part(start, taught, name):
 @pytest.mark.parametrize("name", SAVED)
 def test_an_easy_task_is_learned_and_carries_over_to_other_texts(start, name):
     backbone, tokenizer = start(name)
-    train, test = (finetuning.encode(tokenizer, sentences(*of), backbone) for of in ((160, 0), (40, 160)))
-    classifier, _ = finetuning.finetune(backbone, train, [i % 2 for i in range(160)], LABELS, FULL, seed=0)
+    train, test = (finetuning.encode_texts(tokenizer, sentences(*of), backbone) for of in ((160, 0), (40, 160)))
+    classifier, _ = finetuning.finetune_classifier(backbone, train, [i % 2 for i in range(160)], LABELS, FULL, seed=0)
     right = finetuning.predict(classifier, test).argmax(1) == np.arange(40) % 2
     assert right.mean() > 0.9
 
@@ -235,13 +235,13 @@ def test_an_easy_task_is_learned_and_carries_over_to_other_texts(start, name):
 def test_the_same_seed_gives_the_same_weights_to_the_bit(start, few_steps, taught, name, arm):
     first, _, rows = taught(name, arm)
     torch.rand(3)  # whatever else draws in between
-    again, _ = finetuning.finetune(start(name)[0], rows, CLASSES, LABELS, arm, seed=3)
+    again, _ = finetuning.finetune_classifier(start(name)[0], rows, CLASSES, LABELS, arm, seed=3)
     assert not changed(first, again)
 
 
 def test_another_seed_gives_other_weights(start, few_steps, taught):
     first, _, rows = taught("own", SCRATCH)
-    other, _ = finetuning.finetune(start("own")[0], rows, CLASSES, LABELS, SCRATCH, seed=4)
+    other, _ = finetuning.finetune_classifier(start("own")[0], rows, CLASSES, LABELS, SCRATCH, seed=4)
     assert changed(first, other)
 
 
@@ -291,7 +291,7 @@ def test_a_saved_classifier_comes_back_with_its_labels_in_order(start, taught, t
     opened, tokenizer = finetuning.load_classifier(tmp_path / "classifier")
     assert opened.labels == tuple(LABELS)
     assert not opened.training
-    assert finetuning.encode(tokenizer, TEXTS, opened.backbone) == rows
+    assert finetuning.encode_texts(tokenizer, TEXTS, opened.backbone) == rows
     assert finetuning.predict(opened, rows) == pytest.approx(expected, abs=1e-6)
     assert type(AutoModel.from_pretrained(tmp_path / "classifier")) is type(start(name)[0])
     assert [path.name for path in tmp_path.iterdir()] == ["classifier"]
@@ -347,8 +347,8 @@ def test_the_blocks_are_found_whatever_a_model_calls_them(start, name):
 def test_a_text_longer_than_the_model_can_read_is_cut(start, taught, name):
     backbone, tokenizer = start(name)
     whole = "alpha omega river mill " * 40
-    long, short = finetuning.encode(tokenizer, [whole, "the mill"], backbone)
+    long, short = finetuning.encode_texts(tokenizer, [whole, "the mill"], backbone)
     assert 20 < len(long) <= backbone.config.max_position_embeddings == 32
-    assert long == finetuning.encode(tokenizer, [whole * 2], backbone)[0]
+    assert long == finetuning.encode_texts(tokenizer, [whole * 2], backbone)[0]
     assert len(short) < len(long)
     assert finetuning.predict(taught(name, FULL)[0], [long]).shape == (1, 2)

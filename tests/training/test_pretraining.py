@@ -82,7 +82,7 @@ def test_a_loss_that_leaves_its_ground_stops_the_run_and_names_the_last_good_che
 def test_a_run_ends_when_what_was_seen_is_enough(tokenizer, blocks):
     model = models.causal_model(PROFILE, tokenizer, seed=0)
     log = pretrain(model, blocks, PROFILE, 1, range(100), lambda step: step, until=lambda seen: seen == 5)
-    assert log.looks == {step: step for step in range(6)}
+    assert log.evaluations == {step: step for step in range(6)}
     assert log.tokens == 5 * PROFILE.batch_tokens
 
 

@@ -22,11 +22,10 @@ from helpers import files
 from helpers.benchmarks.speedrun import draw
 from helpers.corpora import load
 from helpers.evaluation.likelihood import document_bits, held_out
-from helpers.models import causal_model, device
+from helpers.models import causal_model, device, quiet
 from helpers.profiles import Profile, load_profile
 from helpers.tokenization import encode_documents, pack, train_tokenizer
 from helpers.training.pretraining import batch_of, pretrain
-from helpers.training.trainer import quiet
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -74,7 +74,7 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
             lambda step: validation_loss(model, validation, context),
             until=lambda loss: loss <= target_loss,
         )
-        curve += [(tokens + step * batch_of(profile) * context, loss) for step, loss in log.looks.items()]
+        curve += [(tokens + step * batch_of(profile) * context, loss) for step, loss in log.evaluations.items()]
         tokens, seconds, wanted = tokens + log.tokens, seconds + log.seconds, 2 * wanted
     return {
         "reached": curve[-1][1] <= target_loss,

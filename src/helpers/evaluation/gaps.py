@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from helpers.evaluation.likelihood import HeldOut, row_bits
-from helpers.generation import everywhere
-from helpers.models import looks_both_ways
+from helpers.models import full_attention_mask, is_bidirectional
 from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, see
 
 def right_from_left(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
     """Returns for each gap whether the model's first guess is right if it sees the left side alone, (gaps,)."""
-    rows = [[*gap.left, mask_token_id] if looks_both_ways(model) else gap.left for gap in gaps]
+    rows = [[*gap.left, mask_token_id] if is_bidirectional(model) else gap.left for gap in gaps]
     guesses = _best_guesses(model, rows, [len(row) - 1 for row in rows], 1)[:, 0]
     return guesses == [gap.token for gap in gaps]
 
@@ -89,7 +88,7 @@ def right_from_both(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: 
     A model that looks both ways guesses at once. One that looks back takes its `CANDIDATES` best guesses, reads on with
     each, and keeps the one with which the whole is likeliest.
     """
-    if looks_both_ways(model):
+    if is_bidirectional(model):
         rows = [[*gap.left, mask_token_id, *gap.right] for gap in gaps]
         guesses = _best_guesses(model, rows, [len(gap.left) for gap in gaps], 1)[:, 0]
     else:
@@ -125,7 +124,7 @@ def _best_guesses(model: PreTrainedModel, rows: Sequence[list[int]], places: Seq
     for length in sorted({len(row) for row in rows}):  # rows of one length need no padding
         same = [i for i, row in enumerate(rows) if len(row) == length]
         ids = torch.tensor([rows[i] for i in same], device=model.device)  # (rows, tokens)
-        seen = everywhere(ids) if looks_both_ways(model) else None
+        seen = full_attention_mask(ids) if is_bidirectional(model) else None
         logits = model(input_ids=ids, attention_mask=seen, use_cache=False).logits  # (rows, tokens, vocabulary)
         at = torch.tensor([places[i] for i in same], device=model.device)
         there = logits[torch.arange(len(same), device=model.device), at]  # (rows, vocabulary)

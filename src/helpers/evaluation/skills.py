@@ -17,11 +17,11 @@ from helpers.corpora.kinds.rules import right, value_of
 from helpers.evaluation.likelihood import row_bits
 from helpers.files import WorkbookError
 from helpers.generation import reply, sample
-from helpers.models import reach
+from helpers.models import context_length
 from helpers.records import Measurement, Record
 from helpers.statistics import ratio_interval, share_interval
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-from helpers.training.demonstrations import Row
+from helpers.training.demonstrations import EncodedRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -89,7 +89,7 @@ def sit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, questions: S
         questions: what is asked.
     """
     asked = [question["messages"][:-1] for question in questions]
-    return Sitting(questions, reply(model, tokenizer, asked, room_for(tokenizer, questions, reach(model))))
+    return Sitting(questions, reply(model, tokenizer, asked, room_for(tokenizer, questions, context_length(model))))
 
 
 def sit_by_examples(
@@ -113,8 +113,8 @@ def sit_by_examples(
     Raises:
         WorkbookError: a question alone is too long.
     """
-    room = room_for(tokenizer, questions, reach(model))
-    prompts = _prompts(tokenizer, questions, shown, random.Random(seed), shots, reach(model) - room)
+    room = room_for(tokenizer, questions, context_length(model))
+    prompts = _prompts(tokenizer, questions, shown, random.Random(seed), shots, context_length(model) - room)
     answers = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     for at in range(0, len(prompts), TOGETHER):
@@ -234,12 +234,12 @@ def measure_gap(record: Record, name: str, some: Sitting, others: Sitting, seed:
     return record.measure(name, gap.mean(), "share right", **known)
 
 
-def surprise(model: PreTrainedModel, rows: Sequence[Row]) -> float:
+def surprise(model: PreTrainedModel, rows: Sequence[EncodedRow]) -> float:
     """Returns how many bits a model needs on average for a token of the answers.
 
     Args:
         model: a causal model.
-        rows: conversations, as `training.demonstrations.encode` gives them.
+        rows: conversations, as `training.demonstrations.encode_conversations` gives them.
     """
     spent = row_bits(model, [row.input_ids for row in rows])
     wanted = [np.array(row.labels[1:]) != IGNORED for row in rows]

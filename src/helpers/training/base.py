@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from helpers import files
 from helpers.corpora import Corpus, load
 from helpers.corpora.mixing import mix
-from helpers.models import backbone_of, causal_model, load_backbone, load_model, writes
+from helpers.models import backbone_of, causal_model, generates, load_backbone, load_model
 from helpers.profiles import Profile
 from helpers.tokenization import train_tokenizer
 
@@ -134,13 +134,13 @@ def load_start(source: str, run: Path) -> Start:
         model, tokenizer, which = load_base(run)
         return Start(backbone_of(model), tokenizer, model, which)
     backbone, tokenizer = load_backbone(source)
-    if not writes(backbone):
+    if not generates(backbone):
         return Start(backbone, tokenizer, None, f"The trained model is `{source}`, which does not write.")
     model, tokenizer = load_model(source)
     return Start(backbone_of(model), tokenizer, model, f"The trained model is `{source}`.")
 
 
-def load_writer(source: str, run: Path) -> Start:
+def load_causal_start(source: str, run: Path) -> Start:
     """Loads a model to start from that writes; see `load_start`.
 
     Raises:

@@ -28,11 +28,11 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 
 from helpers import files
-from helpers.models import device, reach
+from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
 from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import Lean, Watch, quiet, short_run, train
+from helpers.training.trainer import Lean, Watch, short_run, train
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -67,7 +67,7 @@ ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
 
 
-class Row(NamedTuple):
+class EncodedRow(NamedTuple):
     """A conversation or a text as a model reads it.
 
     Attributes:
@@ -84,23 +84,23 @@ class Course:
     """What became of a training.
 
     Attributes:
-        looks: what was seen on the way, by optimizer step.
+        evaluations: what was seen on the way, by optimizer step.
         steps: optimizer steps.
         tokens: tokens read, without padding.
         targets: of these, tokens that were targets.
         seconds: wall-clock, without the looks.
     """
 
-    looks: dict[int, Any]
+    evaluations: dict[int, Any]
     steps: int
     tokens: int
     targets: int
     seconds: float
 
 
-def encode(
+def encode_conversations(
     tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Sequence[Mapping[str, str]]], context: int
-) -> list[Row]:
+) -> list[EncodedRow]:
     """Encodes conversations for training; those that are longer than the context are left out.
 
     To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup`
@@ -118,7 +118,7 @@ def encode(
     for messages in conversations:
         ids, said = encode_conversation(tokenizer, messages)
         if len(ids) <= context:
-            rows.append(Row(ids, [token if mine else IGNORED for token, mine in zip(ids, said, strict=True)]))
+            rows.append(EncodedRow(ids, [token if mine else IGNORED for token, mine in zip(ids, said, strict=True)]))
     if not rows:
         raise files.WorkbookError(
             f"None of {len(conversations):,} conversations fits into {context} tokens. "
@@ -127,9 +127,9 @@ def encode(
     return rows
 
 
-def replayed(
+def encode_replay(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], tokens: int, context: int, seed: int
-) -> list[Row]:
+) -> list[EncodedRow]:
     """Encodes some of the text that a model was pretrained on, for it to read again.
 
     Args:
@@ -139,13 +139,13 @@ def replayed(
         context: a longer document is divided.
         seed: of the draw.
     """
-    rows: list[Row] = []
+    rows: list[EncodedRow] = []
     read = 0
     for place in np.random.default_rng(seed).permutation(len(texts)):
         if read >= tokens:
             break
         ids = encode_documents(tokenizer, [texts[place]])[0]
-        rows += [Row(ids[at : at + context], ids[at : at + context]) for at in range(0, len(ids), context)]
+        rows += [EncodedRow(ids[at : at + context], ids[at : at + context]) for at in range(0, len(ids), context)]
         read += len(ids)
     return rows
 
@@ -188,13 +188,13 @@ def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
     return bool((after - alone).abs().max() <= 1e-3 * alone.abs().max())
 
 
-def pack(
-    rows: Sequence[Row],
+def pack_rows(
+    rows: Sequence[EncodedRow],
     context: int,
     epochs: int,
     seed: int,
     *,
-    replay: Sequence[Row] = (),
+    replay: Sequence[EncodedRow] = (),
     together: bool = True,
 ) -> Dataset:
     """Packs rows, each whole, into longer ones of at most a context, for each epoch anew and in another order.
@@ -289,27 +289,27 @@ class DemonstrationTrainer(Lean, SFTTrainer):
         return loss / max(1, int(wanted.sum() if num_items_in_batch is None else num_items_in_batch))
 
 
-def learn(
+def finetune(
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerFast,
-    rows: Sequence[Row],
+    rows: Sequence[EncodedRow],
     recipe: Recipe,
     seed: int,
     milestones: Sequence[float] = (),
     look: Callable[[int], Any] = lambda step: None,
-    replay: Sequence[Row] = (),
+    replay: Sequence[EncodedRow] = (),
 ) -> Course:
     """Trains a model on demonstrations.
 
     Args:
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
         tokenizer: its tokenizer.
-        rows: what `encode` gave.
+        rows: what `encode_conversations` gave.
         recipe: how.
         seed: of the order.
         milestones: after which shares of the steps to look, 0 for before the first.
         look: gets the step, and returns what is to be kept; the model is in evaluation mode, and the clock stopped.
-        replay: what `replayed` gave; dealt out over the epochs, so that no text is read twice.
+        replay: what `encode_replay` gave; dealt out over the epochs, so that no text is read twice.
 
     Returns:
         What became of it.
@@ -317,8 +317,8 @@ def learn(
     context = max(len(row.input_ids) for row in (*rows, *replay))
     learner = cast("PreTrainedModel", cast(Any, model).to(device()))
     if together := keeps_apart(learner):
-        context = max(context, min(256, reach(learner)))
-    data = pack(rows, context, recipe.epochs, seed, replay=replay, together=together)
+        context = max(context, min(256, context_length(learner)))
+    data = pack_rows(rows, context, recipe.epochs, seed, replay=replay, together=together)
     size = max(1, recipe.batch_tokens // context)
     steps = -(-len(data) // size)
     with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
@@ -337,7 +337,7 @@ def learn(
     tokens = sum(map(sum, data["seq_lengths"]))
     read = [*rows] * recipe.epochs + [*replay]
     targets = sum(label != IGNORED for row in read for label in row.labels[1:])
-    return Course(watch.looks, steps, tokens, targets, watch.seconds)
+    return Course(watch.evaluations, steps, tokens, targets, watch.seconds)
 
 
 def _arguments(folder: str, size: int, steps: int, recipe: Recipe, seed: int) -> SFTConfig:

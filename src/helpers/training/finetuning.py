@@ -25,9 +25,20 @@ from torch.nn.functional import cross_entropy
 from transformers import TrainingArguments
 
 from helpers import files
-from helpers.models import device, in_batches, load_backbone, mean_of, mean_states, padded, reach, states, untrained
+from helpers.models import (
+    context_length,
+    device,
+    in_batches,
+    load_backbone,
+    mean_of,
+    mean_states,
+    padded,
+    quiet,
+    states,
+    untrained,
+)
 from helpers.tokenization import encode_documents
-from helpers.training.trainer import MuonTrainer, quiet, short_run, train
+from helpers.training.trainer import MuonTrainer, short_run, train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -61,7 +72,7 @@ RANK = 8
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ClassifierRecipe:
     """How one arm is trained; see the module's docstring.
 
     Attributes:
@@ -74,10 +85,10 @@ class Recipe:
 
 
 RECIPES = {
-    SCRATCH: Recipe(8, (0.02, 0.01)),
-    LAST: Recipe(4, (0.02, 0.002)),
-    LORA: Recipe(4, (0.01, 0.003)),
-    FULL: Recipe(4, (0.02, 0.001)),
+    SCRATCH: ClassifierRecipe(8, (0.02, 0.01)),
+    LAST: ClassifierRecipe(4, (0.02, 0.002)),
+    LORA: ClassifierRecipe(4, (0.01, 0.003)),
+    FULL: ClassifierRecipe(4, (0.02, 0.001)),
 }
 
 
@@ -130,13 +141,17 @@ class Cost:
     state_bytes: int
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel) -> list[list[int]]:
+def encode_texts(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel
+) -> list[list[int]]:
     """Encodes texts for a backbone, each cut to what it can read.
 
     Raises:
         WorkbookError: a text has no token.
     """
-    rows = [ids[: reach(backbone) - 2] for ids in encode_documents(tokenizer, texts)]  # RoBERTa keeps two for itself
+    rows = [
+        ids[: context_length(backbone) - 2] for ids in encode_documents(tokenizer, texts)
+    ]  # RoBERTa keeps two for itself
     if [] in rows:
         raise files.WorkbookError(f"text {rows.index([]) + 1} of {len(rows)} has no token: it is empty. Leave it out.")
     return rows
@@ -171,7 +186,7 @@ def blocks(backbone: PreTrainedModel) -> torch.nn.ModuleList:
     return next(part for part in lists if len(part) == backbone.config.num_hidden_layers)
 
 
-def finetune(
+def finetune_classifier(
     backbone: PreTrainedModel,
     rows: Sequence[Sequence[int]],
     classes: Sequence[int] | np.ndarray,
@@ -184,7 +199,7 @@ def finetune(
 
     Args:
         backbone: as `models.load_backbone` gives it; not changed.
-        rows: token ids of the labelled texts, as `encode` gives them.
+        rows: token ids of the labelled texts, as `encode_texts` gives them.
         classes: of each text, the place of its label in `labels`.
         labels: the names of the classes.
         arm: one of `ARMS`.

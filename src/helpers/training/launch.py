@@ -15,13 +15,12 @@ from accelerate import PartialState
 
 from helpers import files
 from helpers.corpora.readers import streams
-from helpers.models import load_model, save_model
+from helpers.models import load_model, quiet, save_model
 from helpers.profiles import Profile
 from helpers.tokenization import encode_documents, pack, pack_stream
 from helpers.training import checkpoints as checkpointing
 from helpers.training.base import base_text, starting_point
 from helpers.training.pretraining import pretrain
-from helpers.training.trainer import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -24,13 +24,13 @@ from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from helpers import files
-from helpers.models import device, weights_fingerprint
+from helpers.models import device, quiet, weights_fingerprint
 from helpers.profiles import Profile
 from helpers.progress import Progress, clock
 from helpers.tokenization import IGNORED
 from helpers.training import checkpoints as checkpointing
 from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import LOG, PretrainingTrainer, Watch, quiet
+from helpers.training.trainer import LOG, PretrainingTrainer, Watch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,14 +57,14 @@ class TrainingLog:
         losses: training loss in nats per token, averaged over the steps since the last note.
         tokens: tokens read in all.
         seconds: wall-clock of the training alone, without the looks, over all resumptions.
-        looks: what `look` returned, by step.
+        evaluations: what `look` returned, by step.
     """
 
     steps: list[int]
     losses: list[float]
     tokens: int
     seconds: float
-    looks: dict[int, Any]
+    evaluations: dict[int, Any]
 
     @property
     def tokens_per_second(self) -> float:
@@ -143,7 +143,7 @@ def pretrain(
     model.eval()
     noted = {int(entry["step"]): entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
     read = min(tokens, trainer.state.global_step * batch * profile.context)
-    return TrainingLog(list(noted), list(noted.values()), read, seconds, watch.looks)
+    return TrainingLog(list(noted), list(noted.values()), read, seconds, watch.evaluations)
 
 
 def _share(profile: Profile, processes: int) -> int:

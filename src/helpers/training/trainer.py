@@ -9,8 +9,7 @@ import gc
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,10 +17,9 @@ import torch
 from datasets import IterableDataset
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
-from transformers.utils import logging
 
 from helpers import files
-from helpers.models import device, looks_both_ways
+from helpers.models import device, is_bidirectional
 from helpers.progress import Progress
 from helpers.training import checkpoints
 from helpers.training.objectives import hidden_token_loss
@@ -45,7 +43,7 @@ class Watch(TrainerCallback):
         until: gets what `look` returned, and says whether it is enough.
 
     Attributes:
-        looks: what was seen, by step.
+        evaluations: what was seen, by step.
     """
 
     def __init__(
@@ -58,7 +56,7 @@ class Watch(TrainerCallback):
     ) -> None:
         self.progress, self.tokens_per_step = progress, tokens_per_step
         self.milestones, self.look, self.until = frozenset(milestones), look, until
-        self.looks: dict[int, Any] = {}
+        self.evaluations: dict[int, Any] = {}
         self._before, self._since = 0.0, math.nan
 
     @property
@@ -70,11 +68,11 @@ class Watch(TrainerCallback):
         """Goes on from what a checkpoint's log says."""
         known = json.loads(log.read_text(encoding="utf-8"))
         self._before = known["seconds"]
-        self.looks = {int(step): seen for step, seen in known["looks"].items()}
+        self.evaluations = {int(step): seen for step, seen in known["looks"].items()}
 
     def save(self, log: Path) -> None:
         """Writes what `restore` reads."""
-        files.write_json(log, {"seconds": self.seconds, "looks": self.looks})
+        files.write_json(log, {"seconds": self.seconds, "looks": self.evaluations})
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Starts the clock, and looks at the untrained model."""
@@ -110,7 +108,7 @@ class Watch(TrainerCallback):
         if state.global_step in self.milestones and state.is_world_process_zero:
             start = time.perf_counter()
             model.eval()
-            self.looks[state.global_step] = seen = self.look(state.global_step)
+            self.evaluations[state.global_step] = seen = self.look(state.global_step)
             model.train()
             control.should_training_stop |= self.until(seen)
             self._since += time.perf_counter() - start
@@ -132,20 +130,6 @@ def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookEr
         f"Training stopped at step {state.global_step}, learning rate {rate:.2g}: {reason}. {kept}. "
         "Try again with a lower matrix_learning_rate and learning_rate, or look at the data there."
     )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers from showing a bar for each checkpoint, and from wondering about tied weights."""
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
 
 
 class Lean:
@@ -230,7 +214,7 @@ class PretrainingTrainer(MuonTrainer):
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Asks for the next token, as the Trainer does, or for hidden ones of a model that looks both ways."""
         learner = cast("PreTrainedModel", self.model)
-        if looks_both_ways(learner):
+        if is_bidirectional(learner):
             return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
         return super().compute_loss(model, inputs, *args, **kwargs)
 

@@ -77,7 +77,7 @@ def small(tmp_path_factory):
     said = [message["content"] for row in TOWN.splits["train"] for message in row["messages"]]
     tokenizer = tokenization.train_tokenizer([*texts, *said[:2000]], TINY.vocab_size)
     model = models.causal_model(TINY, tokenizer, seed=0).eval()
-    before, learn, taught = models.weights_fingerprint(model), demonstrations.learn, []
+    before, learn, taught = models.weights_fingerprint(model), demonstrations.finetune, []
 
     def load(source, kind="text", **options):
         if source == study.FUNCTIONS:

@@ -17,7 +17,7 @@ from helpers.models import weights_fingerprint
 from helpers.profiles import load_profile
 from helpers.records import Record
 from helpers.statistics import ratio_interval
-from helpers.training.demonstrations import RECIPE, encode
+from helpers.training.demonstrations import RECIPE, encode_conversations
 
 SIZES = {"hidden_size": 32, "n_layer": 1, "n_head": 2, "context": 64, "vocab_size": 320}
 PROFILE = load_profile("smoke", tokens=3000, heldout_bytes=5000, **SIZES)
@@ -188,7 +188,7 @@ def test_the_base_models_tokenizer_gets_a_template_and_keeps_its_own_state(open_
 
 def test_rows_are_the_demonstrations(open_with):
     lesson = open_with(questions(facts=9), profile=PROFILE)
-    assert lesson.rows(lesson.train) == encode(
+    assert lesson.rows(lesson.train) == encode_conversations(
         lesson.tokenizer, [row["messages"] for row in lesson.train], lesson.context
     )
 

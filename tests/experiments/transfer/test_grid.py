@@ -71,7 +71,7 @@ def test_a_draw_has_equally_many_texts_of_each_class_each_with_what_belongs_to_i
     assert Counter(drawn.classes.tolist()) == {0: 10, 1: 10, 2: 10}
     assert [text[0] for text in drawn.texts] == [three.labels[i] for i in drawn.classes]
     assert len(set(drawn.texts)) == 30
-    assert drawn.rows == finetuning.encode(three.tokenizer, drawn.texts, three.backbone)
+    assert drawn.rows == finetuning.encode_texts(three.tokenizer, drawn.texts, three.backbone)
     part = three.corpus.splits["train"]
     group_of = dict(zip(part["text"], part["group"], strict=True))
     assert drawn.groups == [group_of[text] for text in drawn.texts]
@@ -113,7 +113,9 @@ def trials(toy):
     """A grid of all baselines and three arms, with two numbers of labels and two seeds, in a few steps each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetuning, "FEWEST_STEPS", 2)
-        patch.setattr(finetuning, "RECIPES", {arm: finetuning.Recipe(2, (0.02, 0.01)) for arm in (FULL, SCRATCH)})
+        patch.setattr(
+            finetuning, "RECIPES", {arm: finetuning.ClassifierRecipe(2, (0.02, 0.01)) for arm in (FULL, SCRATCH)}
+        )
         return grid.run_grid(toy, [*BASELINES, FROZEN, FULL, SCRATCH], [16, 4], [5, 6], test_size=20)
 
 
@@ -147,7 +149,7 @@ def test_the_frozen_arm_is_given_the_states_of_the_texts_that_it_learns_from(toy
 
     learned_from = []
     some = toy.sample("train", 4, seed=0)
-    known = finetuning.finetune(toy.backbone, some.rows, some.classes, toy.labels, FROZEN, 0)
+    known = finetuning.finetune_classifier(toy.backbone, some.rows, some.classes, toy.labels, FROZEN, 0)
     monkeypatch.setattr(grid, "finetune", finetune)
     grid.run_grid(toy, [FROZEN, FULL], [4, 16], [0], test_size=4)
     assert learned_from == [(FROZEN, 4, 4), (FULL, 4, 4), (FROZEN, 16, 16), (FULL, 16, 16)]

@@ -87,7 +87,7 @@ def small(tmp_path_factory):
         patch.setattr(base, "load_base", lambda run: (model, tokenizer, "The base model is tiny."))
         patch.setattr(base, "base_text", lambda profile, seed: SimpleNamespace(training=list(texts)))
         patch.setattr(finetuning, "FEWEST_STEPS", 1)
-        recipes = {arm: finetuning.Recipe(1, recipe.rates) for arm, recipe in finetuning.RECIPES.items()}
+        recipes = {arm: finetuning.ClassifierRecipe(1, recipe.rates) for arm, recipe in finetuning.RECIPES.items()}
         patch.setattr(finetuning, "RECIPES", recipes)
         metrics.load.cache_clear()
         before = models.weights_fingerprint(model)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from helpers.corpora import Corpus
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
 from helpers.evaluation.skills import Question, fitting
-from helpers.models import reach
+from helpers.models import context_length
 from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.tokenization import with_chat_template
-from helpers.training.demonstrations import RECIPE, Recipe, Row, encode, replayed
+from helpers.training.demonstrations import RECIPE, EncodedRow, Recipe, encode_conversations, encode_replay
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -59,22 +59,22 @@ class Lesson:
     context: int
     replay_tokens: int
 
-    def rows(self, train: Sequence[Question]) -> list[Row]:
+    def rows(self, train: Sequence[Question]) -> list[EncodedRow]:
         """Encodes demonstrations for training.
 
         Args:
             train: the demonstrations.
         """
-        return encode(self.tokenizer, [question["messages"] for question in train], self.context)
+        return encode_conversations(self.tokenizer, [question["messages"] for question in train], self.context)
 
-    def replay(self, epochs: int, seed: int) -> list[Row]:
+    def replay(self, epochs: int, seed: int) -> list[EncodedRow]:
         """Encodes text to be read again beside the demonstrations: for each epoch other text.
 
         Args:
             epochs: how many there will be.
             seed: of the draw.
         """
-        return replayed(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
+        return encode_replay(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
 
     def measure_forgetting(self, record: Record, who: str, model: PreTrainedModel, seed: int) -> None:
         """Adds to the record how surprised a model is by unread text, and how much more than the base model.
@@ -122,7 +122,7 @@ def open_lesson(
         for name, corpus in text.corpora.items()
         if "test" in corpus.splits
     }
-    tokenizer, context = with_chat_template(tokenizer), min(reach(base), 1024)
+    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), 1024)
     test = fitting(tokenizer, test, context)
     replay_tokens = round(profile.tokens * REPLAYED)
     return Lesson(base, tokenizer, train, test, text.training, unread, context, replay_tokens)

@@ -88,7 +88,9 @@ def _run_tuning(arm: Arm, record: Record) -> None:
     replay = [] if way in (PLAIN, SCRATCH) else lesson.replay(recipe.epochs, arm.seed)
     if way == REPEATED:  # dealt out so, each epoch has all of it
         replay = [row for row in lesson.replay(1, arm.seed) for _ in range(recipe.epochs)]
-    course = demonstrations.learn(model, lesson.tokenizer, lesson.rows(lesson.train), recipe, arm.seed, replay=replay)
+    course = demonstrations.finetune(
+        model, lesson.tokenizer, lesson.rows(lesson.train), recipe, arm.seed, replay=replay
+    )
     skills.measure(record, way, skills.sit(model, lesson.tokenizer, lesson.test), arm.seed)
     lesson.measure_forgetting(record, way, model, arm.seed)
     record.measure(f"seconds.{way}", course.seconds, "seconds", seeds=(arm.seed,))
@@ -144,7 +146,7 @@ def _teach(record: Record, lesson: Lesson, train: Sequence[Question], test: Sequ
 
     model, recipe = copy.deepcopy(lesson.base), demonstrations.RECIPE
     replay = lesson.replay(recipe.epochs, seed)
-    course = demonstrations.learn(model, lesson.tokenizer, lesson.rows(train), recipe, seed, replay=replay)
+    course = demonstrations.finetune(model, lesson.tokenizer, lesson.rows(train), recipe, seed, replay=replay)
     skills.measure(record, "tuned", skills.sit(model, lesson.tokenizer, test), seed)
     record.measure("seconds.tuned", course.seconds, "seconds", seeds=(seed,))
 
@@ -167,7 +169,7 @@ def _run_functions(arm: Arm, record: Record) -> None:
     test = draw.sample(list(lesson.test), min(len(lesson.test), 150))
     model: Any = copy.deepcopy(lesson.base)
     recipe = replace(demonstrations.RECIPE, epochs=1)
-    demonstrations.learn(model, lesson.tokenizer, lesson.rows(train), recipe, arm.seed)
+    demonstrations.finetune(model, lesson.tokenizer, lesson.rows(train), recipe, arm.seed)
     written = {
         "tuned": skills.sit(model, lesson.tokenizer, test).answers,
         "another's": [skills.demonstrated(draw.choice(train)) for _ in test],

@@ -17,7 +17,7 @@ import numpy as np
 from helpers.corpora import town
 from helpers.corpora.pydocs import docstrings
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
-from helpers.models import reach
+from helpers.models import context_length
 from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
@@ -102,7 +102,7 @@ def learn(
     matrices, rest = (1.0, 1.0) if fresh else TRAINED_ON
     slower = dataclasses.replace(
         profile,
-        context=min(profile.context, reach(model)),
+        context=min(profile.context, context_length(model)),
         matrix_learning_rate=matrices * profile.matrix_learning_rate,
         learning_rate=rest * profile.learning_rate,
     )
@@ -113,7 +113,7 @@ def learn(
         return domain.test.bits_per_byte(document_bits(learner, tokenizer, domain.test.texts, slower.context))[0]
 
     log = pretrain(learner, blocks, slower, seed, milestones(steps), look)
-    return Course(log.looks, log.seconds, learner)
+    return Course(log.evaluations, log.seconds, learner)
 
 
 def milestones(steps: int) -> list[int]:

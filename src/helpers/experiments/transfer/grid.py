@@ -23,7 +23,17 @@ from helpers.models import mean_states
 from helpers.progress import Progress
 from helpers.records import Record
 from helpers.statistics import Interval, macro_f1_interval, mean_interval, ratio_interval, share_interval
-from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier, Cost, encode, finetune, fit_linear, predict
+from helpers.training.finetuning import (
+    FROZEN,
+    FULL,
+    SCRATCH,
+    Classifier,
+    Cost,
+    encode_texts,
+    finetune_classifier,
+    fit_linear,
+    predict,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -103,7 +113,7 @@ class Task:
         chosen = part.select(places)
         texts = list(chosen["text"])
         classes = np.array([labels.index(label) for label in chosen["label"]])
-        return Sample(texts, encode(self.tokenizer, texts, self.backbone), classes, list(chosen["group"]))
+        return Sample(texts, encode_texts(self.tokenizer, texts, self.backbone), classes, list(chosen["group"]))
 
 
 @dataclass(frozen=True)
@@ -173,7 +183,7 @@ def _run_seed(
                 yield Trial(arm, size, seed, _count(arm, some, test.texts), test)
             else:
                 known = inner[: len(some.rows)] if inner is not None and arm == FROZEN else None
-                learned = finetune(task.backbone, some.rows, some.classes, task.labels, arm, seed, known)
+                learned = finetune_classifier(task.backbone, some.rows, some.classes, task.labels, arm, seed, known)
                 kept = learned[0] if seed == seeds[0] and size == sizes[-1] else None
                 predicted = predict(learned[0], test.rows).argmax(1)
                 yield Trial(arm, size, seed, predicted, test, learned[1], kept)
