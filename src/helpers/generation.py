@@ -157,8 +157,8 @@ def _prompt(
         if not later:
             raise files.WorkbookError(
                 f"The last message is too long: with what the chat template and the system's message add it has "
-                f"{len(ids):,} tokens, and the model reads {context_length(model):,}, of which {max_new_tokens:,} are kept for "
-                "the answer. Shorten it, or let the answer be shorter."
+                f"{len(ids):,} tokens, and the model reads {context_length(model):,}, of which {max_new_tokens:,} are "
+                "kept for the answer. Shorten it, or let the answer be shorter."
             )
         turns = turns[later[0] :]
     return ids
