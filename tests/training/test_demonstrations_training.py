@@ -28,8 +28,8 @@ from helpers.files import WorkbookError
 from helpers.generation import reply
 from helpers.models import causal_model, load_model, weights_fingerprint
 from helpers.training import demonstrations
+from helpers.training.adapters import with_adapters
 from helpers.training.demonstrations import (
-    DemonstrationTrainer,
     EncodedRow,
     Recipe,
     collate,
@@ -102,22 +102,18 @@ def batch_of(rows, context=CONTEXT):
     return collate(list(pack_rows(rows, context, epochs=1, seed=0)))
 
 
-def trainer_of(kind, model, tokenizer, rows, folder):
-    return kind(
-        model,
-        args=demonstrations._arguments(str(folder), 4, 1, Recipe(), seed=0),
-        train_dataset=pack_rows(rows, CONTEXT, epochs=1, seed=0),
-        data_collator=collate,
-        processing_class=tokenizer,
-    )
+def prepared(rows, folder):
+    """Returns arguments and data of a training."""
+    return demonstrations._arguments(str(folder), 4, 1, Recipe(), seed=0), pack_rows(rows, CONTEXT, epochs=1, seed=0)
 
 
 @pytest.fixture
 def loss_of(tokenizer, rows, tmp_path):
-    """Computes the loss of a model on a batch as `DemonstrationTrainer` does."""
+    """Computes the loss of a model on a batch as `ConversationTrainer` does."""
 
     def computed(model, batch, **options):
-        trainer = trainer_of(DemonstrationTrainer, model, tokenizer, rows, tmp_path)
+        args, data = prepared(rows, tmp_path)
+        trainer = ConversationTrainer(model, tokenizer, args, data, rates=Recipe().rates)
         return trainer.compute_loss(model.eval(), dict(batch), **options)
 
     return computed
@@ -154,7 +150,8 @@ def test_what_is_asked_and_what_is_replayed_first_is_no_target_and_every_answer_
 @pytest.mark.parametrize("name", APART)
 def test_the_loss_is_the_one_of_transformers_and_of_trl(make, tokenizer, rows, loss_of, tmp_path, name):
     model, batch = make(name), batch_of(rows)
-    theirs = trainer_of(SFTTrainer, copy.deepcopy(model), tokenizer, rows, tmp_path)
+    args, data = prepared(rows, tmp_path)
+    theirs = SFTTrainer(copy.deepcopy(model), args, collate, data, processing_class=tokenizer)
     theirs.model.eval()
     plain = model(**batch, use_cache=False).loss
     for items in (None, torch.tensor(7), 1000):
@@ -408,7 +405,7 @@ def test_adapters_begin_as_the_model_itself_and_move_alone(make, tokenizer, rows
     model = make(name)
     untouched = weights_fingerprint(model)
     ids = torch.tensor([rows[0].input_ids])
-    adapted = demonstrations.with_adapters(model, rank=4, seed=0).eval()
+    adapted = with_adapters(model, rank=4, seed=0).eval()
     with torch.inference_mode():
         assert torch.equal(adapted(input_ids=ids).logits, model(input_ids=ids).logits)
     finetune(adapted, tokenizer, rows, Recipe(3, batch_tokens=256), seed=0)
@@ -433,7 +430,7 @@ def test_adapters_learn_by_heart_on_a_model_that_was_trained_before_and_is_left_
     model = causal_model(PROFILE, tokenizer, seed=0)
     finetune(model, tokenizer, rows, Recipe(60, (0.02, 0.01), batch_tokens=1), seed=0)
     before = loss_now(model, rows)
-    adapted = demonstrations.with_adapters(model, rank=8, seed=0)
+    adapted = with_adapters(model, rank=8, seed=0)
     swapped, _ = overfitted(adapted, tokenizer, conversation("What turns?", "By the river."))
     assert loss_now(adapted, swapped) < 0.05
     assert loss_now(model, swapped) > 1

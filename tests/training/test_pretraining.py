@@ -40,10 +40,10 @@ def test_training_learns_and_looks_where_asked(tokenizer, blocks):
     model = models.causal_model(PROFILE, tokenizer, seed=0)
     seen = []
     log = pretrain(
-        model, blocks, PROFILE, seed=1, milestones=[0, 7], look=lambda step: seen.append((step, model.training))
+        model, blocks, PROFILE, seed=1, at_steps=[0, 7], evaluate=lambda step: seen.append((step, model.training))
     )
     assert seen == [(0, False), (7, False)]
-    assert log.losses[-1] < 0.2 * math.log(len(tokenizer))
+    assert list(log.losses.values())[-1] < 0.2 * math.log(len(tokenizer))
     assert log.tokens == len(blocks) * PROFILE.context
     assert not model.training
 

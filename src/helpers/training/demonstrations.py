@@ -2,7 +2,7 @@
 
 Each conversation is encoded by the tokenizer's chat template; targets are what the assistant says, and the token that
 ends it. Short conversations are packed together into rows (by TRL, best fit first); `position_ids` that start again at
-0 keep each from seeing the others, as in pretraining. Text to be replayed stands in rows of its own, all of it targets.
+0 keep each from seeing the others, as in pretraining. Text to be replayed is in rows of its own, all of it targets.
 Some types of models, such as OPT, Bloom and Mamba, do not heed that (see `keeps_apart`): they get each row alone.
 
 Of TRL's `SFTTrainer` one thing is replaced: its loss measures the entropy of every guess too, which nobody reads here
@@ -11,9 +11,7 @@ and which takes half of the time of a small model. What is computed is the same,
 
 from __future__ import annotations
 
-import copy
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +24,13 @@ from datasets import Dataset, concatenate_datasets, utils
 from torch.nn.functional import cross_entropy
 from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from helpers import files
 from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import Lean, Watch, short_run, train
+from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, no_evaluation, training_arguments
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -68,34 +66,13 @@ ADAPTERS = Recipe(rates=(0.03, 0.01))
 
 
 class EncodedRow(NamedTuple):
-    """A conversation or a text as a model reads it.
+    """A conversation or a text as a model reads it: its tokens, and its labels, `IGNORED` where no token is a target.
 
-    Attributes:
-        input_ids: its tokens.
-        labels: the same where a token is a target, else `IGNORED`; not shifted.
+    Labels are not shifted.
     """
 
     input_ids: list[int]
     labels: list[int]
-
-
-@dataclass(frozen=True)
-class Course:
-    """What became of a training.
-
-    Attributes:
-        evaluations: what was seen on the way, by optimizer step.
-        steps: optimizer steps.
-        tokens: tokens read, without padding.
-        targets: of these, tokens that were targets.
-        seconds: wall-clock, without the looks.
-    """
-
-    evaluations: dict[int, Any]
-    steps: int
-    tokens: int
-    targets: int
-    seconds: float
 
 
 def encode_conversations(
@@ -150,30 +127,11 @@ def encode_replay(
     return rows
 
 
-def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
-    """Returns a copy of a model in which only LoRA's matrices are trained (Hu et al. 2022), beside each matrix inside.
-
-    Args:
-        model: not changed.
-        rank: of the matrices.
-        seed: of those that do not begin at zero.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
-        torch.manual_seed(seed)
-        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-        return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
-
-
 @torch.no_grad()
 def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
-    """Returns whether a model reads what stands together in a row as if each stood alone, told by `position_ids`.
+    """Returns whether a causal model reads the texts in a row, told apart by `position_ids`, as if each were alone.
 
     Found out by trying: which types of models do, no configuration says.
-
-    Args:
-        model: a causal model, or one with adapters; not changed.
     """
     was_training = model.training
     vocabulary = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
@@ -205,27 +163,24 @@ def pack_rows(
         epochs: how often each row is to be read.
         seed: of the order.
         replay: rows that are read once: each epoch has others of them.
-        together: whether several may stand in one; else each stays alone (see `keeps_apart`).
+        together: whether several may share a packed row; else each stays alone (see `keeps_apart`).
 
     Returns:
-        A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that stand in one.
+        A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that were packed into one.
     """
     rng = np.random.default_rng(seed)
     packed = []
     for epoch in range(epochs):
         mixed = [*rows, *replay[epoch::epochs]]
         order = [mixed[place] for place in rng.permutation(len(mixed))]
-        table = Dataset.from_dict(
-            {"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]}
-        )
-        with _without_bars():
-            longer = pack_dataset(table, context, "bfd") if together else _alone(table)
+        table = Dataset.from_dict({name: [getattr(row, name) for row in order] for name in EncodedRow._fields})
+        if together:
+            with _without_bars():
+                longer = pack_dataset(table, context, "bfd")
+        else:
+            longer = table.add_column("seq_lengths", [[len(ids)] for ids in table["input_ids"]])
         packed.append(longer.select(rng.permutation(len(longer))))
     return concatenate_datasets(packed)
-
-
-def _alone(table: Dataset) -> Dataset:
-    return table.add_column("seq_lengths", [[len(ids)] for ids in table["input_ids"]])
 
 
 @contextmanager
@@ -241,37 +196,31 @@ def _without_bars() -> Iterator[None]:
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    """Makes a batch of packed rows.
+    """Makes a batch of packed rows with TRL's collator.
 
     Returns:
         `input_ids`, `labels` and `position_ids`, (rows, tokens) each. Positions begin at 0 with each conversation;
         from that, transformers' causal models see that attention must not cross, as long as they get no
-        `attention_mask`. The first token of each is no target, since nothing stands before it.
+        `attention_mask`. The first token of each is no target, since nothing comes before it.
     """
-    longest = max(len(row["input_ids"]) for row in rows)
-    batch = {
-        name: torch.zeros(len(rows), longest, dtype=torch.long) for name in ("input_ids", "labels", "position_ids")
-    }
-    batch["labels"] += IGNORED
-    for i, row in enumerate(rows):
-        end = len(row["input_ids"])
-        batch["input_ids"][i, :end] = torch.tensor(row["input_ids"])
-        batch["labels"][i, :end] = torch.tensor(row["labels"])
-        batch["position_ids"][i, :end] = torch.cat([torch.arange(length) for length in row["seq_lengths"]])
+    batch = DataCollatorForLanguageModeling(pad_token_id=0, return_position_ids=True)(rows)
+    del batch["attention_mask"]
     batch["labels"][batch["position_ids"] == 0] = IGNORED
     return batch
 
 
-class DemonstrationTrainer(Lean, SFTTrainer):
-    """TRL's trainer without what costs time and nobody reads.
+class ConversationTrainer(MuonTrainer, SFTTrainer):
+    """TRL's trainer with Muon, and without what costs time and nobody reads."""
 
-    Args:
-        model: a causal model, or one with adapters.
-        options: as `SFTTrainer` takes them.
-    """
-
-    def __init__(self, model: PreTrainedModel | PeftModel, **options: Any) -> None:
-        super().__init__(model, **options)
+    def __init__(
+        self,
+        model: PreTrainedModel | PeftModel,
+        tokenizer: PreTrainedTokenizerFast,
+        args: SFTConfig,
+        data: Dataset,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, args, train_dataset=data, data_collator=collate, processing_class=tokenizer, **options)
         # TRL gives the model a forward that its own loss needs. It stays bound to this very model: copies would have it
         # too, and compute with the weights of this one, whatever becomes of theirs.
         vars(cast("PeftModel", model).get_base_model() if is_peft_model(model) else model).pop("forward", None)
@@ -295,10 +244,10 @@ def finetune(
     rows: Sequence[EncodedRow],
     recipe: Recipe,
     seed: int,
-    milestones: Sequence[float] = (),
-    look: Callable[[int], Any] = lambda step: None,
+    at_shares: Sequence[float] = (),
+    evaluate: Callable[[int], Any] = no_evaluation,
     replay: Sequence[EncodedRow] = (),
-) -> Course:
+) -> TrainingLog:
     """Trains a model on demonstrations.
 
     Args:
@@ -307,12 +256,9 @@ def finetune(
         rows: what `encode_conversations` gave.
         recipe: how.
         seed: of the order.
-        milestones: after which shares of the steps to look, 0 for before the first.
-        look: gets the step, and returns what is to be kept; the model is in evaluation mode, and the clock stopped.
+        at_shares: after which shares of the steps to evaluate, 0 for before the first.
+        evaluate: see `Monitor`.
         replay: what `encode_replay` gave; dealt out over the epochs, so that no text is read twice.
-
-    Returns:
-        What became of it.
     """
     context = max(len(row.input_ids) for row in (*rows, *replay))
     learner = cast("PreTrainedModel", cast(Any, model).to(device()))
@@ -322,31 +268,25 @@ def finetune(
     size = max(1, recipe.batch_tokens // context)
     steps = -(-len(data) // size)
     with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
-        watch = Watch(line, size, [round(share * steps) for share in milestones], look, lambda seen: False)
-        trainer = DemonstrationTrainer(
-            learner,
-            args=_arguments(scratch, size, steps, recipe, seed),
-            train_dataset=data,
-            data_collator=collate,
-            processing_class=tokenizer,
-            optimizers=(Muon(parameter_groups(learner, *recipe.rates)), None),
-            callbacks=[watch],
-        )
-        train(trainer)
-    model.eval()
-    tokens = sum(map(sum, data["seq_lengths"]))
-    read = [*rows] * recipe.epochs + [*replay]
-    targets = sum(label != IGNORED for row in read for label in row.labels[1:])
-    return Course(watch.evaluations, steps, tokens, targets, watch.seconds)
+        monitor = Monitor(line, size, [round(share * steps) for share in at_shares], evaluate)
+        args = _arguments(scratch, size, steps, recipe, seed)
+        ConversationTrainer(learner, tokenizer, args, data, callbacks=[monitor], rates=recipe.rates).run()
+        seconds = monitor.seconds
+    targets = sum(label != IGNORED for row in [*rows] * recipe.epochs + [*replay] for label in row.labels[1:])
+    return TrainingLog(steps, sum(map(sum, data["seq_lengths"])), seconds, monitor.evaluations, targets=targets)
 
 
 def _arguments(folder: str, size: int, steps: int, recipe: Recipe, seed: int) -> SFTConfig:
-    return SFTConfig(
+    return training_arguments(
+        SFTConfig,
         folder,
+        steps,
+        recipe.rates[1],
+        WARM_UP,
+        seed,
         per_device_train_batch_size=size,
         activation_checkpointing=False,  # saves memory for time: TRL's default, and no use to a small model
         bf16=False,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},  # conversations are encoded and packed above
-        **short_run(steps, recipe.rates[1], WARM_UP, seed),
     )

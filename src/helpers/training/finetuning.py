@@ -13,11 +13,10 @@ from __future__ import annotations
 import copy
 import tempfile
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -33,12 +32,12 @@ from helpers.models import (
     mean_of,
     mean_states,
     padded,
-    quiet,
     states,
     untrained,
 )
 from helpers.tokenization import encode_documents
-from helpers.training.trainer import MuonTrainer, short_run, train
+from helpers.training.adapters import with_adapters
+from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -122,25 +121,6 @@ class Classifier(torch.nn.Module):
         return self.head
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a training took.
-
-    Attributes:
-        trained: parameters that were trained.
-        steps: optimizer steps.
-        tokens: tokens read, without padding.
-        seconds: wall-clock.
-        state_bytes: bytes of gradients and of the optimizer's state, which training needs beside the weights.
-    """
-
-    trained: int
-    steps: int
-    tokens: int
-    seconds: float
-    state_bytes: int
-
-
 def encode_texts(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel
 ) -> list[list[int]]:
@@ -158,25 +138,19 @@ def encode_texts(
 
 
 def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
-    """Returns a copy of a backbone in which that may move which the arm trains.
+    """Returns a copy of a backbone in which an arm's weights can be trained, and no others.
 
     Args:
         backbone: not changed.
         arm: one of `ARMS`.
         seed: of new random weights, where the arm has any.
     """
+    if arm == LORA:
+        return cast("PreTrainedModel", with_adapters(backbone, RANK, seed))  # it wraps and forwards
     model = untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
     model.requires_grad_(arm in (SCRATCH, FULL))
     if arm == LAST:
         blocks(model)[-1].requires_grad_(True)
-    if arm == LORA:
-        from peft import LoraConfig, get_peft_model
-
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            adapters = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
-            with warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2's matrices, and more
-                return get_peft_model(model, adapters)  # type: ignore[return-value]  # it wraps and forwards
     return model
 
 
@@ -194,12 +168,12 @@ def finetune_classifier(
     arm: str,
     seed: int,
     inner: np.ndarray | None = None,
-) -> tuple[Classifier, Cost]:
-    """Teaches a copy of a model a task.
+) -> tuple[Classifier, TrainingLog]:
+    """Fine-tunes a copy of a model on labelled texts.
 
     Args:
         backbone: as `models.load_backbone` gives it; not changed.
-        rows: token ids of the labelled texts, as `encode_texts` gives them.
+        rows: token ids of the texts, as `encode_texts` gives them.
         classes: of each text, the place of its label in `labels`.
         labels: the names of the classes.
         arm: one of `ARMS`.
@@ -207,24 +181,47 @@ def finetune_classifier(
         inner: for `FROZEN`, the backbone's mean last states of the rows, (rows, width), where they are at hand.
 
     Returns:
-        The classifier, in evaluation mode, and what it cost.
+        The classifier, in evaluation mode, and what became of the training.
     """
     start = time.perf_counter()
     classifier = Classifier(prepare(backbone, arm, seed), labels).to(device())
     if arm == FROZEN:
+        batches, state_bytes = [{"rows": rows}], 0
         if inner is None:
             inner = mean_states(classifier.backbone, rows)[:, -1]
         weight, bias = fit_linear(inner, classes)
         with torch.no_grad():
             classifier.head.weight.copy_(torch.from_numpy(weight))
             classifier.head.bias.copy_(torch.from_numpy(bias))
-        read, trained = sum(map(len, rows)), sum(parameter.numel() for parameter in classifier.head.parameters())
-        return classifier.eval(), Cost(trained, 0, read, time.perf_counter() - start, 0)
-    batches = plan(rows, classes, RECIPES[arm].epochs, seed)
-    trained, state_bytes = _train(classifier.train(), batches, RECIPES[arm].rates, seed)
-    read = sum(len(row) for batch in batches for row in batch["rows"])
-    cost = Cost(trained, len(batches), read, time.perf_counter() - start, state_bytes)
-    return classifier.eval(), cost
+        trained = sum(parameter.numel() for parameter in classifier.eval().head.parameters())
+    else:
+        batches = plan(rows, classes, RECIPES[arm].epochs, seed)
+        trained, state_bytes = _train(classifier, batches, RECIPES[arm].rates, seed)
+    steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
+    tokens = sum(len(row) for batch in batches for row in batch["rows"])
+    return classifier, TrainingLog(steps, tokens, seconds, trained=trained, state_bytes=state_bytes)
+
+
+def _train(
+    classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[float, float], seed: int
+) -> tuple[int, int]:
+    """Trains in place; returns how many parameters moved, and the bytes kept beside them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = training_arguments(
+            TrainingArguments, scratch, len(batches), rates[1], WARM_UP, seed, per_device_train_batch_size=1
+        )  # one of the batches that `plan` has made
+        trainer = MuonTrainer(classifier, arguments, _collate, batches, rates=rates)
+        trainer.run()
+    assert trainer.optimizer is not None
+    state = trainer.optimizer.state  # not of all that might have moved: BERT's pooler, for one, is never asked
+    tensors = [*state, *(value for of in state.values() for value in of.values())]  # a gradient for each, and notes
+    trained = sum(parameter.numel() for parameter in state)
+    return trained, sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    input_ids, mask = padded(chosen[0]["rows"], torch.device("cpu"))
+    return {"input_ids": input_ids, "attention_mask": mask, "labels": torch.tensor(chosen[0]["classes"])}
 
 
 def plan(
@@ -362,30 +359,3 @@ def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]
 
 def _norm(tensors: Iterable[torch.Tensor]) -> float:
     return float(sum(tensor.detach().cpu().double().pow(2).sum() for tensor in tensors)) ** 0.5
-
-
-def _train(
-    classifier: Classifier, batches: list[dict[str, Any]], rates: tuple[float, float], seed: int
-) -> tuple[int, int]:
-    """Trains in place with transformers' Trainer; returns the parameters moved, and the bytes kept beside them."""
-
-    def collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        input_ids, mask = padded(chosen[0]["rows"], torch.device("cpu"))
-        return {"input_ids": input_ids, "attention_mask": mask, "labels": torch.tensor(chosen[0]["classes"])}
-
-    with tempfile.TemporaryDirectory() as scratch, quiet():
-        arguments = TrainingArguments(
-            scratch,
-            per_device_train_batch_size=1,  # of batches that `plan` has made
-            **short_run(len(batches), rates[1], WARM_UP, seed),
-        )
-        trainer = MuonTrainer(rates, model=classifier, args=arguments, train_dataset=batches, data_collator=collate)
-        train(trainer)
-    assert trainer.optimizer is not None
-    moved = trainer.optimizer.state  # not of all that might have: BERT's pooler, for one, is never asked
-    tensors = [
-        *moved,
-        *(value for state in moved.values() for value in state.values()),
-    ]  # a gradient for each, and notes
-    trained = sum(parameter.numel() for parameter in moved)
-    return trained, sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -68,7 +68,7 @@ def _launch(
     log = pretrain(model, blocks, profile, seed, checkpoints=checkpoints)
     save_model(model, tokenizer, folder / "models" / "base")
     result = {
-        "loss_curve": [list(point) for point in zip(log.steps, log.losses, strict=True)],
+        "loss_curve": [list(point) for point in log.losses.items()],
         "tokens": log.tokens,
         "training_seconds": round(log.seconds, 2),
         "processes": state.num_processes,

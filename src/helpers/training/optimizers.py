@@ -9,16 +9,11 @@ other; this one stays in the precision of the weights and takes all matrices of 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim.adamw import adamw
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from helpers.training.finetuning import Classifier
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the odd polynomial a x + b x³ + c x⁵ that drives singular values towards one (Jordan et al. 2024)."""
@@ -30,11 +25,11 @@ DECAY = 0.1
 """Of the matrices, times the learning rate, at each step (Loshchilov and Hutter 2019)."""
 
 
-def parameter_groups(model: PreTrainedModel | Classifier, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
-    """Sorts the parameters of a language model by what steps them.
+def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
+    """Sorts the parameters of a model by what steps them.
 
     Args:
-        model: a model of transformers, or a classifier; what it names as its output embeddings is the output layer.
+        model: one of transformers, or a classifier; what it names as its output embeddings is the output layer.
         muon_rate: learning rate of the matrices of the blocks.
         adam_rate: learning rate of embeddings, output layer, norms and biases.
 

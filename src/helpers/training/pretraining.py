@@ -11,26 +11,26 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset, IterableDataset, concatenate_datasets
-from transformers import PrinterCallback, TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from helpers import files
-from helpers.models import device, quiet, weights_fingerprint
+from helpers.models import device, is_bidirectional, weights_fingerprint
 from helpers.profiles import Profile
 from helpers.progress import Progress, clock
 from helpers.tokenization import IGNORED
 from helpers.training import checkpoints as checkpointing
+from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import LOG, PretrainingTrainer, Watch
+from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, no_evaluation, stopped, training_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,29 +47,8 @@ LOG_EVERY = 10
 CHECKPOINTS, FEWEST_STEPS = 20, 500
 """A run is saved so many times, or oftener: after at most so many steps."""
 
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """What a training run left behind.
-
-    Attributes:
-        steps: optimizer steps after which the loss was noted.
-        losses: training loss in nats per token, averaged over the steps since the last note.
-        tokens: tokens read in all.
-        seconds: wall-clock of the training alone, without the looks, over all resumptions.
-        evaluations: what `look` returned, by step.
-    """
-
-    steps: list[int]
-    losses: list[float]
-    tokens: int
-    seconds: float
-    evaluations: dict[int, Any]
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Rate of the training alone."""
-        return self.tokens / self.seconds
+LOG = "log.json"
+"""What a checkpoint of ours holds beside the Trainer's: seconds so far, and the evaluations."""
 
 
 def batch_of(profile: Profile) -> int:
@@ -89,61 +68,107 @@ def pretrain(
     blocks: Dataset | IterableDataset,
     profile: Profile,
     seed: int,
-    milestones: Sequence[int] = (),
-    look: Callable[[int], Any] = lambda step: None,
+    at_steps: Sequence[int] = (),
+    evaluate: Callable[[int], Any] = no_evaluation,
     *,
-    until: Callable[[Any], bool] = lambda seen: False,
+    until: Callable[[Any], bool] = lambda found: False,
     checkpoints: Path | None = None,
     **arguments: Any,
 ) -> TrainingLog:
-    """Trains a model once over packed blocks: to guess the next token, or hidden ones if it looks both ways.
+    """Trains a model once over packed blocks: to guess the next token, or hidden ones if it is bidirectional.
 
     Under `accelerate launch` all processes call it alike; the global batch is the profile's, whatever their number.
 
     Args:
-        model: trained in place, causal or as `models.masked_model` makes it; afterwards in evaluation mode.
+        model: trained in place; afterwards in evaluation mode.
         blocks: what `tokenization.pack` returns, the same for each process; or a stream, each process' own part.
         profile: gives batch and peak learning rates; for a stream also the tokens.
         seed: of the order of the blocks.
-        milestones: optimizer steps (0 is before the first) after which `look` is called, by the first process.
-        look: gets the step, and returns what the log shall keep of it, as JSON can hold it; the model is in evaluation
-            mode meanwhile, and the clock is stopped.
-        until: gets what `look` returned; the training ends when it says so. For one process.
-        checkpoints: where to save the state on the way, and to go on from if it holds this very run: the same initial
-            weights, blocks, profile, seed and arguments. None to save nothing.
+        at_steps, evaluate, until: see `Monitor`; the first process evaluates. `until` is for one process.
+        checkpoints: where to save the state on the way, and to go on from if it holds this very run.
         arguments: passed on to `TrainingArguments`, such as `report_to`.
-
-    Returns:
-        The log of the run.
 
     Raises:
         WorkbookError: the loss diverges; or a checkpoint cannot be written, or was altered.
     """
-    steps, batch = steps_of(blocks, profile), batch_of(profile)
-    tokens = (steps * batch if isinstance(blocks, IterableDataset) else len(blocks)) * profile.context
-    with ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory())
-        args = TrainingArguments(scratch, **_arguments(profile, steps, seed) | arguments)
-        args.per_device_train_batch_size = _share(profile, args.world_size)  # asking for the size starts the processes
-        last = None
-        if checkpoints:
-            run, last = _open_run(checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
-            args.output_dir, args.save_strategy = str(run), SaveStrategy.STEPS
-        line = stack.enter_context(Progress("training", tokens, "tokens", silent=args.process_index > 0))
-        watch = Watch(line, batch * profile.context, milestones, look, until)
-        if last:
-            watch.restore(last / LOG)
-        data = blocks if isinstance(blocks, IterableDataset) else _filled(blocks, batch)
+    steps, step_tokens = steps_of(blocks, profile), batch_of(profile) * profile.context
+    tokens = len(blocks) * profile.context if isinstance(blocks, Dataset) else steps * step_tokens
+    with tempfile.TemporaryDirectory() as scratch:
+        args = _arguments(scratch, profile, steps, seed, arguments)
+        last = _open_run(args, checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
+        with Progress("training", tokens, "tokens", silent=args.process_index > 0) as line:
+            monitor = Monitor(line, step_tokens, at_steps, evaluate, until)
+            trainer = PretrainingTrainer(model, args, monitor, _filled(blocks, batch_of(profile)), profile)
+            losses = trainer.run(last)
+            steps, seconds = trainer.state.global_step, monitor.seconds
+    return TrainingLog(steps, min(tokens, steps * step_tokens), seconds, monitor.evaluations, losses)
+
+
+class PretrainingTrainer(MuonTrainer):
+    """Adds the masked objective, streams that are sharded already, and checkpoints that are whole or nothing."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        monitor: Monitor,
+        data: Dataset | IterableDataset,
+        profile: Profile,
+    ) -> None:
         rates = (profile.matrix_learning_rate, profile.learning_rate)
-        trainer = PretrainingTrainer(rates, watch, model=model, args=args, train_dataset=data)
-        trainer.remove_callback(PrinterCallback)
-        with quiet():
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
-        seconds = watch.seconds
-    model.eval()
-    noted = {int(entry["step"]): entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
-    read = min(tokens, trainer.state.global_step * batch * profile.context)
-    return TrainingLog(list(noted), list(noted.values()), read, seconds, watch.evaluations)
+        super().__init__(model, args, train_dataset=data, callbacks=[monitor], rates=rates)
+        self.monitor = monitor
+
+    def run(self, checkpoint: Path | None = None) -> dict[int, float]:
+        """Trains, and goes on where the checkpoint's run was; see `MuonTrainer.run`."""
+        if checkpoint:
+            self.monitor.restore(checkpoint / LOG)
+        return super().run(checkpoint)
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Asks for the next token, as the Trainer does, or for hidden ones of a bidirectional model."""
+        learner = cast("PreTrainedModel", self.model)
+        if is_bidirectional(learner):
+            return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Leaves streams alone: accelerate would let every process read all and throw the others' part away."""
+        if isinstance(self.train_dataset, IterableDataset):
+            return DataLoader(
+                self.train_dataset, batch_size=self.args.per_device_train_batch_size, collate_fn=self.data_collator
+            )
+        return super().get_train_dataloader()
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if not all(parameter.isfinite().all() for parameter in model.parameters()):
+            reason = "there are weights that are no numbers"
+            raise stopped(self.args, self.state, reason, before=self.state.global_step)
+        checkpoint = Path(str(self.args.output_dir)) / f"{checkpointing.PREFIX}{self.state.global_step}"
+        with checkpointing.writing(checkpoint):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()  # the seal is over the files of all processes
+            if self.is_world_process_zero():
+                self.monitor.save(checkpoint / LOG)
+                checkpointing.seal(checkpoint)
+
+
+def _arguments(folder: str, profile: Profile, steps: int, seed: int, more: dict[str, Any]) -> TrainingArguments:
+    saves = min(FEWEST_STEPS, max(1, steps // CHECKPOINTS))
+    ours = {
+        "lr_scheduler_type": "warmup_stable_decay",
+        "lr_scheduler_kwargs": {"num_decay_steps": round(DECAY * steps), "decay_type": "linear"},
+        "train_sampling_strategy": "random",
+        "logging_strategy": "steps",
+        "logging_steps": LOG_EVERY,
+        "logging_nan_inf_filter": False,
+        "save_steps": -(-saves // LOG_EVERY) * LOG_EVERY,  # just after the loss is noted, so that no part of it is lost
+        "ddp_find_unused_parameters": False,
+        "bf16": device().type == "cuda" and torch.cuda.is_bf16_supported(),
+    }
+    args = training_arguments(TrainingArguments, folder, steps, profile.learning_rate, WARM_UP, seed, **ours | more)
+    args.per_device_train_batch_size = _share(profile, args.world_size)  # asking for the size starts the processes
+    return args
 
 
 def _share(profile: Profile, processes: int) -> int:
@@ -156,33 +181,20 @@ def _share(profile: Profile, processes: int) -> int:
     return batch_of(profile) // processes
 
 
-def _arguments(profile: Profile, steps: int, seed: int) -> dict[str, Any]:
-    saves = min(FEWEST_STEPS, max(1, steps // CHECKPOINTS))
-    return {
-        "max_steps": steps,
-        "learning_rate": profile.learning_rate,
-        "lr_scheduler_type": "warmup_stable_decay",
-        "lr_scheduler_kwargs": {"num_decay_steps": round(DECAY * steps), "decay_type": "linear"},
-        "warmup_steps": max(1, round(WARM_UP * steps)),
-        "max_grad_norm": 0.0,  # an orthogonal step and Adam's do not grow with the gradient
-        "logging_steps": LOG_EVERY,
-        "logging_nan_inf_filter": False,
-        "save_strategy": "no",
-        "save_steps": -(-saves // LOG_EVERY) * LOG_EVERY,  # just after the loss is noted, so that no part of it is lost
-        "ddp_find_unused_parameters": False,
-        "disable_tqdm": True,
-        "report_to": "none",
-        "dataloader_pin_memory": device().type == "cuda",
-        "seed": seed,
-        "use_cpu": device().type == "cpu",  # or accelerate looks for cards, finds none, and lets each process run alone
-        "bf16": device().type == "cuda" and torch.cuda.is_bf16_supported(),
-    }
-
-
 def _open_run(
-    folder: Path, model: PreTrainedModel, blocks: Dataset | IterableDataset, settings: list[str]
-) -> tuple[Path, Path | None]:
-    """Returns the folder of this very run, and its last whole checkpoint; a half-written one is removed."""
+    args: TrainingArguments,
+    folder: Path | None,
+    model: PreTrainedModel,
+    blocks: Dataset | IterableDataset,
+    settings: list[str],
+) -> Path | None:
+    """Lets the Trainer save into the folder of this very run: the same initial weights, blocks and settings.
+
+    Returns:
+        The run's last whole checkpoint, if there is one; a half-written one is removed.
+    """
+    if folder is None:
+        return None
     state = PartialState()
     parts: list[str | bytes] = [weights_fingerprint(model), *settings]
     if isinstance(blocks, IterableDataset):
@@ -197,27 +209,40 @@ def _open_run(
     if state.is_main_process:
         checkpointing.open_folder(run)
     state.wait_for_everyone()
-    return run, checkpointing.latest(run)
+    args.output_dir, args.save_strategy = str(run), SaveStrategy.STEPS
+    return checkpointing.latest(run)
 
 
-def _filled(blocks: Dataset, batch: int) -> Dataset:
+def _filled(blocks: Dataset | IterableDataset, batch: int) -> Dataset | IterableDataset:
     """Fills up the last batch with blocks without targets, so that any number of processes sees the same batches."""
-    missing = -len(blocks) % batch
-    if not missing:
+    if isinstance(blocks, IterableDataset) or len(blocks) % batch == 0:
         return blocks
-    filling = blocks[[0] * missing]
+    filling = blocks[[0] * (-len(blocks) % batch)]
     filling["labels"] = torch.full_like(filling["labels"], IGNORED)
     rows = {name: tensor.numpy() for name, tensor in filling.items()}
     return concatenate_datasets([blocks, Dataset.from_dict(rows, features=blocks.features)]).with_format("torch")
 
 
-def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> str:
-    """Says what a pretraining run will cost here, from a few seconds of real steps on a copy of the model.
+def train_step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: dict[str, torch.Tensor]) -> float:
+    """Takes one step of training, as the Trainer does again and again.
 
     Args:
-        model: the model to be trained; not changed.
-        blocks: what it will be trained on.
-        profile: gives the batch.
+        model: a causal model, in training mode.
+        optimizer: of its parameters.
+        batch: `input_ids`, `position_ids`, `labels`, (blocks, context) each.
+
+    Returns:
+        The loss before the step, in nats per token.
+    """
+    loss = model(**batch, use_cache=False).loss
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
+
+
+def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> str:
+    """Says what a pretraining run will cost here, from a few seconds of real steps on a copy of the model.
 
     Returns:
         A few lines with parameters, tokens, FLOPs and expected minutes on this machine.
@@ -225,13 +250,11 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
     trial: Any = copy.deepcopy(model)
     trial.to(device()).train()
     optimizer = Muon(parameter_groups(trial, profile.matrix_learning_rate, profile.learning_rate))
-    rows = blocks[: batch_of(profile)]
+    batch = {name: tensor.to(device()) for name, tensor in blocks[: batch_of(profile)].items()}
     seconds: list[float] = []
     while sum(seconds) < TRIAL_SECONDS or len(seconds) < 3:
         start = time.perf_counter()
-        trial(**{name: tensor.to(device()) for name, tensor in rows.items()}, use_cache=False).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        train_step(trial, optimizer, batch)
         seconds.append(time.perf_counter() - start)
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up

@@ -1,6 +1,8 @@
-"""What must transformers' Trainer learn? Another optimizer, whole checkpoints, looks on the way, and when to stop.
+"""One engine for every training: transformers' Trainer with Muon, and a monitor that evaluates on the way.
 
-Everything else of it is as it is known: its arguments, its callbacks, its processes.
+Pretraining, classifiers and conversations (these by TRL's trainer, which is one of transformers' too) get their
+arguments from `training_arguments`, their optimizer and their way of running from `MuonTrainer`, and end in a
+`TrainingLog`. All else is the Trainer as its documentation knows it.
 """
 
 from __future__ import annotations
@@ -10,86 +12,193 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from datasets import IterableDataset
-from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from helpers import files
-from helpers.models import device, is_bidirectional
+from helpers.models import device, quiet
 from helpers.progress import Progress
 from helpers.training import checkpoints
-from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
-
-LOG = "log.json"
-"""What a checkpoint of ours holds beside the Trainer's: seconds so far, and what was seen at the looks."""
 
 DIVERGED = 1.0
 """Nats above the lowest loss so far that nobody would wait for, if the loss is noted there twice in succession."""
 
 
-class Watch(TrainerCallback):
-    """Draws the progress line, looks at the model on the way with the clock stopped, and stops a run gone wrong.
+@dataclass(frozen=True)
+class TrainingLog:
+    """What became of a training.
+
+    Attributes:
+        steps: optimizer steps.
+        tokens: tokens read, without padding.
+        seconds: wall-clock, without the evaluations, over all resumptions.
+        evaluations: what `evaluate` returned, by step.
+        losses: mean training loss in nats per token since the last note, by the step at which it was noted.
+        targets: of a training on conversations, how many of the tokens were targets.
+        trained: of a classifier, the parameters that were trained.
+        state_bytes: of a classifier, bytes of gradients and optimizer state, which are needed beside the weights.
+    """
+
+    steps: int
+    tokens: int
+    seconds: float
+    evaluations: dict[int, Any] = field(default_factory=dict)
+    losses: dict[int, float] = field(default_factory=dict)
+    targets: int = 0
+    trained: int = 0
+    state_bytes: int = 0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Rate of the training alone."""
+        return self.tokens / self.seconds
+
+
+def training_arguments(
+    kind: type[TrainingArguments], folder: str, steps: int, rate: float, warm_up: float, seed: int, **more: Any
+) -> Any:
+    """Returns arguments for a Trainer; as they stand, for a training that is over in a minute or so.
+
+    Data are read in the order in which they are given, the rate falls to zero in a line, and nothing is saved, logged
+    or shown on the way.
+
+    Args:
+        kind: class of the arguments.
+        folder: where the Trainer may write.
+        steps: optimizer steps.
+        rate: peak learning rate.
+        warm_up: share of the steps in which it rises.
+        seed: of all that is drawn.
+        more: what differs, and what is asked for beside.
+    """
+    common: dict[str, Any] = {
+        "max_steps": steps,
+        "learning_rate": rate,
+        "warmup_steps": max(1, round(warm_up * steps)),
+        "lr_scheduler_type": "linear",
+        "max_grad_norm": 0.0,  # an orthogonal step and Adam's do not grow with the gradient
+        "train_sampling_strategy": "sequential",
+        "logging_strategy": "no",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "report_to": "none",
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": device().type == "cuda",
+        "seed": seed,
+        "use_cpu": device().type == "cpu",  # or accelerate looks for cards, finds none, and lets each process run alone
+    }
+    return kind(folder, **common | more)
+
+
+class MuonTrainer(Trainer):
+    """Trainer with Muon, and without what costs time and nobody reads.
+
+    Args:
+        options: as `Trainer` takes them.
+        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
+    """
+
+    def __init__(self, *options: Any, rates: tuple[float, float], **named: Any) -> None:
+        super().__init__(*options, **named)
+        self.rates = rates
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Makes Muon where the Trainer would make AdamW."""
+        if self.optimizer is None:
+            self.optimizer = Muon(parameter_groups(model or self.model, *self.rates))
+        return self.optimizer
+
+    def run(self, checkpoint: Path | None = None) -> dict[int, float]:
+        """Trains, from a checkpoint on if one is given; leaves the model in evaluation mode.
+
+        Returns:
+            The losses that were noted, by step.
+        """
+        self.remove_callback(PrinterCallback)
+        gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
+        try:
+            with quiet():
+                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            gc.unfreeze()
+        cast("PreTrainedModel", self.model).eval()
+        return {int(entry["step"]): entry["loss"] for entry in self.state.log_history if "loss" in entry}
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
+        return 0
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
+        """Leaves unmeasured what clips nothing here."""
+
+
+def no_evaluation(step: int) -> None:
+    """Stands in where nothing is evaluated on the way."""
+
+
+class Monitor(TrainerCallback):
+    """Draws the progress line, evaluates the model on the way with the clock stopped, and stops a run gone wrong.
 
     Args:
         progress: the line.
         tokens_per_step: by how much a step advances it.
-        milestones: steps after which to look; 0 is before the first.
-        look: gets the step, and returns what JSON can hold; the model is in evaluation mode meanwhile.
-        until: gets what `look` returned, and says whether it is enough.
+        at_steps: steps after which to evaluate; 0 is before the first.
+        evaluate: gets the step, and returns what JSON can hold; the model is in evaluation mode meanwhile.
+        until: gets what `evaluate` returned, and says whether it is enough.
 
     Attributes:
-        evaluations: what was seen, by step.
+        evaluations: what `evaluate` returned, by step.
     """
 
     def __init__(
         self,
         progress: Progress,
         tokens_per_step: int,
-        milestones: Sequence[int],
-        look: Callable[[int], Any],
-        until: Callable[[Any], bool],
+        at_steps: Sequence[int],
+        evaluate: Callable[[int], Any],
+        until: Callable[[Any], bool] = lambda found: False,
     ) -> None:
         self.progress, self.tokens_per_step = progress, tokens_per_step
-        self.milestones, self.look, self.until = frozenset(milestones), look, until
+        self.at_steps, self.evaluate, self.until = frozenset(at_steps), evaluate, until
         self.evaluations: dict[int, Any] = {}
         self._before, self._since = 0.0, math.nan
 
     @property
     def seconds(self) -> float:
-        """Wall-clock of the training so far, over all its resumptions, without the looks."""
+        """Wall-clock of the training so far, over all its resumptions, without the evaluations."""
         return self._before + time.perf_counter() - self._since
 
     def restore(self, log: Path) -> None:
         """Goes on from what a checkpoint's log says."""
         known = json.loads(log.read_text(encoding="utf-8"))
         self._before = known["seconds"]
-        self.evaluations = {int(step): seen for step, seen in known["looks"].items()}
+        self.evaluations = {int(step): found for step, found in known["looks"].items()}
 
     def save(self, log: Path) -> None:
         """Writes what `restore` reads."""
         files.write_json(log, {"seconds": self.seconds, "looks": self.evaluations})
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Starts the clock, and looks at the untrained model."""
+        """Starts the clock, and evaluates the model as it is before the first step."""
         self._since = time.perf_counter()
         self.progress.resume(state.global_step * self.tokens_per_step)
         if state.global_step == 0:
-            self._look_at(state, control, model)
+            self._evaluate(state, control, model)
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Draws the line, and looks if it is time."""
+        """Draws the line, and evaluates if it is time."""
         losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
         left = self.progress.total - self.progress.done  # the last batch may be smaller
         self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f} nats" if losses else "")
-        self._look_at(state, control, model)
+        self._evaluate(state, control, model)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stops a run whose loss is no number or has left the ground that it had won.
+        """Stops a run whose loss is no number or has gone up and stayed there.
 
         Raises:
             WorkbookError: it names the step, the learning rate and the last good checkpoint.
@@ -104,18 +213,18 @@ class Watch(TrainerCallback):
             reason = f"the loss has gone from {min(losses):.2f} up to {losses[-1]:.2f}"
             raise stopped(args, state, reason, before=noted[-2]["step"])
 
-    def _look_at(self, state: Any, control: Any, model: torch.nn.Module) -> None:
-        if state.global_step in self.milestones and state.is_world_process_zero:
+    def _evaluate(self, state: Any, control: Any, model: torch.nn.Module) -> None:
+        if state.global_step in self.at_steps and state.is_world_process_zero:
             start = time.perf_counter()
             model.eval()
-            self.evaluations[state.global_step] = seen = self.look(state.global_step)
+            self.evaluations[state.global_step] = found = self.evaluate(state.global_step)
             model.train()
-            control.should_training_stop |= self.until(seen)
+            control.should_training_stop |= self.until(found)
             self._since += time.perf_counter() - start
 
 
 def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookError:
-    """Builds the error for a run that must not go on: where it stood, how fast it learned, what is still good.
+    """Builds the error for a run that must not go on: where it was, how fast it learned, what is still good.
 
     Args:
         args: the Trainer's arguments.
@@ -130,110 +239,3 @@ def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookEr
         f"Training stopped at step {state.global_step}, learning rate {rate:.2g}: {reason}. {kept}. "
         "Try again with a lower matrix_learning_rate and learning_rate, or look at the data there."
     )
-
-
-class Lean:
-    """For a Trainer: leaves out what costs time and nobody reads."""
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        """Leaves uncounted what nobody reads: of a small model, counting takes 2% of the time."""
-        return 0
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> None:
-        """Leaves unmeasured what clips nothing here."""
-
-
-def train(trainer: Trainer) -> None:
-    """Lets a trainer train, without a note at its end and without a search for garbage at its beginning."""
-    trainer.remove_callback(PrinterCallback)
-    gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
-    try:
-        trainer.train()
-    finally:
-        gc.unfreeze()
-
-
-def short_run(steps: int, rate: float, warm_up: float, seed: int) -> dict[str, Any]:
-    """Returns arguments of a training that is over in a minute or so: nothing is saved, logged or shown on the way.
-
-    Args:
-        steps: optimizer steps; data are read in the order in which they are given.
-        rate: peak learning rate, which then falls to zero in a line.
-        warm_up: share of the steps in which it rises.
-        seed: of all that is drawn.
-    """
-    return {
-        "max_steps": steps,
-        "train_sampling_strategy": "sequential",
-        "lr_scheduler_type": "linear",
-        "learning_rate": rate,
-        "warmup_steps": max(1, round(warm_up * steps)),
-        "max_grad_norm": 0.0,
-        "logging_strategy": "no",
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "report_to": "none",
-        "remove_unused_columns": False,
-        "dataloader_pin_memory": False,
-        "seed": seed,
-        "use_cpu": device().type == "cpu",
-    }
-
-
-class MuonTrainer(Lean, Trainer):
-    """Trainer with Muon, and without what costs time and nobody reads.
-
-    Args:
-        rates: learning rates of the matrices inside the blocks and of all else.
-        options: as `Trainer` takes them.
-    """
-
-    def __init__(self, rates: tuple[float, float], **options: Any) -> None:
-        super().__init__(**options)
-        self.rates = rates
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """Makes Muon where the Trainer would make AdamW."""
-        self.optimizer = Muon(parameter_groups(cast("PreTrainedModel", model or self.model), *self.rates))
-        return self.optimizer
-
-
-class PretrainingTrainer(MuonTrainer):
-    """Adds both objectives, streams that are sharded already, and checkpoints that are whole or nothing.
-
-    Args:
-        rates: learning rates of the matrices inside the blocks and of all else.
-        watch: the run's.
-        options: as `Trainer` takes them.
-    """
-
-    def __init__(self, rates: tuple[float, float], watch: Watch, **options: Any) -> None:
-        super().__init__(rates, callbacks=[watch], **options)
-        self.watch = watch
-
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Asks for the next token, as the Trainer does, or for hidden ones of a model that looks both ways."""
-        learner = cast("PreTrainedModel", self.model)
-        if is_bidirectional(learner):
-            return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
-        return super().compute_loss(model, inputs, *args, **kwargs)
-
-    def get_train_dataloader(self) -> DataLoader:
-        """Leaves streams alone: accelerate would let every process read all and throw the others' part away."""
-        if isinstance(self.train_dataset, IterableDataset):
-            return DataLoader(
-                self.train_dataset, batch_size=self.args.per_device_train_batch_size, collate_fn=self.data_collator
-            )
-        return super().get_train_dataloader()
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        if not all(parameter.isfinite().all() for parameter in model.parameters()):
-            reason = "there are weights that are no numbers"
-            raise stopped(self.args, self.state, reason, before=self.state.global_step)
-        checkpoint = Path(str(self.args.output_dir)) / f"{checkpoints.PREFIX}{self.state.global_step}"
-        with checkpoints.writing(checkpoint):
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()  # the seal is over the files of all processes
-            if self.is_world_process_zero():
-                self.watch.save(checkpoint / LOG)
-                checkpoints.seal(checkpoint)

@@ -96,7 +96,7 @@ def small(tmp_path_factory):
         patch.setattr(corpora, "load", load)
         patch.setattr(base, "load_base", lambda run: (model, tokenizer, "The base model is tiny."))
         patch.setattr(base, "base_text", lambda profile, seed: text)
-        patch.setattr(demonstrations, "learn", noted)
+        patch.setattr(demonstrations, "finetune", noted)
         for name in ("RECIPE", "ADAPTERS"):
             patch.setattr(demonstrations, name, demonstrations.Recipe(1, batch_tokens=4096))
         metrics.load.cache_clear()

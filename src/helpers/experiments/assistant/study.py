@@ -76,6 +76,7 @@ def _run_tuning(arm: Arm, record: Record) -> None:
     from helpers.evaluation import skills
     from helpers.models import untrained
     from helpers.training import demonstrations
+    from helpers.training.adapters import with_adapters
 
     lesson = _lesson(arm.profile, record)
     way = arm.settings["way"]
@@ -84,7 +85,7 @@ def _run_tuning(arm: Arm, record: Record) -> None:
     if way == SCRATCH:
         model = untrained(lesson.base, arm.seed)
     elif way.startswith("LoRA"):
-        model, recipe = demonstrations.with_adapters(model, int(way.split()[-1]), arm.seed), demonstrations.ADAPTERS
+        model, recipe = with_adapters(model, int(way.split()[-1]), arm.seed), demonstrations.ADAPTERS
     replay = [] if way in (PLAIN, SCRATCH) else lesson.replay(recipe.epochs, arm.seed)
     if way == REPEATED:  # dealt out so, each epoch has all of it
         replay = [row for row in lesson.replay(1, arm.seed) for _ in range(recipe.epochs)]

@@ -28,12 +28,12 @@ from helpers.training.finetuning import (
     FULL,
     SCRATCH,
     Classifier,
-    Cost,
     encode_texts,
     finetune_classifier,
     fit_linear,
     predict,
 )
+from helpers.training.trainer import TrainingLog
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -135,7 +135,7 @@ class Trial:
     seed: int
     predicted: np.ndarray
     test: Sample
-    cost: Cost | None = None
+    cost: TrainingLog | None = None
     classifier: Classifier | None = None
 
     @property
