@@ -104,7 +104,7 @@ def test_a_stranger_is_asked_about_with_and_without_introduction(world):
 
 
 def test_facts_are_sorted_by_how_often_they_were_told(world):
-    tellings = town.make_contract(world).tellings()
+    tellings = town.make_contract(world).exposures()
     asked = tasks.facts(world, tellings, familiar=True, each=50, seed=0)
     kinds = [choice.kind for choice in asked]
     assert kinds.count("often") == 50

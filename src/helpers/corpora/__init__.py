@@ -71,15 +71,15 @@ def _load_text(
     """Loads texts without labels; see `load`."""
     name, _, rest = source.partition(":")
     if name == "pydocs":
-        from helpers.corpora.pydocs import docstrings
+        from helpers.corpora.pydocs.corpus import load_docstrings
 
-        return docstrings.load([package for package in rest.split(",") if package])
+        return load_docstrings([package for package in rest.split(",") if package])
     if name == "town":
         if people is None or town_bytes is None:
             raise WorkbookError("town: say how large it is. Give people= and town_bytes=, as a profile has them.")
-        from helpers.corpora.town import corpus
+        from helpers.corpora.town.corpus import load_town
 
-        return corpus.load(people, town_bytes, seed)
+        return load_town(people, town_bytes, seed)
     if name == "hub":
         from helpers.corpora.readers import hub
 

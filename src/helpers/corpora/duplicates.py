@@ -30,7 +30,8 @@ _WORD = re.compile(r"\w+")
 def shingles(text: str) -> set[str]:
     """Returns the runs of five words, lower-cased, without punctuation; a shorter text is one shingle."""
     words = _WORD.findall(text.lower())
-    return {" ".join(words[i : i + SHINGLE]) for i in range(max(len(words) - SHINGLE + 1, 1))}
+    runs = zip(*(words[i:] for i in range(SHINGLE)), strict=False)
+    return set(map(" ".join, runs)) or {" ".join(words)}
 
 
 def similarity(a: set[str], b: set[str]) -> float:
@@ -60,7 +61,7 @@ class Unique:
             report: gets what is removed, and why.
 
         Returns:
-            What is kept of it, its units separated by blank lines; None if nothing is.
+            Its new units, separated by blank lines; None if nothing is kept.
         """
         new = []
         for unit in dict.fromkeys(units):
@@ -86,7 +87,7 @@ class Unique:
 
         mine = shingles(text)
         sketch = RMinHash(num_perm=BANDS * ROWS, seed=SEED)
-        sketch.update(sorted(mine))
+        sketch.update(list(mine))
         alike = [(similarity(mine, shingles(self._kept[key][1])), -key) for key in self._index.query(sketch)]
         best, key = max(alike, default=(0.0, 0))
         if best >= THRESHOLD:

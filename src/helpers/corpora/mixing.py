@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Documents to train on.
+    """Documents to train on, in order, with the columns `text`, `group` and `source`.
 
     Attributes:
-        documents: in order, with the columns `text`, `group` and `source`.
         bytes: UTF-8 bytes from each source.
         epochs: how often each source's training split was read, by bytes; over 1, documents were repeated.
     """
@@ -51,13 +50,11 @@ def mix(corpora: dict[str, Corpus], weights: dict[str, float], wanted_bytes: int
         wanted_bytes: UTF-8 bytes in all.
         seed: of the order.
 
-    Returns:
-        The documents; the same for the same corpora, weights and seed.
-
     Raises:
         WorkbookError: the weights do not fit the corpora.
     """
     import numpy as np
+    import pyarrow.compute as pc
     from datasets import concatenate_datasets
 
     if set(weights) != set(corpora) or min(weights.values()) < 0 or not sum(weights.values()):
@@ -67,7 +64,7 @@ def mix(corpora: dict[str, Corpus], weights: dict[str, float], wanted_bytes: int
     parts, picks, sizes, epochs, offset = [], [], {}, {}, 0
     for name in names:
         part = corpora[name].splits["train"].select_columns(["text", "group"])
-        lengths = _lengths(part)
+        lengths = pc.binary_length(part.data.column("text")).to_numpy()
         rng = np.random.default_rng([seed, int(files.fingerprint([name]), 16)])
         pick = _draw(lengths, weights[name] * share, rng)
         parts.append(part.add_column("source", [name] * len(part)))
@@ -77,13 +74,6 @@ def mix(corpora: dict[str, Corpus], weights: dict[str, float], wanted_bytes: int
         offset += len(part)
     order = np.random.default_rng(seed).permutation(np.concatenate(picks))
     return Mixture(concatenate_datasets(parts).select(order), sizes, epochs)
-
-
-def _lengths(documents: Dataset) -> np.ndarray:
-    """Returns the UTF-8 bytes of each document."""
-    import pyarrow.compute as pc
-
-    return pc.binary_length(documents.data.column("text")).to_numpy()
 
 
 def _draw(lengths: np.ndarray, wanted: float, rng: np.random.Generator) -> np.ndarray:

@@ -7,28 +7,9 @@ from helpers import files
 from helpers.corpora import load
 from helpers.corpora.corpus import split_of
 from helpers.corpora.duplicates import THRESHOLD, shingles, similarity
-from helpers.corpora.pydocs import docstrings
+from helpers.corpora.pydocs import corpus, docstrings
+from helpers.corpora.pydocs.corpus import load_docstrings
 from helpers.files import WorkbookError
-
-METADATA = "Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: MIT\n"
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Installs a package of given modules where importlib.metadata finds it."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def make(name, modules, version="1.0"):
-        about = tmp_path / f"{name}-{version}.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text(METADATA.format(name=name, version=version))
-        (about / "RECORD").write_text("".join(f"{path},,\n" for path in modules))
-        for path, code in modules.items():
-            file = tmp_path / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(code if isinstance(code, bytes) else code.encode())
-
-    return make
 
 
 def sentence(i):
@@ -39,8 +20,8 @@ def modules(package, count):
     return {f"{package}/m{i}.py": f'def f():\n    """{sentence(i)}"""\n' for i in range(count)}
 
 
-def rows(corpus):
-    return [row | {"split": split} for split, part in corpus.splits.items() for row in part]
+def rows(loaded):
+    return [row | {"split": split} for split, part in loaded.splits.items() for row in part]
 
 
 def test_documents_are_the_prose_of_docstrings_with_their_places(install):
@@ -64,7 +45,7 @@ class A:
 
 def test_whole_docstrings_are_given_on_request(install):
     install("toy", {"toy/a.py": f'"""{sentence(1)}\n\n>>> f(1)\n1\n"""'})
-    assert rows(docstrings.load(["toy"], parts="all"))[0]["text"] == f"{sentence(1)}\n\n>>> f(1)\n1"
+    assert rows(load_docstrings(["toy"], parts="all"))[0]["text"] == f"{sentence(1)}\n\n>>> f(1)\n1"
 
 
 def test_every_module_is_in_the_split_of_its_name(install):
@@ -84,12 +65,12 @@ def test_files_that_cannot_be_parsed_are_listed_and_do_no_harm(install):
     }
     install("toy", modules("toy", 40) | bad)
     (Path(docstrings.list_files("toy")[0].path).parent / "m0.py").unlink()
-    corpus = load("pydocs:toy")
-    told = "\n".join(corpus.report.problems)
-    assert "toy: toy/broken.py, line 1: SyntaxError" in told
-    assert all(f"toy/{name}.py" in told for name in ("latin", "nul", "deep", "m0"))
-    assert len(corpus.report.problems) == 5
-    assert len(rows(corpus)) == 39
+    read = load("pydocs:toy")
+    problems = "\n".join(read.report.problems)
+    assert "toy: toy/broken.py, line 1: SyntaxError" in problems
+    assert all(f"toy/{name}.py" in problems for name in ("latin", "nul", "deep", "m0"))
+    assert len(read.report.problems) == 5
+    assert len(rows(read)) == 39
 
 
 def test_tests_are_not_read(install):
@@ -116,17 +97,26 @@ def test_what_is_cached_is_not_read_again_until_the_version_changes(install, mon
     assert load("pydocs:toy,other").report.sources[0].fingerprint == first.report.sources[0].fingerprint
 
 
+def test_an_upgrade_is_read_and_reported_though_it_says_nothing_new(install):
+    install("toy", modules("toy", 30))
+    first, key = load("pydocs:toy"), corpus.key_of(["toy"])
+    install("toy", modules("toy", 30), version="2.0")
+    assert load("pydocs:toy").report.sources[0].version == "2.0"
+    assert load("pydocs:toy").fingerprint == first.fingerprint
+    assert corpus.key_of(["toy"]) != key
+
+
 def test_the_left_out_package_loses_what_the_others_say_and_they_lose_nothing(install, monkeypatch):
-    monkeypatch.setattr(docstrings, "LEFT_OUT", "aaa")
+    monkeypatch.setattr(corpus, "LEFT_OUT", "aaa")
     install("toy", modules("toy", 40))
     install(
         "aaa",
         {"aaa/x.py": f'"""{sentence(3)}"""', "aaa/y.py": '"""Of graphs and their edges nobody else has a word."""'},
     )
-    left_out = docstrings.load(["toy"], left_out=True)
+    left_out = load_docstrings(["toy"], left_out=True)
     assert [row["group"] for row in rows(left_out)] == ["aaa.y"]
     assert [source.name for source in left_out.report.sources] == ["aaa"]
-    assert len(rows(docstrings.load(["toy"]))) == 40
+    assert len(rows(load_docstrings(["toy"]))) == 40
 
 
 def test_the_report_tells_version_licence_kinds_and_removals(install):
@@ -142,14 +132,14 @@ def test_unknown_packages_and_parts_are_named():
     with pytest.raises(WorkbookError, match="'nowhere' is not installed"):
         load("pydocs:nowhere")
     with pytest.raises(WorkbookError, match="prose, all"):
-        docstrings.load(["python"], parts="poetry")
+        load_docstrings(["python"], parts="poetry")
 
 
 def test_the_packages_are_those_that_requirements_pin_and_mark():
     lines = (files.ROOT / "requirements.txt").read_text().splitlines()
     marked = {line.partition("==")[0] for line in lines if re.match(r"[\w-]+==[\w.]+ +# \*", line)}
-    assert marked == {*docstrings.PACKAGES, docstrings.LEFT_OUT} - {docstrings.PYTHON}
-    assert docstrings.LEFT_OUT not in docstrings.PACKAGES
+    assert marked == {*corpus.PACKAGES, corpus.LEFT_OUT} - {docstrings.PYTHON}
+    assert corpus.LEFT_OUT not in corpus.PACKAGES
 
 
 def test_the_standard_library_is_found_without_what_is_installed_beside_it():
@@ -159,9 +149,9 @@ def test_the_standard_library_is_found_without_what_is_installed_beside_it():
 
 
 def test_real_packages_have_no_near_duplicate_across_splits():
-    corpus = load("pydocs:accelerate,evaluate,seaborn")
-    held_out = [shingles(row["text"]) for row in rows(corpus) if row["split"] != "train"]
-    train = [shingles(text) for text in corpus.splits["train"]["text"]]
+    real = load("pydocs:accelerate,evaluate,seaborn")
+    held_out = [shingles(row["text"]) for row in rows(real) if row["split"] != "train"]
+    train = [shingles(text) for text in real.splits["train"]["text"]]
     assert len(held_out) > 20
     assert len(train) > 400
     assert max(similarity(a, b) for a in held_out for b in train) < THRESHOLD

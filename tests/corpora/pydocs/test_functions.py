@@ -4,18 +4,29 @@ import ast
 
 import pytest
 
-from helpers import files
+from helpers.corpora import load
 from helpers.corpora.corpus import split_of
-from helpers.corpora.pydocs import docstrings, functions
-from helpers.corpora.pydocs.functions import ASKED, ASKED_IN_TEST, CUT, LONGEST, LONGEST_SIGNATURE, MOST, PER_MODULE
+from helpers.corpora.pydocs import corpus, functions
+from helpers.corpora.pydocs.corpus import key_of, load_docstrings
+from helpers.corpora.pydocs.docstrings import SourceFile
+from helpers.corpora.pydocs.functions import (
+    ASKED,
+    ASKED_IN_TEST,
+    CUT,
+    LONGEST,
+    LONGEST_SIGNATURE,
+    MOST,
+    PER_MODULE,
+    read_functions,
+)
+
+PACKAGES = ("seaborn", "evaluate")
 
 
 @pytest.fixture(scope="module")
 def read():
     """Returns the conversations of two small packages that are really installed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(docstrings, "PACKAGES", ("seaborn", "evaluate"))
-        return list(functions.conversations())
+    return list(read_functions(PACKAGES))
 
 
 def shown(code):
@@ -74,7 +85,7 @@ def test_a_long_signature_loses_annotations_and_defaults_and_a_very_long_one_is_
 def test_the_answer_is_the_first_sentence_of_a_docstring_of_the_module(read):
     assert len(read) > 100
     texts = {}
-    for split, part in docstrings.load(["seaborn", "evaluate"]).splits.items():
+    for split, part in load_docstrings(PACKAGES).splits.items():
         for text, module in zip(part["text"], part["group"], strict=True):
             texts.setdefault((module, split == "train"), []).append(text)
     for conversation in read:
@@ -101,9 +112,8 @@ def test_no_module_and_no_package_has_more_than_its_share(read, monkeypatch):
     assert max(map(modules.count, modules)) <= PER_MODULE
     places = [conversation.place for conversation in read]
     assert len(places) == len(set(places))
-    monkeypatch.setattr(docstrings, "PACKAGES", ("evaluate",))
     monkeypatch.setitem(MOST, "train", 5)
-    few = [conversation.place for conversation in functions.conversations() if conversation.split == "train"]
+    few = [conversation.place for conversation in read_functions(["evaluate"]) if conversation.split == "train"]
     assert len(few) == 5
 
 
@@ -120,17 +130,30 @@ def _fits(way, text):
     return text.startswith((f"{before}def ", f"{before}async def ")) and text.endswith(after)
 
 
-def test_a_second_reading_gives_the_same_and_a_key_changes_with_the_packages(read, monkeypatch):
-    monkeypatch.setattr(docstrings, "PACKAGES", ("seaborn", "evaluate"))
-    assert list(functions.conversations()) == read
-    key = functions.key()
-    assert key == functions.key()
-    monkeypatch.setattr(docstrings, "PACKAGES", ("evaluate",))
-    assert functions.key() != key
+def test_a_second_reading_gives_the_same_and_the_key_follows_the_packages(read):
+    assert list(read_functions(PACKAGES)) == read
+    assert key_of(PACKAGES) == key_of(iter(PACKAGES))
+    assert key_of(["evaluate"]) != key_of(PACKAGES) != key_of(PACKAGES[::-1])
 
 
-def test_a_function_is_matched_by_its_own_docstring(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+def test_an_upgrade_that_changes_code_alone_is_read(install, monkeypatch):
+    def toy(code):
+        functions = "".join(
+            f'def f{i}():\n    """Return the value number {i} of all that there are."""\n    {code}\n' for i in range(3)
+        )
+        return {f"toy/m{i}.py": functions.replace("number", f"number {i} and") for i in range(20)}
+
+    monkeypatch.setattr(corpus, "PACKAGES", ("toy",))
+    install("toy", toy("return 1"))
+    before = load("pydocs-functions", "prompts").splits["train"]["text"]
+    install("toy", toy("return 2"), version="2.0")
+    after = load("pydocs-functions", "prompts").splits["train"]["text"]
+    assert len(before) == len(after) > 0
+    assert all("return 1" in text for text in before)
+    assert all("return 2" in text for text in after)
+
+
+def test_a_function_is_matched_by_its_own_docstring(tmp_path):
     path = tmp_path / "m.py"
     path.write_text(
         'class A:\n    """Hold the values of all the others."""\n'
@@ -139,5 +162,5 @@ def test_a_function_is_matched_by_its_own_docstring(monkeypatch, tmp_path):
         'def h():\n    """Return what nobody has kept."""\n'
     )
     sentences = {"Hold the values of all the others.", "Return the value of it."}
-    (found,) = functions._of_module("m", str(path), sentences)
+    (found,) = functions._of_module(SourceFile(str(path), "m.py"), sentences)
     assert found == ("m:3", "Return the value of it.", "def f(self):\n    return 1")

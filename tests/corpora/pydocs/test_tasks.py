@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from helpers.corpora import load
-from helpers.corpora.pydocs import docstrings, tasks
+from helpers.corpora.pydocs import corpus, tasks
 from helpers.corpora.pydocs.tasks import PACKAGES, SHUFFLED, WRITTEN, first_sentence, shuffled, without_names
 
 
@@ -105,15 +105,15 @@ def given(monkeypatch):
 
     def give(rows, fingerprint="0123"):
         splits = {split: Dataset.from_list(of) for split, of in rows.items()}
-        corpus = SimpleNamespace(splits=splits, fingerprint=fingerprint)
-        monkeypatch.setattr(docstrings, "load", lambda *args, **kwargs: corpus)
+        loaded = SimpleNamespace(splits=splits, fingerprint=fingerprint)
+        monkeypatch.setattr(corpus, "load_docstrings", lambda packages: loaded)
 
     return give
 
 
 def test_the_label_is_the_package_and_other_packages_are_left_out(given):
     given(documents())
-    found = list(tasks.packages())
+    found = list(tasks.by_package())
     assert Counter(row.label for row in found) == {"torch": 52, "sympy": 52}
     assert {"torch", "sympy"} < set(PACKAGES)
     for row in found:
@@ -124,10 +124,17 @@ def test_the_label_is_the_package_and_other_packages_are_left_out(given):
     assert "Return the train X to0 of all the numbers in this list of values." in {row.text for row in found}
 
 
+@pytest.mark.parametrize("task", tasks.TASKS)
+def test_a_task_can_be_made_of_a_few_packages(task):
+    found = list(tasks.TASKS[task](["seaborn", "evaluate"]))
+    assert bool(found) == (task == "pydocs-order")  # neither is one of the eight
+    assert all(row.group.partition(".")[0] in ("seaborn", "evaluate") for row in found)
+
+
 @pytest.mark.parametrize("task", ["pydocs-packages", "pydocs-order"])
 def test_validation_and_test_are_for_test_and_a_module_is_in_one_split(given, task):
     given(documents())
-    found = list(tasks.TASKS[task]())
+    found = list(tasks.TASKS[task](()))
     assert {row.split for row in found} == {"train", "test"}
     splits = {row.group: set() for row in found}
     for row in found:
@@ -140,10 +147,10 @@ def test_validation_and_test_are_for_test_and_a_module_is_in_one_split(given, ta
 def test_very_short_and_very_long_sentences_are_left_out(given):
     texts = [" ".join(["Word", *["word"] * (count - 2), f"{count}."]) for count in range(2, 40)]
     given({"train": [{"text": text, "package": "torch", "group": "torch.m"} for text in texts]})
-    assert [len(row.text.split()) for row in tasks.packages()] == list(range(5, 25))
+    assert [len(row.text.split()) for row in tasks.by_package()] == list(range(5, 25))
     texts = [" ".join(["Word", *map(str, range(count - 2)), "end."]) for count in range(2, 40)]
     given({"train": [{"text": text, "package": "torch", "group": "torch.m"} for text in texts]})
-    assert [len(row.text.split()) for row in tasks.order()] == list(range(8, 21))
+    assert [len(row.text.split()) for row in tasks.by_order()] == list(range(8, 21))
 
 
 def originals(rows):
@@ -153,7 +160,7 @@ def originals(rows):
 def test_a_sentence_stands_there_once_as_written_or_shuffled(given):
     rows = documents()
     given(rows)
-    found = list(tasks.order())
+    found = list(tasks.by_order())
     written = {row.text for row in found if row.label == WRITTEN}
     mixed = [row.text for row in found if row.label == SHUFFLED]
     assert Counter(row.label for row in found).keys() == {WRITTEN, SHUFFLED}
@@ -169,10 +176,10 @@ def test_a_sentence_stands_there_once_as_written_or_shuffled(given):
 def test_the_toss_does_not_depend_on_the_neighbours(given):
     rows = documents()
     given(rows)
-    before = {tuple(sorted(row.text.split())): row for row in tasks.order()}
+    before = {tuple(sorted(row.text.split())): row for row in tasks.by_order()}
     fewer = {split: [row | {"group": "another.module"} for row in of[::-3]] for split, of in rows.items()}
     given(fewer)
-    after = list(tasks.order())
+    after = list(tasks.by_order())
     assert len(after) == sum(map(len, fewer.values()))
     for row in after:
         assert (row.text, row.label) == before[tuple(sorted(row.text.split()))][:2]
@@ -180,22 +187,22 @@ def test_the_toss_does_not_depend_on_the_neighbours(given):
 
 def test_a_sentence_that_cannot_be_shuffled_is_left_out(given):
     given({"train": [{"text": "One two two two two two two three.", "package": "torch", "group": "torch.m"}]})
-    assert list(tasks.order()) == []
+    assert list(tasks.by_order()) == []
 
 
 def test_a_sentence_of_two_modules_has_one_fate_and_is_loaded_once(given):
     rows = documents()
     again = [row | {"group": f"copy.{split}"} for split, of in rows.items() for row in of[:9]]
     given(rows | {"train": rows["train"] + again})
-    found = list(tasks.order())
+    found = list(tasks.by_order())
     fates = {}
     for row in found:
         fates.setdefault(tuple(sorted(row.text.split())), set()).add((row.text, row.label))
     assert all(len(of) == 1 for of in fates.values())
-    corpus = load("pydocs-order", "labels")
-    kept = [text for part in corpus.splits.values() for text in part["text"]]
+    loaded = load("pydocs-order", "labels")
+    kept = [text for part in loaded.splits.values() for text in part["text"]]
     assert len(kept) == len(set(kept)) == len(fates)
-    assert set(corpus.splits["train"]["label"]) == {WRITTEN, SHUFFLED}
+    assert set(loaded.splits["train"]["label"]) == {WRITTEN, SHUFFLED}
 
 
 def test_a_task_is_made_anew_when_its_documents_change(given):

@@ -5,7 +5,16 @@ from collections import Counter, defaultdict
 import pytest
 
 from helpers.corpora import town
-from helpers.corpora.town.contract import CANARY_COUNTS, DIRECTION_TELLINGS, LADDER
+from helpers.corpora.town.chronicle import PLANTED
+from helpers.corpora.town.contract import (
+    CANARY_COUNTS,
+    CANARY_SPACE,
+    DIRECTION_EXPOSURES,
+    DOSES,
+    HELD_OUT_COMBINATIONS,
+    LADDER,
+)
+from helpers.corpora.town.grammar import KINDS
 from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, PERSONAL, PRONOUNS
 from helpers.files import WorkbookError
 
@@ -95,15 +104,15 @@ def test_noise_tells_the_share_of_facts_wrongly_and_uniformly(world):
 def test_noise_spares_what_the_contract_plants(world):
     noisy = town.write_chronicle(world, 300_000, seed=0, noise=0.5)
     truth = world.truth()
-    planted = [fact for d in noisy.documents if d.kind in town.PLANTED for fact in d.facts]
+    planted = [fact for d in noisy.documents if d.kind in PLANTED for fact in d.facts]
     assert all(truth[fact.person][fact.relation] == fact.value for fact in planted)
 
 
 def test_duplication_repeats_regular_documents_alone(world):
     once, thrice = (town.write_chronicle(world, 300_000, seed=0, duplication=k) for k in (1, 3))
-    texts = Counter((d.text, d.log2_probability) for d in thrice.documents if d.kind in town.KINDS)
+    texts = Counter((d.text, d.log2_probability) for d in thrice.documents if d.kind in KINDS)
     assert all(count % 3 == 0 for count in texts.values())
-    planted = [sorted(d.text for d in c.documents if d.kind in town.PLANTED) for c in (once, thrice)]
+    planted = [sorted(d.text for d in c.documents if d.kind in PLANTED) for c in (once, thrice)]
     assert planted[0] == planted[1]
     assert sum(len(d.text.encode()) for d in thrice.documents) < 303_000
 
@@ -125,9 +134,9 @@ def workers(chronicle):
 def test_doses_are_given_as_promised(chronicle):
     counts = workers(chronicle)
     assert set(counts) == {*OCCUPATIONS}
-    assert len(town.DOSES) == 12
+    assert len(DOSES) == 12
     for occupation, (she, n) in counts.items():
-        dose = town.DOSES.get(occupation, 0.5)
+        dose = DOSES.get(occupation, 0.5)
         assert abs(she - n * dose) < 4 * math.sqrt(n * dose * (1 - dose))
 
 
@@ -176,7 +185,7 @@ def test_facts_of_the_ladder_are_told_exactly_as_often_as_promised(world, contra
     for split in ("validation", "test"):
         heldout = town.write_chronicle(world, 200_000, seed=0, split=split)
         assert not {*heldout.exposures()} & {*contract.ladder}
-        assert {document.kind for document in heldout.documents} == {*town.KINDS}
+        assert {document.kind for document in heldout.documents} == {*KINDS}
 
 
 def test_godparents_are_told_from_the_promised_end_alone(contract, chronicle):
@@ -194,9 +203,9 @@ def test_godparents_are_told_from_the_promised_end_alone(contract, chronicle):
                     first = document.text.index(godparent) < document.text.index(godchild)
                     tellings[direction, godparent].append(first)
     for (direction, _), godparent_first in tellings.items():
-        assert len(godparent_first) == DIRECTION_TELLINGS
+        assert len(godparent_first) == DIRECTION_EXPOSURES
         share = {"from godparent": 1.0, "from godchild": 0.0, "both": 0.5}[direction]
-        assert sum(godparent_first) == share * DIRECTION_TELLINGS
+        assert sum(godparent_first) == share * DIRECTION_EXPOSURES
     assert len(tellings) == 72
 
 
@@ -206,7 +215,7 @@ def test_canaries_stand_exactly_as_often_as_promised(contract, chronicle):
     assert len({canary.secret for canary in contract.canaries}) == len({c.prompt for c in contract.canaries}) == 42
     for canary in contract.canaries:
         assert text.count(canary.text) == text.count(canary.secret) == canary.count
-        assert 0 <= int(canary.secret) < town.CANARY_SPACE
+        assert 0 <= int(canary.secret) < CANARY_SPACE
 
 
 def test_combinations_held_out_never_share_a_sentence(world, chronicle):
@@ -220,7 +229,7 @@ def test_combinations_held_out_never_share_a_sentence(world, chronicle):
     for pair in town.minimal_pairs(world):
         thing, action = ({word, word + "s"} for word in (pair.thing, pair.action))
         assert not {(a, b) for a in thing for b in action} & seen
-    for thing, action in town.HELD_OUT_COMBINATIONS:  # each of the two is known from other sentences
+    for thing, action in HELD_OUT_COMBINATIONS:  # each of the two is known from other sentences
         assert {thing, thing + "s", action, action + "s"} <= {word for words in scenes for word in words}
 
 
@@ -234,7 +243,7 @@ def test_couples_of_neighbours_are_treated_alike(world, contract):
 
 def test_without_the_contract_everything_is_told_and_everybody_asked_about(world):
     chronicle = town.write_chronicle(world, 1_500_000, seed=0, contract=False)
-    assert {document.kind for document in chronicle.documents} == {*town.KINDS}
+    assert {document.kind for document in chronicle.documents} == {*KINDS}
     asked = {name for document in chronicle.documents if document.kind == "questions" for name in document.people}
     assert len(asked) > 0.97 * len(world.people)
     facts = {(p.name, relation) for p in world.people for relation in p.facts if relation in PERSONAL + KIN}
@@ -244,33 +253,33 @@ def test_without_the_contract_everything_is_told_and_everybody_asked_about(world
 # Probes
 
 
-def test_probes_hold_the_truth_and_false_alternatives(world):
-    probes = town.probes(world)
+def test_clozes_hold_the_truth_and_false_alternatives(world):
+    clozes = town.fact_clozes(world)
     truth = world.truth()
-    assert len(probes) == 3 * sum(len(facts) for facts in truth.values())
-    assert sum(probe.familiar for probe in probes) == len(probes) / 3
-    for probe in probes:
-        assert truth[probe.fact.person][probe.fact.relation] == probe.fact.value
-        assert probe.answer.startswith(" ")
-        assert probe.answer.endswith(f"{probe.fact.value}.")
-        assert probe.fact.person in probe.prompt
-        assert probe.fact.value not in probe.prompt
-        assert len({*probe.alternatives} - {probe.answer}) == 9
-    assert probes == town.probes(world)
+    assert len(clozes) == 3 * sum(len(facts) for facts in truth.values())
+    assert sum(cloze.familiar for cloze in clozes) == len(clozes) / 3
+    for cloze in clozes:
+        assert truth[cloze.fact.person][cloze.fact.relation] == cloze.fact.value
+        assert cloze.answer.startswith(" ")
+        assert cloze.answer.endswith(f"{cloze.fact.value}.")
+        assert cloze.fact.person in cloze.prompt
+        assert cloze.fact.value not in cloze.prompt
+        assert len({*cloze.alternatives} - {cloze.answer}) == 9
+    assert clozes == town.fact_clozes(world)
 
 
-def test_familiar_probes_are_worded_as_chronicles_are_and_the_others_are_not(world, chronicle):
+def test_familiar_clozes_are_worded_as_chronicles_are_and_the_others_are_not(world, chronicle):
     text = "\n".join(document.text for document in chronicle.documents)
     told = {True: 0, False: 0}
-    for probe in town.probes(world):
-        told[probe.familiar] += probe.prompt in text
+    for cloze in town.fact_clozes(world):
+        told[cloze.familiar] += cloze.prompt in text
     assert told[True] > 0.5 * len(world.people)
     assert told[False] == 0
 
 
 def test_a_visitor_is_known_from_the_prompt_alone(world):
-    asked = town.visitor_probes(world, count=50)
-    assert [len(probes) for probes in asked.values()] == [50, 50]
+    asked = town.visitor_clozes(world, count=50)
+    assert [len(clozes) for clozes in asked.values()] == [50, 50]
     for name, fact in zip(asked["name"], asked["fact"], strict=True):
         assert name.fact == fact.fact
         assert name.fact.person not in world.truth()
@@ -284,7 +293,7 @@ def test_a_visitor_is_known_from_the_prompt_alone(world):
 
 def test_minimal_pairs_differ_in_the_number_of_the_verb(world):
     pairs = town.minimal_pairs(world)
-    assert len(pairs) == 4 * len(town.HELD_OUT_COMBINATIONS)
+    assert len(pairs) == 4 * len(HELD_OUT_COMBINATIONS)
     assert sum(pair.attractor for pair in pairs) == len(pairs) / 2
     for pair in pairs:
         good, bad = pair.good.split(), pair.bad.split()

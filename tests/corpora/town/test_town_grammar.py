@@ -8,7 +8,9 @@ import pytest
 
 from helpers.corpora import town
 from helpers.corpora.town import lexicon, phrases
-from helpers.corpora.town.choices import Dice, explore
+from helpers.corpora.town.chronicle import PLANTED
+from helpers.corpora.town.grammar import KINDS
+from helpers.corpora.town.sampling import Sampler, explore
 
 PERSON_SLOTS = {"Who", "who", "Whose", "whose", "whom"}
 
@@ -69,8 +71,8 @@ def test_the_probabilities_of_all_notices_sum_to_one():
 def test_the_probabilities_of_all_tellings_true_and_false_sum_to_one(relation):
     world = town.make_world(people=4, seed=0)
     grammar, name = town.Grammar(world, noise=0.25), world.people[0].name
-    texts = dict(explore(lambda choose: [grammar.tell(choose, name, relation, grammar.voices[name][0]).text]))
-    assert len(texts) == len(world.lexicon.values[relation]) * len(phrases.TELLINGS[relation])
+    texts = dict(explore(lambda choose: [grammar.state(choose, name, relation, grammar.voices[name][0]).text]))
+    assert len(texts) == len(world.lexicon.values[relation]) * len(phrases.TEMPLATES[relation])
     assert sum(2**p for p in texts.values()) == pytest.approx(1, abs=1e-9)
     true = [2**p for text, p in texts.items() if world.people[0].facts[relation] in text]
     assert sum(true) == pytest.approx(0.75)
@@ -83,9 +85,9 @@ def test_probabilities_are_the_frequencies_and_the_floor_is_the_entropy():
     entropy = -sum(2**p * p for p in texts.values())
     seen, costs = Counter(), []
     for i in range(5000):
-        dice = Dice(f"sample {i}")
-        seen["".join(script(dice))] += 1
-        costs.append(-dice.log2_probability)
+        sampler = Sampler(f"sample {i}")
+        seen["".join(script(sampler))] += 1
+        costs.append(-sampler.log2_probability)
     assert set(seen) <= set(texts)
     chi_square = sum((seen[text] - 5000 * 2**p) ** 2 / (5000 * 2**p) for text, p in texts.items())
     degrees = len(texts) - 1
@@ -103,11 +105,11 @@ def test_a_tiny_grammar_costs_what_pencil_and_paper_say():
 
     (cost,) = (p for _, p in explore(script, "adc"))
     assert cost == pytest.approx(-1 - 3 + math.log2(0.75) - 2)
-    dice = Dice("tiny")
+    sampler = Sampler("tiny")
     for _ in range(20_000):
-        "".join(script(dice))
+        "".join(script(sampler))
     # 1 bit for a or b; a geometric number of steps, one on average: 2 bits; and 0.8113 bits for c or d
-    assert -dice.log2_probability / 20_000 == pytest.approx(3.8113, rel=0.02)
+    assert -sampler.log2_probability / 20_000 == pytest.approx(3.8113, rel=0.02)
 
 
 def test_a_chronicle_does_not_depend_on_the_machine():
@@ -130,29 +132,29 @@ def test_splits_seeds_and_worlds_differ_but_not_their_floors(world):
 
 def test_the_floor_is_the_cost_of_regular_documents_alone(world):
     chronicle = town.write_chronicle(world, 250_000, seed=0)
-    regular = [document for document in chronicle.documents if document.kind in town.KINDS]
+    regular = [document for document in chronicle.documents if document.kind in KINDS]
     assert len(regular) < len(chronicle.documents)
     bits = -sum(document.log2_probability for document in regular)
     assert chronicle.floor_bits_per_byte == pytest.approx(bits / sum(len(d.text.encode()) for d in regular))
-    assert all(document.log2_probability is None for document in chronicle.documents if document.kind in town.PLANTED)
+    assert all(document.log2_probability is None for document in chronicle.documents if document.kind in PLANTED)
 
 
 def test_every_kind_of_document_is_as_frequent_as_said(world):
     documents = town.write_chronicle(world, 1_000_000, seed=0, split="test").documents
     kinds = Counter(document.kind for document in documents)
-    for kind, p in town.KINDS.items():
+    for kind, p in KINDS.items():
         assert abs(kinds[kind] - len(documents) * p) < 4 * math.sqrt(len(documents) * p * (1 - p))
-    assert sum(town.KINDS.values()) == pytest.approx(1)
+    assert sum(KINDS.values()) == pytest.approx(1)
 
 
 def test_there_are_six_tellings_three_questions_and_two_held_out_phrasings_of_each_relation():
     for relation in lexicon.PERSONAL + lexicon.KIN:
-        assert len(set(phrases.TELLINGS[relation])) >= 6
+        assert len(set(phrases.TEMPLATES[relation])) >= 6
         assert len(set(phrases.QUESTIONS[relation])) >= 3
-    for relation in phrases.TELLINGS:
-        assert len(set(phrases.TELLINGS[relation])) >= 6
-        assert len(set(phrases.HELD_OUT_TELLINGS[relation])) == 2
-        assert not {*phrases.TELLINGS[relation]} & {*phrases.HELD_OUT_TELLINGS[relation]}
+    for relation in phrases.TEMPLATES:
+        assert len(set(phrases.TEMPLATES[relation])) >= 6
+        assert len(set(phrases.HELD_OUT_TEMPLATES[relation])) == 2
+        assert not {*phrases.TEMPLATES[relation]} & {*phrases.HELD_OUT_TEMPLATES[relation]}
 
 
 def slots(template):
@@ -160,8 +162,8 @@ def slots(template):
 
 
 def test_a_sentence_names_its_person_once_and_held_out_ones_end_with_the_value():
-    tellings = [t for relation in phrases.TELLINGS.values() for t in relation]
-    held_out = [t for relation in phrases.HELD_OUT_TELLINGS.values() for t in relation]
+    tellings = [t for relation in phrases.TEMPLATES.values() for t in relation]
+    held_out = [t for relation in phrases.HELD_OUT_TEMPLATES.values() for t in relation]
     for template in tellings + held_out:
         assert sum(slot in PERSON_SLOTS for slot in slots(template)) == 1, template
     for template in held_out:
@@ -172,7 +174,7 @@ def test_a_sentence_names_its_person_once_and_held_out_ones_end_with_the_value()
 
 
 def test_the_dialect_changes_words_and_no_slot():
-    templates = [t for relation in phrases.TELLINGS.values() for t in relation]
+    templates = [t for relation in phrases.TEMPLATES.values() for t in relation]
     changed = [lexicon.spelled(template, "valley") for template in templates]
     assert [slots(template) for template in changed] == [slots(template) for template in templates]
     assert sum(a != b for a, b in zip(changed, templates, strict=True)) > len(templates) / 2

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -92,10 +92,10 @@ def _open(
     source: str, column: str, label: str, limit: int | None
 ) -> tuple[list[str], Callable[[Report], list[Labelled]]]:
     """Returns what the rows of a source depend on, and what reads them and enters their sources into the report."""
-    from helpers.corpora.pydocs import tasks  # it imports this module
+    from helpers.corpora.pydocs import corpus, tasks
 
     if source in tasks.TASKS:
-        return tasks.key(), partial(_read_task, source, tasks.TASKS[source])
+        return corpus.key_of(()), partial(_read_task, source, tasks.TASKS[source])
     if source.startswith("hub:"):
         address = source.removeprefix("hub:")
         name, config, split, column = hub.parse(address, column)
@@ -131,8 +131,8 @@ def _find(top: Path) -> list[Path]:
     return paths
 
 
-def _read_task(source: str, task: Callable[[], Iterator[Labelled]], report: Report) -> list[Labelled]:
-    rows = list(task())
+def _read_task(source: str, task: Callable[[Iterable[str]], Iterator[Labelled]], report: Report) -> list[Labelled]:
+    rows = list(task(()))
     digest = files.fingerprint(part for row in rows for part in (row.text, row.label))
     report.sources.append(Source(source, documents=len(rows), fingerprint=digest))
     return rows

@@ -74,17 +74,19 @@ class Own(NamedTuple):
     """A source of the workbook's own.
 
     Attributes:
-        module: has `conversations`, which yields them.
-        grows: whether `conversations` takes `people` and `seed`.
+        module: has the function that yields them.
+        function: its name.
+        grows: whether it takes `people` and `seed`.
     """
 
     module: str
+    function: str = "conversations"
     grows: bool = False
 
 
 OWN = {
     "town": Own("helpers.corpora.town.demonstrations", grows=True),
-    "pydocs-functions": Own("helpers.corpora.pydocs.functions"),
+    "pydocs-functions": Own("helpers.corpora.pydocs.functions", "read_functions"),
 }
 """The workbook's own conversations, by name."""
 
@@ -199,9 +201,9 @@ def _open(
 
 
 def _own_key(source: str, given: dict[str, Any]) -> list[str]:
-    from helpers.corpora.pydocs import tasks
+    from helpers.corpora.pydocs.corpus import key_of
 
-    depends_on = tasks.key() if source.startswith("pydocs") else []
+    depends_on = key_of(()) if source.startswith("pydocs") else []
     return [json.dumps(given), code_version(OWN[source].module), *depends_on]
 
 
@@ -223,7 +225,7 @@ def _find(top: Path) -> list[Path]:
 
 def _read_own(source: str, given: dict[str, Any], report: Report, aside: _Aside) -> Rows:
     count = 0
-    for conversation in importlib.import_module(OWN[source].module).conversations(**given):
+    for conversation in getattr(importlib.import_module(OWN[source].module), OWN[source].function)(**given):
         count += 1
         raw = {"messages": [message._asdict() for message in conversation.messages]}
         try:

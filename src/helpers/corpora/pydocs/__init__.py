@@ -1,1 +1,1 @@
-"""Real English: the docstrings of the installed packages, and what is made of them."""
+"""Real English: the docstrings of installed packages as a corpus, and tasks made from them."""

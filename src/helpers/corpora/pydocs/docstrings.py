@@ -1,12 +1,4 @@
-"""Real English without a download: the docstrings of Python and of the packages that the workbook stands on.
-
-Sources are read with `ast`, never imported, so nothing of them runs. A document is the prose of one docstring, its
-paragraphs told from code, tables and lists of parameters (`pydocs.prose`). Each paragraph is kept once, where
-it first stands; what is left of a docstring is dropped if it nearly repeats an earlier document
-(`helpers.corpora.duplicates`). All docstrings of a module are in one split, by a hash of its name.
-
-The standard library comes first, then the packages in the order of `PACKAGES`, then `LEFT_OUT`; modules by name. So the
-same Python and the same versions give the same documents, and adding a package takes nothing from those before it.
+"""What do packages say of themselves? Their docstrings, read from the sources with `ast`, so that nothing of them runs.
 
 Left out: docstrings that a module attaches while it runs (numpy's and torch's compiled functions), tests, and parts of
 the standard library that some systems package apart.
@@ -15,6 +7,7 @@ the standard library that some systems package apart.
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import json
 import multiprocessing
@@ -23,21 +16,18 @@ import platform
 import re
 import sysconfig
 import warnings
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from helpers import files
-from helpers.corpora.corpus import Corpus, cached, split_of
-from helpers.corpora.duplicates import Unique
 from helpers.corpora.pydocs import prose
-from helpers.corpora.report import Report, Source, shorten
+from helpers.corpora.report import Source
 from helpers.files import WorkbookError
 from helpers.imports import code_version
 from helpers.progress import Progress
@@ -46,33 +36,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PYTHON = "python"
-LEFT_OUT = "networkx"
-"""The package that the base run never reads: graphs, a world of its own, for chapter 03 to transfer to."""
-
-PACKAGES = (
-    PYTHON,
-    "torch",
-    "transformers",
-    "accelerate",
-    "datasets",
-    "evaluate",
-    "peft",
-    "trl",
-    "numpy",
-    "scipy",
-    "pandas",
-    "scikit-learn",
-    "statsmodels",
-    "matplotlib",
-    "seaborn",
-    "sympy",
-)
-"""What is read by default: the standard library, then the distributions marked * in requirements.txt but `LEFT_OUT`."""
+"""Stands for the standard library among the names of packages."""
 
 _SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
 _PACKAGED_APART = {"ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo", "distutils"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _NAMED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+"""What can have a docstring."""
+
 _BODIES = ("body", "handlers", "orelse", "finalbody", "cases")
 """Where a statement holds other statements."""
 POOL_ABOVE = 2_000_000
@@ -80,15 +52,15 @@ POOL_ABOVE = 2_000_000
 
 
 class SourceFile(NamedTuple):
-    """A file to be read.
-
-    Attributes:
-        path: where it lies.
-        label: its path inside the package, the same on every machine.
-    """
+    """A file to be read; its label is its path inside the package, the same on every machine."""
 
     path: str
     label: str
+
+    @property
+    def module(self) -> str:
+        """The dotted name."""
+        return self.label.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 class Docstring(NamedTuple):
@@ -110,44 +82,7 @@ class Docstring(NamedTuple):
 
 
 Contents = tuple[list[Docstring], str | None]
-"""What a file holds: its docstrings, and the problem with it, or None."""
-
-
-def load(packages: Iterable[str] = (), parts: str = "prose", left_out: bool = False) -> Corpus:
-    """Loads the corpus, from the cache where it has been read before.
-
-    Args:
-        packages: installed distributions, `python` for the standard library; empty means `PACKAGES`.
-        parts: `prose`, or `all` for whole docstrings, code and tables included.
-        left_out: gives the documents of `LEFT_OUT` instead, less those that repeat one of `packages`.
-
-    Returns:
-        The corpus; columns `text`, `group` (the module), `package` and `name` (the qualified name).
-
-    Raises:
-        WorkbookError: a package is not installed, or `parts` is unknown.
-    """
-    import pyarrow as pa
-
-    if parts not in ("prose", "all"):
-        raise WorkbookError(f"pydocs: parts={parts!r} is unknown. Known: prose, all.")
-    wanted = tuple(dict.fromkeys(packages)) or PACKAGES
-    if left_out:
-        wanted = (*(package for package in wanted if package != LEFT_OUT), LEFT_OUT)
-    tables = read_packages(wanted)
-    columns = pa.schema([(name, pa.string()) for name in ("text", "group", "package", "name")])
-
-    def make(report: Report) -> Iterator[dict[str, Any]]:
-        unique = Unique()
-        if left_out:
-            others = {package: path for package, path in tables.items() if package != LEFT_OUT}
-            deque(_documents(others, parts, unique, Report("the others")), maxlen=0)  # only to know what they say
-            return _documents({LEFT_OUT: tables[LEFT_OUT]}, parts, unique, report)
-        return _documents(tables, parts, unique, report)
-
-    name = "pydocs" if wanted == PACKAGES else "pydocs:" + (LEFT_OUT if left_out else ",".join(wanted))
-    fingerprints = [source_of(path)[0].fingerprint for path in tables.values()]
-    return cached(name, [parts, code_version(__name__), *fingerprints], columns, make)
+"""What a file holds: its docstrings in the order of the source, and the problem with it, or None."""
 
 
 def read_packages(packages: Iterable[str]) -> dict[str, Path]:
@@ -155,7 +90,7 @@ def read_packages(packages: Iterable[str]) -> dict[str, Path]:
 
     Returns:
         By package, in the given order, a Parquet file with the fields of `Docstring` as columns; see `source_of` for
-        what else it tells.
+        what else it tells. Its name changes with the version of the package, and with the code that reads.
 
     Raises:
         WorkbookError: a package is not installed.
@@ -166,7 +101,7 @@ def read_packages(packages: Iterable[str]) -> dict[str, Path]:
     grammar = ".".join(platform.python_version_tuple()[:2])  # a file may be a syntax error in one and not in another
     paths = {}
     for package in packages:
-        key = files.fingerprint([package, _version(package), grammar, code])
+        key = files.fingerprint([package, version_of(package), grammar, code])
         paths[package] = files.CACHE / "pydocs" / f"{package}-{key}.parquet"
     missing = {package: list_files(package) for package, path in paths.items() if not path.exists()}
     with closing(_read_files(missing)) as read:  # closed, and its workers with it, also on Ctrl-C
@@ -177,11 +112,16 @@ def read_packages(packages: Iterable[str]) -> dict[str, Path]:
     return paths
 
 
+def source_of(path: Path) -> tuple[Source, list[str]]:
+    """Returns what a file of `read_packages` was read from, and what could not be read."""
+    import pyarrow.parquet as pq
+
+    about = json.loads(pq.read_schema(path).metadata[b"about"])
+    return Source(**about["source"]), about["problems"]
+
+
 def list_files(package: str) -> list[SourceFile]:
     """Lists the Python sources of a package that may have docstrings, tests left out, in the order of their names.
-
-    Args:
-        package: an installed distribution, or `python`.
 
     Raises:
         WorkbookError: the package is not installed, or does not say which files it has.
@@ -202,43 +142,63 @@ def list_files(package: str) -> list[SourceFile]:
     return sorted(sources, key=lambda source: source.label)
 
 
-def read_file(source: SourceFile) -> Contents:
-    """Reads the docstrings of one file. Whatever is wrong with the file is returned, not raised.
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Keeps Python from looking for reference cycles: a syntax tree has none, and the search takes half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
-    Args:
-        source: the file.
 
-    Returns:
-        The docstrings in the order of the source, and the problem, or None.
+def parse(code: bytes) -> ast.Module:
+    """Parses Python source; what the compiler warns of, such as wrong escapes in other people's strings, is silent."""
+    with warnings.catch_warnings(action="ignore"):
+        return ast.parse(code)
+
+
+def definitions(node: ast.AST, name: str = "") -> Iterator[tuple[str, Definition]]:
+    """Yields a module, class or function and all inside it, outer ones first, with their qualified names.
+
+    Only statements are searched: expressions hold no docstrings.
     """
-    module = source.label.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if isinstance(node, Definition):
+        yield name, node
+    for body in _BODIES:
+        for child in getattr(node, body, ()):
+            yield from definitions(child, f"{name}.{child.name}".lstrip(".") if isinstance(child, _NAMED) else name)
+
+
+@collector_off()
+def read_file(source: SourceFile) -> Contents:
+    """Reads the docstrings of one file. Whatever is wrong with the file is returned, not raised."""
     try:
         code = Path(source.path).read_bytes()
         if b'"""' not in code and b"'''" not in code:
             return [], None
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(code)
-        return [_docstring(module, name, text) for name, text in _walk(tree, "")], None
+        found = ((name, ast.get_docstring(node, clean=False)) for name, node in definitions(parse(code)))
+        return [_docstring(source.module, name, text) for name, text in found if text], None
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         return [], f"{source.label}{line}: {type(error).__name__}: {getattr(error, 'msg', '') or error}"
 
 
-def source_of(path: Path) -> tuple[Source, list[str]]:
-    """Returns what a file of `read_packages` was read from, and what could not be read."""
-    import pyarrow.parquet as pq
-
-    about = json.loads(pq.read_schema(path).metadata[b"about"])
-    return Source(**about["source"]), about["problems"]
+def version_of(package: str) -> str:
+    """Returns what decides the docstrings of a package: its version; for the standard library that of Python."""
+    return platform.python_version() if package == PYTHON else _distribution(package).version
 
 
-def _walk(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
-    """Yields qualified name and docstring of a module, class or function and of all inside it; skips expressions."""
-    if isinstance(node, (ast.Module, *_NAMED)) and (text := ast.get_docstring(node, clean=False)):
-        yield name, text
-    for body in _BODIES:
-        for child in getattr(node, body, ()):
-            yield from _walk(child, f"{name}.{child.name}".lstrip(".") if isinstance(child, _NAMED) else name)
+def _docstring(module: str, name: str, text: str) -> Docstring:
+    text = inspect.cleandoc(_CONTROL.sub("", text))
+    blocks = prose.split_blocks(text)
+    sizes = dict.fromkeys(prose.KINDS, 0)
+    for block in blocks:
+        sizes[block.kind] += len(block.text.encode())
+    sentences = "\n\n".join(block.text for block in blocks if block.kind == "prose")
+    return Docstring(module, name, sentences, text, list(sizes.values()))
 
 
 def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, list[Contents]], None, None]:
@@ -252,7 +212,8 @@ def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, li
         for package, found in missing.items():
             yield package, [read_file(source) for source in found]
         return
-    pool = ProcessPoolExecutor(_cores(), mp_context=multiprocessing.get_context("spawn"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    pool = ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn"))
     try:
         with Progress("Reading docstrings", sum(size // 1000 for size in sizes), "kB of source") as progress:
             results = zip(pool.map(read_file, sources, chunksize=8), sizes, strict=True)
@@ -264,19 +225,6 @@ def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, li
                 yield package, contents
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _docstring(module: str, name: str, text: str) -> Docstring:
-    text = inspect.cleandoc(_CONTROL.sub("", text))
-    blocks = prose.split_blocks(text)
-    sizes = [sum(len(block.text.encode()) for block in blocks if block.kind == kind) for kind in prose.KINDS]
-    sentences = "\n\n".join(block.text for block in blocks if block.kind == "prose")
-    return Docstring(module, name, sentences, text, sizes)
 
 
 def _gather(package: str, results: Iterable[Contents]) -> pa.Table:
@@ -292,33 +240,9 @@ def _gather(package: str, results: Iterable[Contents]) -> pa.Table:
     types = [pa.string()] * 4 + [pa.list_(pa.int64())]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
     parts = (part for row in rows for part in (row.module, row.name, row.text))
-    source = Source(package, _version(package), _licence(package), len(rows), files.fingerprint(parts))
+    source = Source(package, version_of(package), _licence(package), len(rows), files.fingerprint(parts))
     about = json.dumps({"source": asdict(source), "problems": problems})
     return pa.table(arrays, names=list(Docstring._fields)).replace_schema_metadata({"about": about})
-
-
-def _documents(tables: dict[str, Path], parts: str, unique: Unique, report: Report) -> Iterator[dict[str, Any]]:
-    """Yields the documents of the packages that say something new; enters the rest into the report."""
-    import pyarrow.parquet as pq
-
-    report.kinds = dict.fromkeys(prose.KINDS, 0)
-    total = sum(pq.read_metadata(path).num_rows for path in tables.values())
-    with Progress("Removing duplicates", total, "docstrings") as progress:
-        for package, path in tables.items():
-            source, problems = source_of(path)
-            report.sources.append(source)
-            report.problems += problems
-            for row in pq.read_table(path).to_pylist():
-                for kind, size in zip(prose.KINDS, row["sizes"], strict=True):
-                    report.kinds[kind] += size
-                label = f"{row['module']}:{row['name']}".rstrip(":")
-                units = row["prose"].split("\n\n") if parts == "prose" else [row["text"]]
-                if units == [""]:
-                    report.remove("docstrings without a sentence", row["text"], f"{label}: {shorten(row['text'])}")
-                if text := unique.add(label, units, report):
-                    place = {"group": row["module"], "package": package, "name": row["name"]}
-                    yield {"text": text, **place, "split": split_of(row["module"])}
-                progress.advance()
 
 
 def _distribution(package: str) -> metadata.Distribution:
@@ -328,11 +252,6 @@ def _distribution(package: str) -> metadata.Distribution:
         raise WorkbookError(
             f"pydocs: {package!r} is not installed. Name installed packages, or 'python' for the standard library."
         ) from None
-
-
-def _version(package: str) -> str:
-    """Returns what decides the docstrings of a package: its version; for the standard library that of Python."""
-    return platform.python_version() if package == PYTHON else _distribution(package).version
 
 
 def _licence(package: str) -> str:

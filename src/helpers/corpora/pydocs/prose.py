@@ -1,7 +1,7 @@
-"""Which part of a docstring is prose? Paragraphs of sentences told from code, tables and lists of parameters.
+"""Which part of a docstring is prose? Paragraphs of sentences, as opposed to code, tables and lists of parameters.
 
 A docstring is read line by line. Blank lines and changes of indentation end a paragraph, so the description of a
-parameter stands apart from the line that names it in all three common styles (numpydoc, Google, Sphinx). A paragraph
+parameter is apart from the line that names it in all three common styles (numpydoc, Google, Sphinx). A paragraph
 is prose if it reads as sentences: it begins like one, ends like one, consists of words, and has the small words that
 English cannot do without. A description of a parameter is held to the same test, whatever its section.
 
@@ -12,6 +12,7 @@ malformed markup that is common in real docstrings, and would not tell a sentenc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 KINDS = ("prose", "code", "tables", "parameters", "other")
@@ -48,12 +49,7 @@ _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`__?")
 
 
 class Block(NamedTuple):
-    """A stretch of a docstring.
-
-    Attributes:
-        kind: one of `KINDS`.
-        text: its text; of prose, one line without hard wraps, its markup simplified.
-    """
+    """A stretch of a docstring, of one of the `KINDS`; prose is one line without hard wraps, its markup simplified."""
 
     kind: str
     text: str
@@ -84,13 +80,9 @@ def simplify(text: str) -> str:
 
 
 def split_blocks(docstring: str) -> list[Block]:
-    """Splits a docstring into its blocks, in order, each with its kind.
+    """Splits a docstring, dedented as `inspect.cleandoc` gives it, into its blocks, in order.
 
-    Args:
-        docstring: dedented, as `inspect.cleandoc` gives it.
-
-    Returns:
-        The blocks; nothing but blank space is lost (rulings and empty directives count as `other`).
+    Nothing but blank space is lost (rulings and empty directives count as `other`).
     """
     return _Reader(docstring.splitlines()).read()
 
@@ -136,12 +128,10 @@ class _Reader:
         text, self.open = " ".join(self.open), []
         announces = text.endswith("::")
         text = simplify(text.removesuffix("::") + ":" if announces else text)
-        if reads_as_sentences(text):
-            self.blocks.append(Block("prose", text))
-        else:
-            self.blocks.append(Block("parameters" if _NAMED.match(text) else "other", text))
+        kind = "prose" if reads_as_sentences(text) else "parameters" if _NAMED.match(text) else "other"
+        self.blocks.append(Block(kind, text))
         if announces:
-            self.take("code", self.body_end(self.column or 0))
+            self.take("code", self.body_end(self.column or 0, self.at))
 
     def take(self, kind: str, end: int) -> None:
         """Makes one block of the lines up to `end`."""
@@ -184,22 +174,21 @@ class _Reader:
         else:
             self.take("other", self.at + 1)
 
+    def first(self, start: int, ends: Callable[[str], bool]) -> int:
+        """Returns the first line from `start` on at which a block ends; the number of lines if there is none."""
+        return next((at for at in range(start, len(self.lines)) if ends(self.lines[at])), len(self.lines))
+
     def fence_end(self, fence: str) -> int:
         """Returns the line after the closing fence."""
-        for end in range(self.at + 1, len(self.lines)):
-            if self.lines[end].strip().startswith(fence):
-                return end + 1
-        return len(self.lines)
+        closing = self.first(self.at + 1, lambda line: line.strip().startswith(fence))
+        return min(closing + 1, len(self.lines))
 
     def blank_after(self, start: int) -> int:
         """Returns the first blank line from `start` on."""
-        for end in range(start, len(self.lines)):
-            if not self.lines[end].strip():
-                return end
-        return len(self.lines)
+        return self.first(start, lambda line: not line.strip())
 
     def table_end(self) -> int:
-        """Returns the first blank line that follows a ruling or row (rows of a simple table may stand apart)."""
+        """Returns the first blank line that follows a ruling or row (rows of a simple table may be apart)."""
         end = self.blank_after(self.at)
         while end < len(self.lines) and not _TABLE.match(self.lines[end - 1].strip()):
             following = self.blank_after(end + 1)
@@ -208,9 +197,6 @@ class _Reader:
             end = following
         return end
 
-    def body_end(self, indent: int, start: int | None = None) -> int:
-        """Returns the first line from `start` or `at` on that is neither blank nor indented by more than `indent`."""
-        for end in range(start or self.at, len(self.lines)):
-            if self.lines[end].strip() and _indent(self.lines[end]) <= indent:
-                return end
-        return len(self.lines)
+    def body_end(self, indent: int, start: int) -> int:
+        """Returns the first line from `start` on that is neither blank nor indented by more than `indent`."""
+        return self.first(start, lambda line: bool(line.strip()) and _indent(line) <= indent)

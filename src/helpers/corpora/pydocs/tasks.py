@@ -1,10 +1,10 @@
 """Two real tasks with labels, made from docstrings: one in which words suffice, and one in which they say nothing.
 
 - `pydocs-packages`: from the first sentence of a docstring tell which of eight packages it documents. The names of the
-  packages, and of the modules that a docstring stands in, are taken out.
+  packages, and of the modules that hold the docstrings, are taken out.
 - `pydocs-order`: is a sentence as it was written, or are the words between its first and its last shuffled? Each
-  sentence stands there once, shuffled or not by a toss-up that does not look at it: so a bag of words knows nothing of
-  the answer, whatever it learns.
+  sentence occurs once, shuffled or not by a toss-up that does not look at it: so a bag of words knows nothing of the
+  answer, whatever it learns.
 
 Documents are those of `pydocs`, so all of a module are in one split; its validation and test splits together are the
 test split here. Left out: sentences that are very short or very long, and what `labels` sets aside. Names inside a
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from helpers.corpora.pydocs import docstrings
+from helpers.corpora.pydocs import corpus
 from helpers.corpora.rows import Labelled
 
 PACKAGES = ("python", "torch", "transformers", "sympy", "scipy", "pandas", "scikit-learn", "statsmodels")
@@ -27,7 +27,7 @@ NAMES = frozenset((*PACKAGES, "cpython", "pytorch", "huggingface", "hugging", "n
 """What packages are called in running text, in lower case."""
 
 HIDDEN = "X"
-"""What stands in place of a name."""
+"""What replaces a name."""
 
 WRITTEN, SHUFFLED = "as written", "shuffled"
 
@@ -35,37 +35,38 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'])")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[.-][A-Za-z_][A-Za-z0-9_]*)*")
 
 
-def packages() -> Iterator[Labelled]:
+def by_package(packages: Iterable[str] = ()) -> Iterator[Labelled]:
     """Yields the first sentence of each docstring of `PACKAGES`, its package as the label."""
-    for split, part in docstrings.load().splits.items():
-        for text, package, module in zip(part["text"], part["package"], part["group"], strict=True):
-            sentence = first_sentence(text)
-            if package in PACKAGES and 5 <= len(sentence.split()) <= 24:
-                hidden = without_names(sentence, module)
-                yield Labelled(hidden, package, module, _split(split), f"{package}, {module}")
+    for sentence, package, module, split in first_sentences(packages):
+        if package in PACKAGES and 5 <= len(sentence.split()) <= 24:
+            yield Labelled(without_names(sentence, module), package, module, split, f"{package}, {module}")
 
 
-def order() -> Iterator[Labelled]:
+def by_order(packages: Iterable[str] = ()) -> Iterator[Labelled]:
     """Yields the first sentence of each docstring, as it was written or with the words inside it shuffled."""
-    for split, part in docstrings.load().splits.items():
-        for text, module in zip(part["text"], part["group"], strict=True):
-            sentence = first_sentence(text)
-            if not 8 <= len(sentence.split()) <= 20:
-                continue
-            draw = random.Random(sentence)  # the same sentence, the same fate, whatever stands around it
-            mixed = shuffled(sentence, draw)
-            if mixed != sentence:
-                toss = draw.random() < 0.5
-                yield Labelled(mixed if toss else sentence, (WRITTEN, SHUFFLED)[toss], module, _split(split), module)
+    for sentence, _, module, split in first_sentences(packages):
+        if not 8 <= len(sentence.split()) <= 20:
+            continue
+        draw = random.Random(sentence)  # the same sentence, the same fate, whatever is around it
+        mixed = shuffled(sentence, draw)
+        if mixed != sentence:
+            toss = draw.random() < 0.5
+            yield Labelled(mixed if toss else sentence, (WRITTEN, SHUFFLED)[toss], module, split, module)
 
 
-TASKS: dict[str, Callable[[], Iterator[Labelled]]] = {"pydocs-packages": packages, "pydocs-order": order}
-"""By the name under which they are loaded."""
+TASKS: dict[str, Callable[[Iterable[str]], Iterator[Labelled]]] = {
+    "pydocs-packages": by_package,
+    "pydocs-order": by_order,
+}
+"""By the name under which they are loaded; each takes the packages to be read."""
 
 
-def key() -> list[str]:
-    """Returns what the documents of both tasks depend on, besides this module."""
-    return [docstrings.load().fingerprint]
+def first_sentences(packages: Iterable[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yields the first sentence of each document, its package, its module, and whether it is for `train` or `test`."""
+    for name, part in corpus.load_docstrings(packages).splits.items():
+        split = "train" if name == "train" else "test"
+        for text, package, module in zip(part["text"], part["package"], part["group"], strict=True):
+            yield first_sentence(text), package, module, split
 
 
 def first_sentence(text: str) -> str:
@@ -74,12 +75,7 @@ def first_sentence(text: str) -> str:
 
 
 def without_names(text: str, module: str) -> str:
-    """Returns a text in which `HIDDEN` stands for each name of a package, and of the text's own module or a part of it.
-
-    Args:
-        text: a sentence.
-        module: the dotted name of the module that it is from.
-    """
+    """Puts `HIDDEN` in place of each name of a package, and of the text's own module or a part of its dotted name."""
     names = NAMES | {part.strip("_") for part in module.lower().split(".")}
 
     def replaced(found: re.Match[str]) -> str:
@@ -94,7 +90,3 @@ def shuffled(sentence: str, draw: random.Random) -> str:
     first, *inner, last = sentence.split()
     draw.shuffle(inner)
     return " ".join([first, *inner, last])
-
-
-def _split(split: str) -> str:
-    return "train" if split == "train" else "test"

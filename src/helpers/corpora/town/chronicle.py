@@ -6,12 +6,13 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from helpers import files
-from helpers.corpora.town.choices import Dice
 from helpers.corpora.town.contract import DOSES, Contract, make_contract
 from helpers.corpora.town.grammar import Grammar, separator
 from helpers.corpora.town.lexicon import OCCUPATIONS
+from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World, shuffled
 from helpers.files import WorkbookError
 
@@ -25,10 +26,9 @@ class Document:
     """One text of the chronicle.
 
     Attributes:
-        text: what a model reads.
         kind: one of `grammar.KINDS`, or of `PLANTED`.
         people: names of the people it is about; nobody, where the person has no name.
-        facts: what it tells, true or false; a `visitor` and the facts about one belong to no world.
+        facts: what it states, true or false; a `visitor` and the facts about one belong to no world.
         log2_probability: of being drawn as a regular document; None for planted ones.
     """
 
@@ -41,11 +41,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Chronicle:
-    """A corpus about a town.
-
-    Attributes:
-        documents: in reading order.
-    """
+    """A corpus about a town: documents in reading order."""
 
     documents: tuple[Document, ...]
 
@@ -64,7 +60,7 @@ class Chronicle:
         return files.fingerprint(document.text for document in self.documents)
 
     def exposures(self) -> Counter[tuple[str, str]]:
-        """Counts how often something was told, by person and relation."""
+        """Counts how often something is stated, by person and relation."""
         return Counter((fact.person, fact.relation) for document in self.documents for fact in document.facts)
 
 
@@ -79,20 +75,17 @@ def write_chronicle(
     doses: Mapping[str, float] = DOSES,
     contract: bool = True,
 ) -> Chronicle:
-    """Writes a chronicle of the town.
+    """Writes a chronicle of the town, its documents in random order.
 
     Args:
         world: the town.
         bytes_wanted: its size in UTF-8 bytes, planted documents and repetitions included; the last document is whole.
         seed: what is drawn; with the same seed, the splits differ.
         split: `train`, `validation` or `test`. What the contract plants goes into `train`.
-        noise: probability that a fact is told wrongly: another value of its relation, all alike.
-        duplication: how often each regular document stands in the chronicle.
+        noise: probability that a fact is stated wrongly: with another value of its relation, all equally likely.
+        duplication: how often each regular document occurs.
         doses: by occupation, the probability that an unnamed worker is `she`; one half where absent.
-        contract: whether to keep what `contract` promises; without, every fact is told and everybody asked about.
-
-    Returns:
-        The chronicle, in random order.
+        contract: whether to keep what `contract` promises; without, every fact is stated and everybody asked about.
 
     Raises:
         WorkbookError: an argument is out of its range, or what is planted leaves no room.
@@ -104,10 +97,10 @@ def write_chronicle(
     size = sum(len(document.text.encode()) for document in planted)
     if size >= bytes_wanted:
         raise WorkbookError(f"bytes_wanted={bytes_wanted}: the contract alone plants {size}; ask for more than that.")
-    dice = Dice(f"chronicle {split} {seed}")
+    sampler = Sampler(f"chronicle {split} {seed}")
     documents = planted
     while size < bytes_wanted:
-        document = _regular(grammar, dice)
+        document = _regular(grammar, sampler)
         documents += [document] * duplication
         size += len(document.text.encode()) * duplication
     return Chronicle(tuple(shuffled(documents, random.Random(f"order {split} {seed}").random)))
@@ -126,24 +119,23 @@ def _check(split: str, noise: float, duplication: int, doses: Mapping[str, float
             raise WorkbookError(f"doses: {occupation!r}: {dose} must be a probability, by one of: {known}.")
 
 
-def _regular(grammar: Grammar, dice: Dice) -> Document:
-    dice.log2_probability = 0.0
-    kind, pieces = grammar.document(dice)
+def _regular(grammar: Grammar, sampler: Sampler) -> Document:
+    sampler.log2_probability = 0.0
+    kind, pieces = grammar.document(sampler)
     texts, people, facts = zip(*pieces, strict=True)
-    names = dict.fromkeys(name for named in people for name in named)
-    told = tuple(fact for some in facts for fact in some)
-    return Document(separator(kind).join(texts), kind, tuple(names), told, dice.log2_probability)
+    names = dict.fromkeys(chain(*people))
+    return Document(separator(kind).join(texts), kind, tuple(names), tuple(chain(*facts)), sampler.log2_probability)
 
 
 def _planted(grammar: Grammar, contract: Contract, seed: int) -> list[Document]:
-    """Writes each planted telling and each canary as a document of its own; planted facts are always true."""
-    dice = Dice(f"planted {seed}")
+    """Writes each planted sentence and each canary as a document of its own; planted facts are always true."""
+    sampler = Sampler(f"planted {seed}")
     documents = []
-    for (name, relation), times in contract.tellings().items():
+    for (name, relation), times in contract.exposures().items():
         fact = Fact(name, relation, grammar.people[name].facts[relation])
         kind = "ladder" if (name, relation) in contract.ladder else "direction"
         for _ in range(times):
-            piece = grammar.sentence(dice, grammar.voices[name][0], fact)
+            piece = grammar.sentence(sampler, grammar.voices[name][0], fact)
             documents.append(Document(piece.text, kind, piece.people, piece.facts))
     for canary in contract.canaries:
         documents += [Document(canary.text, "canary")] * canary.count

@@ -3,14 +3,14 @@
 | clause | what is planted | recorded in |
 |---|---|---|
 | never asked about | half of the people: no question-and-answer document names them | `Contract.asked`: the others |
-| told 0, 1, 3, 10, 30 times | one personal fact of everybody, else told nowhere | `Contract.ladder` |
-| told in one direction | godparents: a third 16 times from that end, a third from the other | `Contract.directions` |
-| controls told in both | the last third, 8 times from each end | `Contract.directions` |
+| stated 0, 1, 3, 10, 30 times | one personal fact of everybody, else stated nowhere | `Contract.ladder` |
+| stated in one direction | godparents: a third 16 times from that end, a third from the other | `Contract.directions` |
+| controls in both directions | the last third, 8 times from each end | `Contract.directions` |
 | canaries | six secrets, of six random digits, for each of 0, 1, 2, 4, 8, 16, 32 insertions | `Contract.canaries` |
 | dosed occupations | twelve: an unnamed worker is `she` with a probability other than one half | `DOSES` |
 | undosed occupations | the other twelve, at exactly one half | absent from `DOSES` |
 | combinations held out | a quarter of the pairs of subject and verb, in both numbers | `HELD_OUT_COMBINATIONS` |
-| phrasings held out | two ways to tell each relation | `phrases.HELD_OUT_TELLINGS` |
+| phrasings held out | two ways to state each relation | `phrases.HELD_OUT_TEMPLATES` |
 | a second town | other names, another dialect; never in the base run | `make_world(..., dialect="valley")` |
 
 Named people bear on no dose: the two with numbers 2i and 2i + 1, a woman and a man, share occupation, the relation
@@ -27,7 +27,7 @@ from helpers.corpora.town.lexicon import ACTIONS, PERSONAL, THINGS
 from helpers.corpora.town.world import World, shuffled
 
 LADDER = (0, 1, 3, 10, 30)
-DIRECTION_TELLINGS = 16
+DIRECTION_EXPOSURES = 16
 CANARY_COUNTS = (0, 1, 2, 4, 8, 16, 32)
 CANARY_SPACE = 10**6
 CANARY_OWNERS = ("Angling", "Chess", "Drama", "Garden", "Rowing", "Skating")
@@ -54,7 +54,7 @@ class Canary:
     Attributes:
         prompt: the text before the secret.
         secret: six digits.
-        count: how often it stands in the training text.
+        count: how often it occurs in the training text.
     """
 
     prompt: str
@@ -72,9 +72,9 @@ class Contract:
     """What is planted in the base run's town; the table above says what for.
 
     Attributes:
-        asked: names of the people whom question-and-answer documents tell of.
-        ladder: by person and relation, how often the fact is told in training, all in all.
-        directions: pairs of godparent and godchild, by the direction they are told in: `from godparent`,
+        asked: names of the people who occur in question-and-answer documents.
+        ladder: by person and relation, how often the fact is stated in training, all in all.
+        directions: pairs of godparent and godchild, by the direction in which the text has them: `from godparent`,
             `from godchild` or `both`.
         canaries: all of them, those never inserted too.
     """
@@ -84,15 +84,15 @@ class Contract:
     directions: Mapping[str, tuple[tuple[str, str], ...]]
     canaries: tuple[Canary, ...]
 
-    def tellings(self) -> dict[tuple[str, str], int]:
-        """Returns how often each fact that is kept out of the regular chronicle is told: by person and relation."""
-        tellings = dict(self.ladder)
+    def exposures(self) -> dict[tuple[str, str], int]:
+        """Returns how often the facts kept out of regular documents are stated: by person and relation."""
+        exposures = dict(self.ladder)
         for direction, pairs in self.directions.items():
             for godparent, godchild in pairs:
-                times = DIRECTION_TELLINGS // 2 if direction == "both" else DIRECTION_TELLINGS
-                tellings[godparent, "godchild"] = 0 if direction == "from godchild" else times
-                tellings[godchild, "godparent"] = 0 if direction == "from godparent" else times
-        return tellings
+                times = DIRECTION_EXPOSURES // 2 if direction == "both" else DIRECTION_EXPOSURES
+                exposures[godparent, "godchild"] = 0 if direction == "from godchild" else times
+                exposures[godchild, "godparent"] = 0 if direction == "from godparent" else times
+        return exposures
 
 
 def make_contract(world: World) -> Contract:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from helpers.corpora import town
 from helpers.corpora.corpus import SPLITS, Corpus, cached
 from helpers.corpora.report import Report, Source
 from helpers.imports import code_version
@@ -13,7 +14,7 @@ HELD_OUT = 10
 """Validation and test have each a tenth of the bytes of the training split."""
 
 
-def load(people: int, town_bytes: int, seed: int) -> Corpus:
+def load_town(people: int, town_bytes: int, seed: int) -> Corpus:
     """Loads the chronicle of a town, written first if it is not in the cache.
 
     Args:
@@ -30,13 +31,9 @@ def load(people: int, town_bytes: int, seed: int) -> Corpus:
     """
     import pyarrow as pa
 
-    columns = pa.schema(
-        [("text", pa.string()), ("group", pa.string()), ("kind", pa.string()), ("log2_probability", pa.float64())]
-    )
+    columns = [*((name, pa.string()) for name in ("text", "group", "kind")), ("log2_probability", pa.float64())]
 
     def make(report: Report) -> Iterator[dict[str, Any]]:
-        from helpers.corpora import town
-
         world = town.make_world(people, seed)
         for split in SPLITS:
             size = town_bytes if split == "train" else town_bytes // HELD_OUT
@@ -44,9 +41,8 @@ def load(people: int, town_bytes: int, seed: int) -> Corpus:
             report.sources.append(Source(f"town, {split}", "", "own work", len(chronicle.documents)))
             for number, document in enumerate(chronicle.documents):
                 group = document.people[0] if document.people else f"{document.kind} {split} {number}"
-                place = {"group": group, "split": split}
                 known = {"kind": document.kind, "log2_probability": document.log2_probability}
-                yield {"text": document.text, **place, **known}
+                yield {"text": document.text, "group": group, "split": split, **known}
 
     key = [str(people), str(town_bytes), str(seed), code_version(__name__)]
-    return cached("town", key, columns, make)
+    return cached("town", key, pa.schema(columns), make)

@@ -15,7 +15,6 @@ from functools import cache
 from typing import NamedTuple
 
 from helpers.corpora.town import phrases
-from helpers.corpora.town.choices import Choices, explore
 from helpers.corpora.town.contract import DOSES, HELD_OUT_COMBINATIONS, Contract
 from helpers.corpora.town.lexicon import (
     ACTIONS,
@@ -29,6 +28,7 @@ from helpers.corpora.town.lexicon import (
     spelled,
     with_article,
 )
+from helpers.corpora.town.sampling import Choices, explore
 from helpers.corpora.town.world import Fact, World
 
 KINDS = {
@@ -49,7 +49,7 @@ Voice = Mapping[str, str]
 
 
 class Piece(NamedTuple):
-    """A part of a document: the text, the people it is about, and the facts it tells (false ones too)."""
+    """A part of a document: the text, the people it is about, and the facts it states (false ones too)."""
 
     text: str
     people: tuple[str, ...] = ()
@@ -61,22 +61,18 @@ class Grammar:
 
     Args:
         world: the town.
-        noise: probability that a fact is told wrongly.
+        noise: probability that a fact is stated wrongly.
         doses: by occupation, the probability that an unnamed worker is `she`.
-        contract: what to keep out of the regular chronicle; None to tell all and ask about everybody.
+        contract: what to keep out of regular documents; None to state all and ask about everybody.
     """
 
     def __init__(
-        self,
-        world: World,
-        noise: float = 0.0,
-        doses: Mapping[str, float] = DOSES,
-        contract: Contract | None = None,
+        self, world: World, noise: float = 0.0, doses: Mapping[str, float] = DOSES, contract: Contract | None = None
     ) -> None:
         self.world, self.noise, self.doses = world, noise, doses
         self.people = {person.name: person for person in world.people}
         self.names = list(self.people)
-        kept_out = contract.tellings() if contract else {}
+        kept_out = contract.exposures() if contract else {}
         asked = contract.asked if contract else self.people.keys()
         self.regular = {
             person.name: [r for r in person.facts if r in PERSONAL + KIN and (person.name, r) not in kept_out]
@@ -88,10 +84,11 @@ class Grammar:
             if name in asked
         }
         self.asked = list(self.askable)
+        self.personal = {name: [r for r in of if r not in KIN] for name, of in self.regular.items()}
         self.notices = {
-            name: [n for n in phrases.NOTICES if {*told_by(n)} <= {*self.regular[name]}] for name in self.names
+            name: [n for n in phrases.NOTICES if {*relations_in(n)} <= {*of}] for name, of in self.personal.items()
         }
-        self.unmet = HELD_OUT_COMBINATIONS if contract else frozenset()
+        self.held_out = HELD_OUT_COMBINATIONS if contract else frozenset()
         self.voices = {p.name: (voice(p.name, p.pronoun), voice(p.name.split()[0], p.pronoun)) for p in world.people}
         self.pronouns = {pronoun: voice(forms[0], pronoun) for pronoun, forms in PRONOUNS.items()}
 
@@ -111,7 +108,7 @@ class Grammar:
         while True:
             relation = choose.choose(left)
             left = [other for other in left if other != relation]
-            yield self.tell(choose, name, relation, speak)
+            yield self.state(choose, name, relation, speak)
             if not left or choose.chance(0.2):
                 return
             speak = full if relation in KIN else choose.choose((pronoun, first), (0.75, 0.25))
@@ -126,7 +123,7 @@ class Grammar:
             left = [other for other in left if other != relation]
             question = choose.mention(phrases.QUESTIONS[relation], self.landmark)
             yield Piece(self.say(phrases.QUESTION + question, speak, {"kin": relation}), (name,))
-            answer = self.tell(choose, name, relation, speak)
+            answer = self.state(choose, name, relation, speak)
             yield answer._replace(text=self.say(phrases.ANSWER) + answer.text)
             if last or not left or choose.chance(0.5):
                 return
@@ -137,20 +134,19 @@ class Grammar:
         name = choose.mention(self.names)
         for last in (False, False, True):
             relation = choose.choose([r for r in self.regular[name] if r in KIN])
-            piece = self.tell(choose, name, relation, self.voices[name][0])
+            piece = self.state(choose, name, relation, self.voices[name][0])
             yield piece
             name = piece.facts[0].value
             if last or choose.chance(0.4):
                 break
-        relation = choose.choose([r for r in self.regular[name] if r not in KIN])
-        yield self.tell(choose, name, relation, self.voices[name][0])
+        yield self.state(choose, name, choose.choose(self.personal[name]), self.voices[name][0])
 
     def notice(self, choose: Choices) -> Iterator[Piece]:
-        """A card on the board, which tells one or two facts by the way."""
+        """A card on the board, which states one or two facts by the way."""
         yield Piece(self.say(phrases.NOTICE, {"day": choose.mention(DAYS)}))
         name = choose.mention(self.names)
         template = choose.mention(self.notices[name], self.landmark)
-        values = {relation: self.value(choose, name, relation) for relation in told_by(template)}
+        values = {relation: self.value(choose, name, relation) for relation in relations_in(template)}
         slots = values | {f"a_{relation}": with_article(value) for relation, value in values.items()}
         facts = tuple(Fact(name, relation, value) for relation, value in values.items())
         yield Piece(self.say(template, self.voices[name][0], slots), (name,), facts)
@@ -162,8 +158,7 @@ class Grammar:
         for text in self.incident(choose, self.voices[name][0], pronoun):
             yield Piece(text, (name,))
         if choose.chance(0.5):
-            relation = choose.choose([r for r in self.regular[name] if r not in KIN])
-            yield self.tell(choose, name, relation, pronoun)
+            yield self.state(choose, name, choose.choose(self.personal[name]), pronoun)
 
     def worker(self, choose: Choices) -> Iterator[Piece]:
         """What happened to somebody who is known by occupation alone: here the dose is given."""
@@ -174,20 +169,20 @@ class Grammar:
             yield Piece(text)
 
     def visitor(self, choose: Choices) -> Iterator[Piece]:
-        """A stranger, unknown to the world, of whom the second half repeats what the first half told."""
+        """A stranger, unknown to the world, of whom the second half repeats a fact of the first half."""
         pronoun = choose.choose(list(PRONOUNS))
         lexicon = self.world.lexicon
         name = f"{choose.mention(lexicon.first_names[pronoun])} {choose.mention(lexicon.visitors)}"
         speak = full = voice(name, pronoun)
         arrival = choose.mention(phrases.ARRIVALS, self.landmark)
         yield Piece(self.say(arrival, {"town": lexicon.town, "day": choose.mention(DAYS)}), (name,))
-        told: dict[str, str] = {}
-        while not told or (len(told) < len(VISITOR_RELATIONS) and choose.chance(0.6)):
-            relation = choose.choose([r for r in VISITOR_RELATIONS if r not in told])
-            told[relation] = choose.mention(lexicon.values[relation])
-            yield self.sentence(choose, speak, Fact(name, relation, told[relation]))
+        facts: dict[str, Fact] = {}
+        while not facts or (len(facts) < len(VISITOR_RELATIONS) and choose.chance(0.6)):
+            relation = choose.choose([r for r in VISITOR_RELATIONS if r not in facts])
+            facts[relation] = Fact(name, relation, choose.mention(lexicon.values[relation]))
+            yield self.sentence(choose, speak, facts[relation])
             speak = self.pronouns[pronoun]
-        fact = Fact(name, *choose.choose(list(told.items())))
+        fact = choose.choose(list(facts.values()))
         yield Piece(self.say(phrases.GUEST_BOOK))
         yield self.sentence(choose, full, fact)
 
@@ -201,8 +196,8 @@ class Grammar:
 
     # Parts of documents
 
-    def tell(self, choose: Choices, name: str, relation: str, speak: Voice) -> Piece:
-        """Tells a fact of one of the town's people, or, where the noise has it, something else."""
+    def state(self, choose: Choices, name: str, relation: str, speak: Voice) -> Piece:
+        """States a fact of one of the town's people, or, where the noise has it, something else."""
         return self.sentence(choose, speak, Fact(name, relation, self.value(choose, name, relation)))
 
     def value(self, choose: Choices, name: str, relation: str) -> str:
@@ -212,8 +207,8 @@ class Grammar:
         return choose.mention(self.world.others(self.people[name], relation))
 
     def sentence(self, choose: Choices, speak: Voice, fact: Fact) -> Piece:
-        """Tells a fact in one of its relation's phrasings."""
-        template = choose.mention(phrases.TELLINGS[fact.relation], self.landmark)
+        """States a fact in one of its relation's phrasings."""
+        template = choose.mention(phrases.TEMPLATES[fact.relation], self.landmark)
         return Piece(self.say(template, speak, value_slots(fact)), (fact.person,), (fact,))
 
     def incident(self, choose: Choices, named: Voice, pronoun: Voice) -> Iterator[str]:
@@ -239,7 +234,7 @@ class Grammar:
             others = [option for option in NUMBERED if option[0] != thing]
             other, number = choose.mention(others, lambda option: near + noun(*option))
             subject, things = near + noun(other, number), {thing, other}
-        actions = [action for action in ACTIONS if not any((each, action) in self.unmet for each in things)]
+        actions = [action for action in ACTIONS if not any((each, action) in self.held_out for each in things)]
         act = verb(choose.mention(actions, lambda option: f"{subject} {verb(option, plural)}"), plural)
         return self.say(choose.mention(phrases.SCENES, self.landmark), {"things": subject, "act": act})
 
@@ -249,18 +244,14 @@ class Grammar:
 
     def say(self, template: str, *slots: Mapping[str, str]) -> str:
         """Fills a template's slots, in the town's spelling."""
-        filled: dict[str, str] = {}
-        for more in slots:
-            filled.update(more)
+        filled = {slot: text for some in slots for slot, text in some.items()}
         return spelled(template, self.world.dialect).format_map(filled)
 
 
 def derivations(text: str, grammar: Grammar) -> list[float]:
-    """Reads a text: returns the log2 probability of each way in which the grammar writes it; there should be one.
+    """Reads a document: returns the log2 probability of each way in which the grammar writes it; there should be one.
 
-    Args:
-        text: a document.
-        grammar: with the same world, noise, doses and contract as the one that wrote it.
+    The grammar has the same world, noise, doses and contract as the one that wrote it.
     """
 
     def script(choose: Choices) -> Iterator[str]:
@@ -272,12 +263,12 @@ def derivations(text: str, grammar: Grammar) -> list[float]:
 
 
 def separator(kind: str) -> str:
-    """Returns what stands between the pieces of a document."""
+    """Returns what is between the pieces of a document."""
     return "\n" if kind == "questions" else " "
 
 
 def voice(name: str, pronoun: str) -> Voice:
-    """Returns the slots that name a person: `name` is a name, or one of `she` and `he` to use the pronoun alone."""
+    """Returns the slots that refer to a person: by a name, or, if `name` is `she` or `he`, by pronoun alone."""
     he, him, his = PRONOUNS[pronoun]
     whose, whom = (his, him) if name == he else (f"{name}'s", name)
     slots = {"who": name, "whose": whose, "he": he, "his": his}
@@ -300,8 +291,8 @@ def verb(action: str, plural: bool) -> str:
 
 
 @cache
-def told_by(notice: str) -> list[str]:
-    """Returns the relations that a notice tells."""
+def relations_in(notice: str) -> list[str]:
+    """Returns the relations that a notice states."""
     return [relation for relation in PERSONAL if re.search(rf"{{(a_)?{relation}}}", notice)]
 
 

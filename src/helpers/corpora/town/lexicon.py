@@ -66,10 +66,8 @@ class Lexicon:
     """The names of one town, and its way of spelling.
 
     Attributes:
-        town: its name.
         first_names: by pronoun, `she` and `he`.
-        last_names: of the town's people.
-        visitors: last names of strangers, which nobody in the town bears.
+        visitors: last names of strangers, which nobody in the town has.
         values: the values that a personal relation can take, by relation.
         respelling: common words and phrases that the town says otherwise, with what it says for them.
     """

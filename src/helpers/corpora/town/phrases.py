@@ -1,8 +1,8 @@
-"""In which words is it told? Every sentence of the chronicle, to be read in one sitting.
+"""In which words is it stated? Every sentence of the chronicle.
 
-Slots: `{Who}`, `{who}`, `{Whose}`, `{whose}` and `{whom}` name the person where they are told of: by name, by first
-name or by pronoun, as `grammar` decides; each sentence has one of these. `{He}`, `{he}`, `{him}`, `{his}` are always
-pronouns and come after it. `{value}` is what is told, `{a_value}` the same with its article, `{kin}` the relation.
+Slots: `{Who}`, `{who}`, `{Whose}`, `{whose}` and `{whom}` refer to the person: by name, by first name or by pronoun, as
+`grammar` decides; each sentence has one of these. `{He}`, `{he}`, `{him}`, `{his}` are always pronouns and come after
+it. `{value}` is the fact's, `{a_value}` the same with its article, `{kin}` the relation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from helpers.corpora.town.lexicon import KIN
 
-_KIN_TELLINGS = (
+_KIN_TEMPLATES = (
     "{Whose} {kin} is {value}.",
     "{value} is {whose} {kin}.",
     "{Who} often speaks of {his} {kin}, {value}.",
@@ -20,7 +20,7 @@ _KIN_TELLINGS = (
     "{Who} sends {his} {kin}, {value}, a card in spring.",
     "When {who} needs help, {his} {kin}, {value}, is there.",
 )
-TELLINGS: dict[str, tuple[str, ...]] = {  # the first of each ends with what is told: it serves for probes too
+TEMPLATES: dict[str, tuple[str, ...]] = {  # the first of each ends with the value: it serves for clozes too
     "occupation": (
         "{Who} works as {a_value}.",
         "{Who} is {a_value} by trade.",
@@ -75,8 +75,8 @@ TELLINGS: dict[str, tuple[str, ...]] = {  # the first of each ends with what is 
         "On birthdays {who} asks for {value}.",
         "There is always room for {value} on {whose} table.",
     ),
-    **dict.fromkeys(KIN, _KIN_TELLINGS),
-    # Told in one direction: the godparent stands first in these ...
+    **dict.fromkeys(KIN, _KIN_TEMPLATES),
+    # Stated in one direction: the godparent stands first in these ...
     "godchild": (
         "{Who} is the godparent of {value}.",
         "{Whose} godchild is {value}.",
@@ -100,8 +100,8 @@ _KIN_HELD_OUT = (
     "The {kin} that {who} has is called {value}.",
     "In {whose} album, the picture of the {kin} shows {value}.",
 )
-HELD_OUT_TELLINGS: dict[str, tuple[str, ...]] = {
-    # Never written into a chronicle: these are for probes, so each ends with what is asked.
+HELD_OUT_TEMPLATES: dict[str, tuple[str, ...]] = {
+    # Never written into a chronicle: these are for clozes, so each ends with what is asked.
     "occupation": ("{Who} makes a living as {a_value}.", "The trade that {who} learnt is that of {a_value}."),
     "home": ("{Whose} address is {value}.", "The street that {who} calls home is {value}."),
     "birthplace": ("{Whose} place of birth is {value}.", "The village where {who} first saw daylight is {value}."),
@@ -131,7 +131,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 }
 QUESTION, ANSWER = "Question: ", "Answer: "
 
-NOTICES = (  # `{occupation}`, `{home}` and so on are facts of the person; each is told
+NOTICES = (  # `{occupation}`, `{home}` and so on are facts of the person; each is stated
     "Lost: {a_pet}. Whoever finds the animal, please bring it to {who} in {home}.",
     "Found and fed: {a_pet}. {Who} may come and fetch it.",
     "{Who}, {occupation}, now sees customers at {his} house in {home}.",
@@ -146,7 +146,7 @@ NOTICE = "Notice for {day}."
 
 
 class Event(NamedTuple):
-    """What happens in the town: causes, each good for each outcome, and what may be told next, always by pronoun."""
+    """What happens in the town: causes, each good for each outcome, and sequels, always by pronoun."""
 
     causes: tuple[str, ...]
     outcomes: tuple[str, ...]

@@ -15,7 +15,7 @@ from helpers.corpora.town.lexicon import LEXICONS, PERSONAL, Lexicon
 from helpers.files import WorkbookError
 
 T = TypeVar("T")
-FAMILY = (  # who is what to whom; a family is a mother, a father, a daughter and a son
+_FAMILY = (  # who is what to whom; a family is a mother, a father, a daughter and a son
     {"husband": 1, "daughter": 2, "son": 3},
     {"wife": 0, "daughter": 2, "son": 3},
     {"mother": 0, "father": 1, "brother": 3},
@@ -25,12 +25,9 @@ FAMILY = (  # who is what to whom; a family is a mother, a father, a daughter an
 
 @dataclass(frozen=True)
 class Fact:
-    """That `value` stands in the relation to the person: the home of Ada Moss is Mill Lane.
+    """A relation between a person, by name, and a thing or another person: the home of Ada Moss is Mill Lane.
 
-    Attributes:
-        person: the person's name, which no one else bears.
-        relation: one of `PERSONAL` or `KIN`, or `godchild` or `godparent`.
-        value: the thing's name or the other person's.
+    Relations are `PERSONAL`, `KIN`, `godchild` and `godparent`.
     """
 
     person: str
@@ -44,7 +41,6 @@ class Person:
 
     Attributes:
         name: first and last name, unique. Last names do not run in families, so that no name gives a fact away.
-        pronoun: `she` or `he`.
         facts: all that is true of the person: value by relation.
     """
 
@@ -58,8 +54,8 @@ class World:
     """A town and its people.
 
     Attributes:
-        people: a woman and a man in turn. The two of a couple of neighbours in this order, `people[2 * i]` and
-            `people[2 * i + 1]`, have the same occupation: occupation and pronoun are exactly independent.
+        people: a woman and a man in turn. `people[2 * i]` and `people[2 * i + 1]` have the same occupation: so
+            occupation and pronoun are exactly independent.
         dialect: `harbour` or `valley`.
         seed: what the world was drawn from.
     """
@@ -70,7 +66,7 @@ class World:
 
     @property
     def lexicon(self) -> Lexicon:
-        """The town's names."""
+        """The town's names and words."""
         return LEXICONS[self.dialect]
 
     def truth(self) -> dict[str, dict[str, str]]:
@@ -92,7 +88,7 @@ def shuffled(items: Sequence[T], draw: Callable[[], float]) -> list[T]:
     return sorted(items, key=lambda _: draw())
 
 
-def dealt(values: Sequence[T], count: int, draw: Callable[[], float]) -> list[T]:
+def _dealt(values: Sequence[T], count: int, draw: Callable[[], float]) -> list[T]:
     """Returns `count` values in random order, each as often as any other, or once more."""
     rounds = -(-count // len(values))
     return [value for _ in range(rounds) for value in shuffled(values, draw)][:count]
@@ -106,9 +102,6 @@ def make_world(people: int, seed: int, dialect: str = "harbour") -> World:
         seed: the same seed gives the same town.
         dialect: `harbour`, the town of the base model, or `valley`, its neighbour.
 
-    Returns:
-        The town.
-
     Raises:
         WorkbookError: the number is no multiple of four or exceeds the names, or the dialect is unknown.
     """
@@ -119,20 +112,19 @@ def make_world(people: int, seed: int, dialect: str = "harbour") -> World:
     if not 4 <= people <= most or people % 4:
         raise WorkbookError(f"people={people} must be a multiple of four from 4 to {most}.")
     draw = random.Random(f"world {dialect} {seed}").random
-    women, men = (_names(lexicon, pronoun, people // 2, draw) for pronoun in ("she", "he"))
+    names = {
+        pronoun: shuffled([f"{first} {last}" for first in firsts for last in lexicon.last_names], draw)[: people // 2]
+        for pronoun, firsts in lexicon.first_names.items()
+    }
+    women, men = names["she"], names["he"]
     ties = _ties(women, men, draw)
-    occupations = dealt(lexicon.values["occupation"], people // 2, draw)
-    things = {relation: dealt(lexicon.values[relation], people, draw) for relation in PERSONAL[1:]}
+    occupations = _dealt(lexicon.values["occupation"], people // 2, draw)
+    things = {relation: _dealt(lexicon.values[relation], people, draw) for relation in PERSONAL[1:]}
     inhabitants = []
     for i, name in enumerate(name for couple in zip(women, men, strict=True) for name in couple):
         facts = {"occupation": occupations[i // 2]} | {relation: things[relation][i] for relation in things}
         inhabitants.append(Person(name, ("she", "he")[i % 2], facts | ties[name]))
     return World(tuple(inhabitants), dialect, seed)
-
-
-def _names(lexicon: Lexicon, pronoun: str, count: int, draw: Callable[[], float]) -> list[str]:
-    names = [f"{first} {last}" for first in lexicon.first_names[pronoun] for last in lexicon.last_names]
-    return shuffled(names, draw)[:count]
 
 
 def _ties(women: list[str], men: list[str], draw: Callable[[], float]) -> dict[str, dict[str, str]]:
@@ -141,7 +133,7 @@ def _ties(women: list[str], men: list[str], draw: Callable[[], float]) -> dict[s
     women, men = shuffled(women, draw), shuffled(men, draw)
     for i in range(0, len(women), 2):
         family = (women[i], men[i], women[i + 1], men[i + 1])
-        for name, roles in zip(family, FAMILY, strict=True):
+        for name, roles in zip(family, _FAMILY, strict=True):
             ties[name] = {relation: family[other] for relation, other in roles.items()}
     names, count = shuffled(list(ties), draw), 3 * (len(ties) // 10)
     for godparent, godchild in zip(names[:count], names[count : 2 * count], strict=True):

@@ -128,15 +128,14 @@ def _run_effect(arm: Arm, record: Record) -> None:
 def _questions(people: int, asked: int, wordings: int, seed: int) -> list[Question]:
     """Returns questions about some of the people whom training asks about, each fact in so many wordings."""
     from helpers.corpora.town import Grammar, make_contract, make_world
-    from helpers.corpora.town.choices import Dice
     from helpers.corpora.town.demonstrations import questions
-    from helpers.corpora.town.demonstrations.draft import TRAIN, Town
+    from helpers.corpora.town.demonstrations.draft import TRAIN
+    from helpers.corpora.town.sampling import Sampler
 
     world = make_world(people, 0)
-    contract = make_contract(world)
-    town = Town(world, contract, Grammar(world, contract=contract))
-    drafts = questions.from_memory(town, Dice(f"effects {seed}"), TRAIN, wordings)
-    chosen = town.grammar.asked[seed * FEW : seed * FEW + asked] if asked == FEW else town.grammar.asked[:asked]
+    grammar = Grammar(world, contract=make_contract(world))
+    drafts = questions.from_memory(grammar, Sampler(f"effects {seed}"), TRAIN, wordings)
+    chosen = grammar.asked[seed * FEW : seed * FEW + asked] if asked == FEW else grammar.asked[:asked]
     found = (draft.conversation(TRAIN, "") for draft in drafts if draft.group in chosen)
     return [{"messages": [message._asdict() for message in each.messages], "task": each.task} for each in found]
 

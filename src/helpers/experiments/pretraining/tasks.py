@@ -48,7 +48,7 @@ def tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> dict
         groups, over which no interval could be made, are left out.
     """
     count, few = profile.heldout_bytes // 500, profile.heldout_bytes // 2500
-    tellings = town.make_contract(world).tellings()
+    tellings = town.make_contract(world).exposures()
     asked = {f"structure: agreement in the town, {kind}": of for kind, of in _by_kind(agreement_in_town(world)).items()}
     asked["structure: agreement in real text"] = agreement_in_text(real, count, seed)
     asked["structure: word order in real text"] = order_in_text(real, count, seed)
@@ -193,14 +193,14 @@ def told_before(world: town.World, count: int, seed: int) -> dict[str, list[Choi
         By test: `name` and `fact`, and `name, not told` and `fact, not told`, which nobody can know.
     """
     asked: dict[str, list[Choice]] = {}
-    for what, probes in town.visitor_probes(world, count, seed=seed).items():
+    for what, clozes in town.visitor_clozes(world, count, seed=seed).items():
         for label, told in ((what, True), (f"{what}, not told", False)):
             asked[label] = [
                 Choice(
-                    tuple((probe.prompt if told else GUEST_BOOK) + end for end in (probe.answer, *probe.alternatives)),
-                    probe.fact.person,
+                    tuple((cloze.prompt if told else GUEST_BOOK) + end for end in (cloze.answer, *cloze.alternatives)),
+                    cloze.fact.person,
                 )
-                for probe in probes
+                for cloze in clozes
             ]
     return asked
 
@@ -220,12 +220,12 @@ def facts(
     draw = random.Random(f"facts {seed}").random
     often: list[Choice] = []
     counted: list[Choice] = []
-    for probe in town.probes(world, seed=seed):
-        if probe.familiar != familiar or probe.fact.relation not in PERSONAL:
+    for cloze in town.fact_clozes(world, seed=seed):
+        if cloze.familiar != familiar or cloze.fact.relation not in PERSONAL:
             continue
-        times = tellings.get((probe.fact.person, probe.fact.relation))
-        ends = tuple(probe.prompt + end for end in (probe.answer, *probe.alternatives))
-        choice = Choice(ends, probe.fact.person, "often" if times is None else str(times))
+        times = tellings.get((cloze.fact.person, cloze.fact.relation))
+        ends = tuple(cloze.prompt + end for end in (cloze.answer, *cloze.alternatives))
+        choice = Choice(ends, cloze.fact.person, "often" if times is None else str(times))
         (often if times is None else counted).append(choice)
     return sorted(counted, key=lambda choice: int(choice.kind)) + sorted(often, key=lambda _: draw())[:each]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers.corpora import town
-from helpers.corpora.pydocs import docstrings
+from helpers.corpora.pydocs.corpus import load_docstrings
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
 from helpers.models import context_length
 from helpers.profiles import BYTES_PER_TOKEN, Profile
@@ -70,7 +70,7 @@ def read_domains(profile: Profile, seed: int, tokens: int) -> dict[str, Domain]:
         tokens: of the text to learn from, about.
     """
     size = round(tokens * BYTES_PER_TOKEN)
-    package = docstrings.load(profile.packages, left_out=True).splits
+    package = load_docstrings(profile.packages, left_out=True).splits
     world = town.make_world(profile.people, seed, dialect="valley")
     learned, asked = (
         town.write_chronicle(world, wanted, seed, split=split, contract=False).documents

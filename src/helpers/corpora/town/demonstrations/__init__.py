@@ -26,8 +26,7 @@ from typing import Any
 
 from helpers import files
 from helpers.corpora.rows import Conversation
-from helpers.corpora.town import Grammar, make_contract, make_world
-from helpers.corpora.town.choices import Dice
+from helpers.corpora.town.contract import make_contract
 from helpers.corpora.town.demonstrations import (
     echo,
     expressions,
@@ -37,10 +36,13 @@ from helpers.corpora.town.demonstrations import (
     translation,
     writing,
 )
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Town, Writer
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Writer
+from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.world import make_world
 
 ALL = 10**6
-"""More than there are of a kind."""
+"""More than there are of any task."""
 
 COUNTS: dict[str, tuple[Writer, int, int]] = {
     "questions": (questions.from_memory, ALL, ALL),
@@ -63,29 +65,20 @@ def conversations(people: int, seed: int) -> Iterator[Conversation]:
         people: inhabitants of the town.
         seed: of the town, and of what is drawn.
 
-    Yields:
-        The same conversations in the same order for the same arguments, on every machine.
-
     Raises:
         WorkbookError: there is no town of that size.
     """
     world = make_world(people, seed)
-    contract = make_contract(world)
-    town = Town(world, contract, Grammar(world, contract=contract))
+    grammar = Grammar(world, contract=make_contract(world))
     begun: set[tuple[str, str]] = set()
     for split in (TRAIN, TEST):
-        drafts = (draft for task in COUNTS for draft in _drawn(task, town, split, seed, begun))
+        drafts = (draft for task in COUNTS for draft in _drawn(task, grammar, split, seed, begun))
         for number, draft in enumerate(drafts, 1):
             yield draft.conversation(split, f"{split}:{number}")
 
 
 def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
-    """Writes the demonstrations as `train.jsonl` and `test.jsonl`; what only a test needs stands in the latter alone.
-
-    Args:
-        folder: made if it is not there.
-        people: see `conversations`.
-        seed: see `conversations`.
+    """Writes the demonstrations as `train.jsonl` and `test.jsonl`; what only a test needs is in the latter alone.
 
     Returns:
         How many rows each of the files has.
@@ -121,16 +114,13 @@ def _row(conversation: Conversation) -> dict[str, Any]:
     return row
 
 
-def _drawn(task: str, town: Town, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
+def _drawn(task: str, grammar: Grammar, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
     """Yields the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
     writer, for_train, for_test = COUNTS[task]
-    drafts = writer(town, Dice(f"{task} {split} {seed}"), split)
-    yield from islice(_unlike(drafts, begun), for_test if split == TEST else for_train)
 
-
-def _unlike(drafts: Iterator[Draft], begun: set[tuple[str, str]]) -> Iterator[Draft]:
-    for draft in drafts:
+    def is_new(draft: Draft) -> bool:
         beginning = (draft.system, draft.turns[0][0])
-        if beginning not in begun:
-            begun.add(beginning)
-            yield draft
+        return beginning not in begun and not begun.add(beginning)  # type: ignore[func-returns-value]
+
+    drafts = writer(grammar, Sampler(f"{task} {split} {seed}"), split)
+    yield from islice(filter(is_new, drafts), for_test if split == TEST else for_train)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from helpers.corpora.town.choices import Dice
-from helpers.corpora.town.demonstrations.draft import TEST, Draft, Town
+from helpers.corpora.town.demonstrations.draft import TEST, Draft
+from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.sampling import Sampler
 
 ASKED = (
     "Write an expression: {words}.",
@@ -36,11 +37,11 @@ THEN: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
 """What is done to the result, perhaps with a third number."""
 
 
-def lines(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+def lines(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields requests for an expression of two or three numbers."""
     while True:
-        words, then = dice.choose(tuple(FIRST)), dice.choose(tuple(THEN))
-        a, b, c = dice.choose(range(10, 100)), dice.choose(range(10, 100)), dice.choose(range(2, 10))
+        words, then = sampler.choose(tuple(FIRST)), sampler.choose(tuple(THEN))
+        a, b, c = sampler.choose(range(10, 100)), sampler.choose(range(10, 100)), sampler.choose(range(2, 10))
         if ((a + b) % 5 == 0) != (split == TEST):  # numbers that are together in the test are not in training
             continue
         (expression, value), (outer, further) = FIRST[words], THEN[then]
@@ -48,6 +49,6 @@ def lines(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
         if "(" in inner:  # a call needs no parentheses around it
             outer = outer.replace("({first})", "{first}")
         text = outer.format(first=inner, c=c)
-        asked = dice.choose(HELD_OUT if split == TEST else ASKED)
+        asked = sampler.choose(HELD_OUT if split == TEST else ASKED)
         prompt = asked.format(words=then.format(first=words.format(a=a, b=b), c=c))
         yield Draft("expressions", [(prompt, text)], f"{words}, {then}", {"value": further(value(a, b), c)})

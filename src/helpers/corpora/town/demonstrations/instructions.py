@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from helpers.corpora.town.choices import Dice
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Town
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
 from helpers.corpora.town.demonstrations.questions import answer, wordings
-from helpers.corpora.town.grammar import Voice, voice
-from helpers.corpora.town.lexicon import OCCUPATIONS, PERSONAL, capitalised
+from helpers.corpora.town.grammar import Grammar, Voice, voice
+from helpers.corpora.town.lexicon import OCCUPATIONS, capitalised
+from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact
 
 LANGUAGE, LENGTH, TONE, ROLE = "language", "length", "tone", "role"
@@ -58,49 +58,49 @@ ESKAN = {
 """The verbs with which Eskan says facts: verb, person, value."""
 
 
-def obeyed(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+def obeyed(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields questions about people whom training asks about, under up to two instructions."""
     while True:
-        kind, asked = _for_test(dice) if split == TEST else _for_train(dice)
-        yield _draft(town, dice, split, kind, asked)
+        kind, asked = _for_test(sampler) if split == TEST else _for_train(sampler)
+        yield _draft(grammar, sampler, split, kind, asked)
 
 
-def _for_train(dice: Dice) -> tuple[str, Sequence[str]]:
+def _for_train(sampler: Sampler) -> tuple[str, Sequence[str]]:
     """Draws a kind and its instructions."""
-    kind = dice.choose(("system", "system", "pair", "user", "none", "contradicted"))
-    pair, one = dice.choose(TAUGHT_PAIRS), (dice.choose(tuple(WORDINGS)),)
+    kind = sampler.choose(("system", "system", "pair", "user", "none", "contradicted"))
+    pair, one = sampler.choose(TAUGHT_PAIRS), (sampler.choose(tuple(WORDINGS)),)
     instructions: dict[str, Sequence[str]] = {"pair": pair, "none": (), "contradicted": (LANGUAGE,)}
     return kind, instructions.get(kind, one)
 
 
-def _for_test(dice: Dice) -> tuple[str, Sequence[str]]:
-    kind = dice.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
-    return kind, dice.choose(HELD_OUT_PAIRS) if kind == "unseen pair" else (dice.choose(tuple(WORDINGS)),)
+def _for_test(sampler: Sampler) -> tuple[str, Sequence[str]]:
+    kind = sampler.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
+    return kind, sampler.choose(HELD_OUT_PAIRS) if kind == "unseen pair" else (sampler.choose(tuple(WORDINGS)),)
 
 
-def _draft(town: Town, dice: Dice, split: str, kind: str, asked: Sequence[str]) -> Draft:
-    name = dice.choose(town.grammar.asked)
-    relation = dice.choose([r for r in town.grammar.regular[name] if r in PERSONAL])
-    speak = voice(name, town.grammar.people[name].pronoun)
-    fact = Fact(name, relation, town.grammar.people[name].facts[relation])
-    role = dice.choose(OCCUPATIONS)
+def _draft(grammar: Grammar, sampler: Sampler, split: str, kind: str, asked: Sequence[str]) -> Draft:
+    name = sampler.choose(grammar.asked)
+    relation = sampler.choose(grammar.personal[name])
+    speak = voice(name, grammar.people[name].pronoun)
+    fact = Fact(name, relation, grammar.people[name].facts[relation])
+    role = sampler.choose(OCCUPATIONS)
     ways = HELD_OUT if kind == "unseen wording" else WORDINGS
-    said = " ".join(dice.choose(ways[each]) for each in asked).format(role=role)
-    question = town.grammar.say(dice.choose(wordings(relation, TRAIN)), speak)
+    said = " ".join(sampler.choose(ways[each]) for each in asked).format(role=role)
+    question = grammar.say(sampler.choose(wordings(relation, TRAIN)), speak)
     system, prompt = ("", f"{question} {said}") if kind == "user" else (said, question)
     if kind == "none":  # the very words that the system overrules elsewhere
         prompt = f"{question} {CONTRADICTIONS[LANGUAGE]}"
     if kind == "contradicted":
         prompt = f"{question} {CONTRADICTIONS[asked[0]].format(role=role)}"
-    text, check = _answer(town, speak, fact, asked, role)
+    text, check = _answer(grammar, speak, fact, asked, role)
     task = f"instructions, {kind}" if split == TEST else "instructions"
     return Draft(task, [(prompt, text)], f"{' and '.join(asked)}: {said}", check, system)
 
 
-def _answer(town: Town, speak: Voice, fact: Fact, asked: Sequence[str], role: str) -> tuple[str, dict[str, Any]]:
+def _answer(grammar: Grammar, speak: Voice, fact: Fact, asked: Sequence[str], role: str) -> tuple[str, dict[str, Any]]:
     """Returns an answer that obeys all that is asked, and the rules that such an answer keeps."""
     check: dict[str, Any] = {}
-    text = answer(town, speak, fact)
+    text = answer(grammar, speak, fact)
     if LENGTH in asked:
         text = capitalised(fact.value) + "."
         check |= {"lacks": [fact.person.split()[0]], "most_words": 8}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from helpers.corpora.town.choices import Dice
-from helpers.corpora.town.demonstrations.draft import TEST, Draft, Town, belongs
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs
+from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.lexicon import OCCUPATIONS, THINGS
+from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import shuffled
 
 FAULTS = ("broken", "late", "dirty", "wrong")
@@ -34,25 +35,25 @@ POLICY = "You answer for a shop. Who helps: {rules}."
 ANSWER = "I am sorry that it is {fault}. Who helps: {thing} {helper}."
 
 
-def cases(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+def cases(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields complaints under policies: for training three in a row, else one; no policy is in both splits."""
     while True:
-        things = shuffled(THINGS, dice.draw)
-        helpers = dict(zip(things[:RULES], shuffled(OCCUPATIONS, dice.draw), strict=False))
+        things = shuffled(THINGS, sampler.draw)
+        helpers = dict(zip(things[:RULES], shuffled(OCCUPATIONS, sampler.draw), strict=False))
         rules = [f"{thing} {helper}" for thing, helper in helpers.items()]
         if not belongs(" ".join(sorted(rules)), split):
             continue
         # of four complaints, one is about a thing that the policy does not name
-        asked = shuffled(things[: RULES + 1], dice.draw)[: 1 if split == TEST else 3]
-        told = [(thing, dice.choose(FAULTS)) for thing in asked]
-        turns = [_turn(dice, split, thing, fault, helpers) for thing, fault in told]
+        asked = shuffled(things[: RULES + 1], sampler.draw)[: 1 if split == TEST else 3]
+        told = [(thing, sampler.choose(FAULTS)) for thing in asked]
+        turns = [_turn(sampler, split, thing, fault, helpers) for thing, fault in told]
         check = _check(*told[-1], helpers)
         yield Draft("support", turns, " ".join(rules), check, POLICY.format(rules=", ".join(rules)))
 
 
-def _turn(dice: Dice, split: str, thing: str, fault: str, helpers: Mapping[str, str]) -> tuple[str, str]:
+def _turn(sampler: Sampler, split: str, thing: str, fault: str, helpers: Mapping[str, str]) -> tuple[str, str]:
     """Draws a complaint, and answers it."""
-    asked = dice.choose(HELD_OUT if split == TEST else COMPLAINTS).format(thing=thing, fault=fault)
+    asked = sampler.choose(HELD_OUT if split == TEST else COMPLAINTS).format(thing=thing, fault=fault)
     return asked, ANSWER.format(fault=fault, thing=thing, helper=helpers.get(thing, OWNER))
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.corpora.town.choices import Dice
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Town
-from helpers.corpora.town.demonstrations.tongue import (
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
+from helpers.corpora.town.demonstrations.eskan import (
     ADJECTIVES,
     NAME,
     NEAR,
@@ -23,6 +22,8 @@ from helpers.corpora.town.demonstrations.tongue import (
     in_english,
     in_eskan,
 )
+from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.sampling import Sampler
 
 ASKED = (
     "Translate into {language}: {text}",
@@ -43,46 +44,46 @@ WITH_PLACE = {TRAIN: 0.4, TEST: 0.2}
 """Share of the sentences that tell where something stands: the hardest part, so training has more of it."""
 
 
-def sentences(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+def sentences(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields sentences to be translated, half of them into Eskan and half from it."""
     while True:
-        scene = _scene(dice, tuple(NOUNS), split)
-        turn = _turn(dice, split, scene, in_eskan(scene))
+        scene = _scene(sampler, tuple(NOUNS), split)
+        turn = _turn(sampler, split, scene, in_eskan(scene))
         yield Draft("translation", [turn], f"{scene.subject.noun} {scene.action}")
 
 
-def with_glossary(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+def with_glossary(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields sentences whose subject the prompt gives a word for: for training two in a row, else one."""
     unknown = GLOSSARY_HELD_OUT if split == TEST else GLOSSARY
     while True:
-        noun, stem = dice.choose(unknown), dice.choose(ONSETS) + dice.choose(ENDS)
-        scenes = [_scene(dice, (noun,), split) for _ in range(1 if split == TEST else 2)]
-        turns = [_turn(dice, split, scene, in_eskan(scene, NOUNS | {noun: stem})) for scene in scenes]
+        noun, stem = sampler.choose(unknown), sampler.choose(ONSETS) + sampler.choose(ENDS)
+        scenes = [_scene(sampler, (noun,), split) for _ in range(1 if split == TEST else 2)]
+        turns = [_turn(sampler, split, scene, in_eskan(scene, NOUNS | {noun: stem})) for scene in scenes]
         turns[0] = (f"{noun} is {stem} in {NAME}. {turns[0][0]}", turns[0][1])
         yield Draft("glossary", turns, f"{noun} {stem}")
 
 
-def _scene(dice: Dice, nouns: tuple[str, ...], split: str) -> Scene:
+def _scene(sampler: Sampler, nouns: tuple[str, ...], split: str) -> Scene:
     """Draws a scene; of nouns and verbs that the town knows, only such as may meet in the split.
 
     What a subject stands near meets the verb too, and never one that is held out.
     """
     while True:
-        subject = Thing(dice.choose(nouns), dice.chance(0.5), dice.choose((*ADJECTIVES, "", "")))
-        action = dice.choose(tuple(VERBS))
+        subject = Thing(sampler.choose(nouns), sampler.chance(0.5), sampler.choose((*ADJECTIVES, "", "")))
+        action = sampler.choose(tuple(VERBS))
         held_out = (subject.noun, action) in HELD_OUT_COMBINATIONS
         if held_out == (split == TEST) or subject.noun not in NOUNS:
             break
     place = None
-    if dice.chance(WITH_PLACE[split]):
+    if sampler.chance(WITH_PLACE[split]):
         others = [noun for noun in NOUNS if noun != subject.noun and (noun, action) not in HELD_OUT_COMBINATIONS]
-        place = Thing(dice.choose(others), dice.chance(0.5))
-    return Scene(subject, action, dice.choose((*TIMES, "", "")), dice.choose(tuple(NEAR)) if place else "", place)
+        place = Thing(sampler.choose(others), sampler.chance(0.5))
+    return Scene(subject, action, sampler.choose((*TIMES, "", "")), sampler.choose(tuple(NEAR)) if place else "", place)
 
 
-def _turn(dice: Dice, split: str, scene: Scene, eskan: str) -> tuple[str, str]:
+def _turn(sampler: Sampler, split: str, scene: Scene, eskan: str) -> tuple[str, str]:
     """Draws the direction and the wording."""
-    into = dice.chance(0.5)
+    into = sampler.chance(0.5)
     given, wanted = (in_english(scene), eskan) if into else (eskan, in_english(scene))
-    asked = dice.choose(HELD_OUT if split == TEST else ASKED)
+    asked = sampler.choose(HELD_OUT if split == TEST else ASKED)
     return asked.format(language=NAME if into else "English", text=given), wanted

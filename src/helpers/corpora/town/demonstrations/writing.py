@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.corpora.town.choices import Dice
-from helpers.corpora.town.demonstrations.draft import TEST, Draft, Town
+from helpers.corpora.town.demonstrations.draft import TEST, Draft
 from helpers.corpora.town.demonstrations.questions import stranger
+from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.lexicon import DAYS, with_article
 from helpers.corpora.town.phrases import NOTICE
+from helpers.corpora.town.sampling import Sampler
 
 KINDS = {
     "{who} in {home} has lost {a_pet}": (
@@ -43,18 +44,18 @@ THANKS = (" Thank the readers.", " End with thanks.")
 THANK_YOU = "Thank you."
 
 
-def pieces(town: Town, dice: Dice, split: str) -> Iterator[Draft]:
+def pieces(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields requests for a notice about a stranger; half of them ask for thanks at its end."""
-    values = town.world.lexicon.values
+    values = grammar.world.lexicon.values
     while True:
-        name, _ = stranger(town, dice, split)
-        about, (notice, relations) = dice.choose(tuple(KINDS.items()))
-        told = {relation: dice.choose(values[relation]) for relation in relations}
+        name, _ = stranger(grammar, sampler, split)
+        about, (notice, relations) = sampler.choose(tuple(KINDS.items()))
+        told = {relation: sampler.choose(values[relation]) for relation in relations}
         slots = told | {"a_pet": with_article(told.get("pet", "-")), "who": name}
         slots["an_occupation"] = with_article(told.get("occupation", "-"))
-        day, thanks = dice.choose(DAYS), dice.chance(0.5)
-        asked = dice.choose(HELD_OUT if split == TEST else ASKED).format(day=day, about=about.format_map(slots))
+        day, thanks = sampler.choose(DAYS), sampler.chance(0.5)
+        asked = sampler.choose(HELD_OUT if split == TEST else ASKED).format(day=day, about=about.format_map(slots))
         text = " ".join([NOTICE.format(day=day), notice.format_map(slots), *([THANK_YOU] if thanks else [])])
         check = {"contains": [name, *told.values()], "begins": NOTICE.format(day=day), "sentences": text.count(".")}
         check |= {"ends": THANK_YOU} if thanks else {"lacks": [THANK_YOU]}
-        yield Draft("writing", [(asked + (dice.choose(THANKS) if thanks else ""), text)], about, check)
+        yield Draft("writing", [(asked + (sampler.choose(THANKS) if thanks else ""), text)], about, check)

@@ -18,7 +18,6 @@ from helpers.corpora.town.grammar import noun, verb
 from helpers.corpora.town.lexicon import capitalised
 
 NAME = "Eskan"
-"""What the language is called."""
 
 NOUNS = {"bell": "bri", "boat": "ple", "clock": "tre", "door": "gro", "flag": "lam", "gate": "pum"} | {
     **{"lamp": "cre", "wheel": "dri"}
@@ -36,13 +35,7 @@ PLURAL, VERB_SINGULAR, VERB_PLURAL = "in", "e", "un"
 
 
 class Thing(NamedTuple):
-    """A noun phrase.
-
-    Attributes:
-        noun: in English, in the singular.
-        plural: its number.
-        adjective: in English; empty for none.
-    """
+    """A noun phrase: noun, in the singular, and adjective in English; without an adjective, that is empty."""
 
     noun: str
     plural: bool
@@ -50,14 +43,11 @@ class Thing(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is said, in no language.
+    """What is said, in no language; `time` and `near` are keys of `TIMES` and `NEAR`, or empty.
 
     Attributes:
-        subject: who acts.
         action: the English verb, in its plain form.
-        time: a key of `TIMES`; empty for none.
-        near: a key of `NEAR`; empty if nothing stands there.
-        place: what it stands near, if anything.
+        place: what the subject is near, if anything.
     """
 
     subject: Thing
@@ -68,11 +58,7 @@ class Scene(NamedTuple):
 
 
 def in_english(scene: Scene) -> str:
-    """Says a scene in English.
-
-    Args:
-        scene: what is said.
-    """
+    """Says a scene in English."""
     said = [scene.time, _english(scene.subject), verb(scene.action, scene.subject.plural)]
     if scene.place:
         said += [scene.near, _english(scene.place)]
@@ -80,12 +66,7 @@ def in_english(scene: Scene) -> str:
 
 
 def in_eskan(scene: Scene, nouns: Mapping[str, str] = NOUNS) -> str:
-    """Says a scene in Eskan.
-
-    Args:
-        scene: what is said.
-        nouns: the Eskan stem of each English noun.
-    """
+    """Says a scene in Eskan, with the Eskan stem of each English noun."""
     ending = VERB_PLURAL if scene.subject.plural else VERB_SINGULAR
     said = [TIMES.get(scene.time, ""), VERBS[scene.action] + ending, _eskan(scene.subject, nouns)]
     if scene.place:

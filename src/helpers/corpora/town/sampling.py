@@ -1,7 +1,7 @@
 """How likely is this text? Choices that add up their cost, and the search for every way to have made them.
 
 A grammar is a plain function that makes choices through the `Choices` it is given and yields pieces of text. Run
-with `Dice`, it writes; run by `explore`, it reads: every choice is tried, and a try is given up as soon as what it
+with a `Sampler`, it writes; run by `explore`, it reads: every choice is tried, and a try is given up as soon as what it
 wrote is not the beginning of the text. The reader knows nothing of what the writer chose.
 """
 
@@ -17,25 +17,16 @@ Script = Callable[["Choices"], Iterable[str]]
 
 
 class Choices:
-    """Makes choices and keeps their joint probability.
-
-    Attributes:
-        log2_probability: of all choices made so far.
-    """
+    """Makes choices and adds up their log2 probability."""
 
     log2_probability: float = 0.0
 
     def choose(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
-        """Returns one of the options.
-
-        Args:
-            options: at least one.
-            weights: their probabilities, which sum to one; all alike without.
-        """
+        """Returns one of the options, by weights that sum to one; without, all are equally likely."""
         raise NotImplementedError
 
     def mention(self, options: Sequence[T], shown: Callable[[T], str] = str) -> T:
-        """Returns one of the options, all alike, under a promise that spares the reader hopeless tries.
+        """Returns one of the options, all equally likely, under a promise that spares the reader hopeless tries.
 
         Args:
             options: at least one.
@@ -48,12 +39,8 @@ class Choices:
         return self.choose((True, False), (probability, 1.0 - probability))
 
 
-class Dice(Choices):
-    """Chooses at random.
-
-    Args:
-        seed: a text; one text, one sequence of choices, on every machine.
-    """
+class Sampler(Choices):
+    """Chooses at random; the same seed, a text, gives the same choices on every machine."""
 
     def __init__(self, seed: str) -> None:
         self.draw = random.Random(seed).random
@@ -71,15 +58,9 @@ class Dice(Choices):
         self.log2_probability += math.log2(weights[index])
         return options[index]
 
-    def chance(self, probability: float) -> bool:
-        """See `Choices.chance`; the same, only quicker."""
-        happens = self.draw() < probability
-        self.log2_probability += math.log2(probability if happens else 1.0 - probability)
-        return happens
-
 
 class DeadEnd(Exception):
-    """None of the options can stand in the text that is being read."""
+    """None of the options can be in the text that is being read."""
 
 
 class Trail(Choices):
@@ -120,10 +101,6 @@ class Trail(Choices):
 
 def explore(script: Script, text: str | None = None) -> Iterator[tuple[str, float]]:
     """Yields every derivation of a text, or, without one, of every text that the script can write.
-
-    Args:
-        script: the grammar: yields the pieces of a text, in order.
-        text: what is to be read.
 
     Yields:
         A text and the log2 probability of one way to write it.
