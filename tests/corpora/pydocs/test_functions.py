@@ -10,13 +10,13 @@ from helpers.corpora.pydocs import corpus, functions
 from helpers.corpora.pydocs.corpus import key_of, load_docstrings
 from helpers.corpora.pydocs.docstrings import SourceFile
 from helpers.corpora.pydocs.functions import (
-    ASKED,
-    ASKED_IN_TEST,
     CUT,
-    LONGEST,
+    LONGEST_CODE,
     LONGEST_SIGNATURE,
     MOST,
     PER_MODULE,
+    TEST_WORDINGS,
+    WORDINGS,
     read_functions,
 )
 
@@ -69,7 +69,7 @@ def test_a_long_body_is_cut_at_a_line():
     body = "\n".join(f"    value_{i} = {i}" for i in range(100))
     text = shown(f'def f():\n    """Make many."""\n{body}')
     assert text.endswith(f"\n{CUT}")
-    assert LONGEST - 30 < len(text.removesuffix(f"\n{CUT}")) <= LONGEST
+    assert LONGEST_CODE - 30 < len(text.removesuffix(f"\n{CUT}")) <= LONGEST_CODE
     assert text.splitlines()[1:-1] == body.splitlines()[: len(text.splitlines()) - 2]
 
 
@@ -119,10 +119,10 @@ def test_no_module_and_no_package_has_more_than_its_share(read, monkeypatch):
 
 def test_some_ways_to_ask_are_kept_for_the_test(read):
     def way(conversation):
-        return next(way for way in ASKED + ASKED_IN_TEST if _fits(way, conversation.messages[0].content))
+        return next(way for way in WORDINGS + TEST_WORDINGS if _fits(way, conversation.messages[0].content))
 
-    assert {way(conversation) for conversation in read if conversation.split == "train"} == set(ASKED)
-    assert {way(conversation) for conversation in read if conversation.split == "test"} & set(ASKED_IN_TEST)
+    assert {way(conversation) for conversation in read if conversation.split == "train"} == set(WORDINGS)
+    assert {way(conversation) for conversation in read if conversation.split == "test"} & set(TEST_WORDINGS)
 
 
 def _fits(way, text):

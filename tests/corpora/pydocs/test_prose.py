@@ -2,7 +2,7 @@ from inspect import cleandoc
 
 import pytest
 
-from helpers.corpora.pydocs.prose import KINDS, reads_as_sentences, simplify, split_blocks
+from helpers.corpora.pydocs.prose import BLOCK_KINDS, reads_as_sentences, simplify, split_blocks
 
 NUMPYDOC = """
     Smooth a signal with a moving window.
@@ -96,7 +96,7 @@ def test_sphinx_descriptions_are_prose_and_fields_are_not():
 @pytest.mark.parametrize("docstring", [NUMPYDOC, GOOGLE, SPHINX])
 def test_no_word_is_lost(docstring):
     blocks = split_blocks(cleandoc(docstring))
-    assert {block.kind for block in blocks} <= set(KINDS)
+    assert {block.kind for block in blocks} <= set(BLOCK_KINDS)
     kept = " ".join(block.text for block in blocks).split()
     assert [word.strip(":") for word in kept] == [word.strip(":") for word in docstring.split()]
 

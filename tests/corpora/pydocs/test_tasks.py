@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from helpers.corpora import load
 from helpers.corpora.pydocs import corpus, tasks
-from helpers.corpora.pydocs.tasks import PACKAGES, SHUFFLED, WRITTEN, first_sentence, shuffled, without_names
+from helpers.corpora.pydocs.tasks import CLASSES, SHUFFLED, WRITTEN, first_sentence, shuffle_inside, without_names
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_other_words_stay_as_they_are(text):
 
 def test_shuffling_keeps_the_first_and_the_last_word_and_all_words():
     sentence = "Return the sum of all numbers in the list, or zero."
-    found = {shuffled(sentence, random.Random(seed)) for seed in range(20)}
+    found = {shuffle_inside(sentence, random.Random(seed)) for seed in range(20)}
     assert len(found) > 10
     for mixed in found:
         assert mixed.split()[0] == "Return"
         assert mixed.split()[-1] == "zero."
         assert Counter(mixed.split()) == Counter(sentence.split())
-    assert shuffled(sentence, random.Random(3)) == shuffled(sentence, random.Random(3))
-    assert shuffled("Return zero.", random.Random(0)) == "Return zero."
+    assert shuffle_inside(sentence, random.Random(3)) == shuffle_inside(sentence, random.Random(3))
+    assert shuffle_inside("Return zero.", random.Random(0)) == "Return zero."
 
 
 ORDINARY = "Return the {} of all the numbers in this list of values."
@@ -115,7 +115,7 @@ def test_the_label_is_the_package_and_other_packages_are_left_out(given):
     given(documents())
     found = list(tasks.by_package())
     assert Counter(row.label for row in found) == {"torch": 52, "sympy": 52}
-    assert {"torch", "sympy"} < set(PACKAGES)
+    assert {"torch", "sympy"} < set(CLASSES)
     for row in found:
         assert row.group.split(".")[0] == row.label
         assert row.label not in row.text

@@ -14,7 +14,7 @@ from helpers.corpora.town.contract import (
     HELD_OUT_COMBINATIONS,
     LADDER,
 )
-from helpers.corpora.town.grammar import KINDS
+from helpers.corpora.town.grammar import DOCUMENT_KINDS
 from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, PERSONAL, PRONOUNS
 from helpers.files import WorkbookError
 
@@ -110,7 +110,7 @@ def test_noise_spares_what_the_contract_plants(world):
 
 def test_duplication_repeats_regular_documents_alone(world):
     once, thrice = (town.write_chronicle(world, 300_000, seed=0, duplication=k) for k in (1, 3))
-    texts = Counter((d.text, d.log2_probability) for d in thrice.documents if d.kind in KINDS)
+    texts = Counter((d.text, d.log2_probability) for d in thrice.documents if d.kind in DOCUMENT_KINDS)
     assert all(count % 3 == 0 for count in texts.values())
     planted = [sorted(d.text for d in c.documents if d.kind in PLANTED) for c in (once, thrice)]
     assert planted[0] == planted[1]
@@ -185,7 +185,7 @@ def test_facts_of_the_ladder_are_told_exactly_as_often_as_promised(world, contra
     for split in ("validation", "test"):
         heldout = town.write_chronicle(world, 200_000, seed=0, split=split)
         assert not {*heldout.exposures()} & {*contract.ladder}
-        assert {document.kind for document in heldout.documents} == {*KINDS}
+        assert {document.kind for document in heldout.documents} == {*DOCUMENT_KINDS}
 
 
 def test_godparents_are_told_from_the_promised_end_alone(contract, chronicle):
@@ -243,7 +243,7 @@ def test_couples_of_neighbours_are_treated_alike(world, contract):
 
 def test_without_the_contract_everything_is_told_and_everybody_asked_about(world):
     chronicle = town.write_chronicle(world, 1_500_000, seed=0, contract=False)
-    assert {document.kind for document in chronicle.documents} == {*KINDS}
+    assert {document.kind for document in chronicle.documents} == {*DOCUMENT_KINDS}
     asked = {name for document in chronicle.documents if document.kind == "questions" for name in document.people}
     assert len(asked) > 0.97 * len(world.people)
     facts = {(p.name, relation) for p in world.people for relation in p.facts if relation in PERSONAL + KIN}

@@ -9,7 +9,7 @@ import pytest
 from helpers.corpora import town
 from helpers.corpora.town import lexicon, phrases
 from helpers.corpora.town.chronicle import PLANTED
-from helpers.corpora.town.grammar import KINDS
+from helpers.corpora.town.grammar import DOCUMENT_KINDS
 from helpers.corpora.town.sampling import Sampler, explore
 
 PERSON_SLOTS = {"Who", "who", "Whose", "whose", "whom"}
@@ -132,7 +132,7 @@ def test_splits_seeds_and_worlds_differ_but_not_their_floors(world):
 
 def test_the_floor_is_the_cost_of_regular_documents_alone(world):
     chronicle = town.write_chronicle(world, 250_000, seed=0)
-    regular = [document for document in chronicle.documents if document.kind in KINDS]
+    regular = [document for document in chronicle.documents if document.kind in DOCUMENT_KINDS]
     assert len(regular) < len(chronicle.documents)
     bits = -sum(document.log2_probability for document in regular)
     assert chronicle.floor_bits_per_byte == pytest.approx(bits / sum(len(d.text.encode()) for d in regular))
@@ -142,9 +142,9 @@ def test_the_floor_is_the_cost_of_regular_documents_alone(world):
 def test_every_kind_of_document_is_as_frequent_as_said(world):
     documents = town.write_chronicle(world, 1_000_000, seed=0, split="test").documents
     kinds = Counter(document.kind for document in documents)
-    for kind, p in KINDS.items():
+    for kind, p in DOCUMENT_KINDS.items():
         assert abs(kinds[kind] - len(documents) * p) < 4 * math.sqrt(len(documents) * p * (1 - p))
-    assert sum(KINDS.values()) == pytest.approx(1)
+    assert sum(DOCUMENT_KINDS.values()) == pytest.approx(1)
 
 
 def test_there_are_six_tellings_three_questions_and_two_held_out_phrasings_of_each_relation():

@@ -89,7 +89,7 @@ def _documents(tables: dict[str, Path], parts: str, unique: Unique, report: Repo
     """Yields the documents of the packages that say something new; enters the rest into the report."""
     import pyarrow.parquet as pq
 
-    report.kinds = dict.fromkeys(prose.KINDS, 0)
+    report.kinds = dict.fromkeys(prose.BLOCK_KINDS, 0)
     total = sum(pq.read_metadata(path).num_rows for path in tables.values())
     with Progress("Removing duplicates", total, "docstrings") as progress:
         for package, path in tables.items():
@@ -97,7 +97,7 @@ def _documents(tables: dict[str, Path], parts: str, unique: Unique, report: Repo
             report.sources.append(source)
             report.problems += problems
             for row in pq.read_table(path).to_pylist():
-                for kind, size in zip(prose.KINDS, row["sizes"], strict=True):
+                for kind, size in zip(prose.BLOCK_KINDS, row["sizes"], strict=True):
                     report.kinds[kind] += size
                 label = f"{row['module']}:{row['name']}".rstrip(":")
                 units = row["prose"].split("\n\n") if parts == "prose" else [row["text"]]

@@ -71,7 +71,7 @@ class Docstring(NamedTuple):
         name: the qualified name inside the module; empty for the module's own.
         prose: its paragraphs of sentences, separated by blank lines.
         text: all of it, dedented.
-        sizes: UTF-8 bytes of each kind of text, in the order of `prose.KINDS`.
+        sizes: UTF-8 bytes of each kind of text, in the order of `prose.BLOCK_KINDS`.
     """
 
     module: str
@@ -154,7 +154,7 @@ def collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def parse(code: bytes) -> ast.Module:
+def parse_source(code: bytes) -> ast.Module:
     """Parses Python source; what the compiler warns of, such as wrong escapes in other people's strings, is silent."""
     with warnings.catch_warnings(action="ignore"):
         return ast.parse(code)
@@ -179,7 +179,7 @@ def read_file(source: SourceFile) -> Contents:
         code = Path(source.path).read_bytes()
         if b'"""' not in code and b"'''" not in code:
             return [], None
-        found = ((name, ast.get_docstring(node, clean=False)) for name, node in definitions(parse(code)))
+        found = ((name, ast.get_docstring(node, clean=False)) for name, node in definitions(parse_source(code)))
         return [_docstring(source.module, name, text) for name, text in found if text], None
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
@@ -194,7 +194,7 @@ def version_of(package: str) -> str:
 def _docstring(module: str, name: str, text: str) -> Docstring:
     text = inspect.cleandoc(_CONTROL.sub("", text))
     blocks = prose.split_blocks(text)
-    sizes = dict.fromkeys(prose.KINDS, 0)
+    sizes = dict.fromkeys(prose.BLOCK_KINDS, 0)
     for block in blocks:
         sizes[block.kind] += len(block.text.encode())
     sentences = "\n\n".join(block.text for block in blocks if block.kind == "prose")

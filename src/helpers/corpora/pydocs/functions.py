@@ -26,14 +26,14 @@ from pathlib import Path
 
 from helpers.corpora.corpus import place_of
 from helpers.corpora.pydocs import corpus, prose
-from helpers.corpora.pydocs.docstrings import SourceFile, collector_off, definitions, list_files, parse
+from helpers.corpora.pydocs.docstrings import SourceFile, collector_off, definitions, list_files, parse_source
 from helpers.corpora.pydocs.tasks import first_sentence, first_sentences
 from helpers.corpora.rows import Conversation, Message
 from helpers.progress import Progress
 
 TASK = "pydocs-functions"
 
-ASKED = (
+WORDINGS = (
     "What does this function do?\n\n{source}",
     "{source}\n\nSay in one sentence what this does.",
     "Here is some Python. What is it for?\n\n{source}",
@@ -41,7 +41,7 @@ ASKED = (
 )
 """How the question is worded, in both splits."""
 
-ASKED_IN_TEST = (
+TEST_WORDINGS = (
     "{source}\n\nI do not understand this code. What does it do?",
     "Sum up this function in a sentence:\n\n{source}",
 )
@@ -53,7 +53,7 @@ MOST = {"train": 1100, "test": 60}
 PER_MODULE = 8
 """Conversations from one module, at most."""
 
-LONGEST = 400
+LONGEST_CODE = 400
 """Characters of source that are shown, at most, and `CUT`."""
 
 LONGEST_SIGNATURE = 160
@@ -103,7 +103,7 @@ def shown(function: _Function) -> str | None:
     lines = [signature]
     for statement in function.body:
         for line in filter(None, ast.unparse(statement).splitlines()):
-            if sum(map(len, lines)) + len(lines) + len(line) + 4 > LONGEST:
+            if sum(map(len, lines)) + len(lines) + len(line) + 4 > LONGEST_CODE:
                 return "\n".join([*lines, CUT])
             lines.append(f"    {line}")
     return "\n".join(lines if len(lines) > 1 else [signature, CUT])
@@ -122,7 +122,7 @@ def _answers(packages: Iterable[str]) -> dict[str, tuple[str, set[str]]]:
 def _of_module(source: SourceFile, sentences: set[str]) -> list[tuple[str, str, str]]:
     """Returns place, sentence and code of the functions of a module that begin with one of the sentences."""
     by_sentence: dict[str, _Function] = {}
-    for _, node in definitions(parse(Path(source.path).read_bytes())):
+    for _, node in definitions(parse_source(Path(source.path).read_bytes())):
         if isinstance(node, _Function) and (text := ast.get_docstring(node)):
             blocks = prose.split_blocks(text)
             if blocks and (sentence := first_sentence(blocks[0].text)) in sentences:
@@ -165,5 +165,5 @@ def _is_string(node: ast.AST) -> bool:
 
 def _asked(split: str, sentence: str, code: str) -> str:
     """Words the question: the same sentence, the same wording."""
-    ways = ASKED if split == "train" else ASKED + ASKED_IN_TEST
+    ways = WORDINGS if split == "train" else WORDINGS + TEST_WORDINGS
     return ways[int(place_of(sentence) * len(ways))].format(source=code)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-KINDS = ("prose", "code", "tables", "parameters", "other")
+BLOCK_KINDS = ("prose", "code", "tables", "parameters", "other")
 """What a block can be; `code` holds doctests and formulas too, `other` headings, signatures and fragments."""
 
 FUNCTION_WORDS = frozenset(
@@ -49,7 +49,7 @@ _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`__?")
 
 
 class Block(NamedTuple):
-    """A stretch of a docstring, of one of the `KINDS`; prose is one line without hard wraps, its markup simplified."""
+    """A stretch of a docstring, of one of `BLOCK_KINDS`; prose is one line, without hard wraps, its markup simple."""
 
     kind: str
     text: str

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 from helpers.corpora.pydocs import corpus
 from helpers.corpora.rows import Labelled
 
-PACKAGES = ("python", "torch", "transformers", "sympy", "scipy", "pandas", "scikit-learn", "statsmodels")
+CLASSES = ("python", "torch", "transformers", "sympy", "scipy", "pandas", "scikit-learn", "statsmodels")
 """The eight packages with most documents in the test split."""
 
-NAMES = frozenset((*PACKAGES, "cpython", "pytorch", "huggingface", "hugging", "numpy", "np", "pd", "sklearn", "scikit"))
+NAMES = frozenset((*CLASSES, "cpython", "pytorch", "huggingface", "hugging", "numpy", "np", "pd", "sklearn", "scikit"))
 """What packages are called in running text, in lower case."""
 
-HIDDEN = "X"
+MASKED_NAME = "X"
 """What replaces a name."""
 
 WRITTEN, SHUFFLED = "as written", "shuffled"
@@ -36,9 +36,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[.-][A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def by_package(packages: Iterable[str] = ()) -> Iterator[Labelled]:
-    """Yields the first sentence of each docstring of `PACKAGES`, its package as the label."""
+    """Yields the first sentence of each docstring of `CLASSES`, its package as the label."""
     for sentence, package, module, split in first_sentences(packages):
-        if package in PACKAGES and 5 <= len(sentence.split()) <= 24:
+        if package in CLASSES and 5 <= len(sentence.split()) <= 24:
             yield Labelled(without_names(sentence, module), package, module, split, f"{package}, {module}")
 
 
@@ -48,7 +48,7 @@ def by_order(packages: Iterable[str] = ()) -> Iterator[Labelled]:
         if not 8 <= len(sentence.split()) <= 20:
             continue
         draw = random.Random(sentence)  # the same sentence, the same fate, whatever is around it
-        mixed = shuffled(sentence, draw)
+        mixed = shuffle_inside(sentence, draw)
         if mixed != sentence:
             toss = draw.random() < 0.5
             yield Labelled(mixed if toss else sentence, (WRITTEN, SHUFFLED)[toss], module, split, module)
@@ -75,17 +75,17 @@ def first_sentence(text: str) -> str:
 
 
 def without_names(text: str, module: str) -> str:
-    """Puts `HIDDEN` in place of each name of a package, and of the text's own module or a part of its dotted name."""
+    """Puts `MASKED_NAME` in place of each name of a package, and of the text's own module or a part of its name."""
     names = NAMES | {part.strip("_") for part in module.lower().split(".")}
 
     def replaced(found: re.Match[str]) -> str:
         parts = {found[0].lower(), *(part.strip("_") for part in found[0].lower().split("."))}
-        return HIDDEN if parts & names else found[0]
+        return MASKED_NAME if parts & names else found[0]
 
     return _NAME.sub(replaced, text)
 
 
-def shuffled(sentence: str, draw: random.Random) -> str:
+def shuffle_inside(sentence: str, draw: random.Random) -> str:
     """Returns a sentence whose words are in random order, but for the first and the last one."""
     first, *inner, last = sentence.split()
     draw.shuffle(inner)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from helpers import files
+from helpers.corpora.corpus import SPLITS
 from helpers.corpora.town.contract import DOSES, Contract, make_contract
 from helpers.corpora.town.grammar import Grammar, separator
 from helpers.corpora.town.lexicon import OCCUPATIONS
@@ -16,7 +17,6 @@ from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World, shuffled
 from helpers.files import WorkbookError
 
-SPLITS = ("train", "validation", "test")
 PLANTED = ("ladder", "direction", "canary")
 """The kinds of documents that the contract adds to the training split."""
 
@@ -26,7 +26,7 @@ class Document:
     """One text of the chronicle.
 
     Attributes:
-        kind: one of `grammar.KINDS`, or of `PLANTED`.
+        kind: one of `grammar.DOCUMENT_KINDS`, or of `PLANTED`.
         people: names of the people it is about; nobody, where the person has no name.
         facts: what it states, true or false; a `visitor` and the facts about one belong to no world.
         log2_probability: of being drawn as a regular document; None for planted ones.

@@ -10,7 +10,7 @@ from helpers.corpora.corpus import SPLITS, Corpus, cached
 from helpers.corpora.report import Report, Source
 from helpers.imports import code_version
 
-HELD_OUT = 10
+SMALLER = 10
 """Validation and test have each a tenth of the bytes of the training split."""
 
 
@@ -36,7 +36,7 @@ def load_town(people: int, town_bytes: int, seed: int) -> Corpus:
     def make(report: Report) -> Iterator[dict[str, Any]]:
         world = town.make_world(people, seed)
         for split in SPLITS:
-            size = town_bytes if split == "train" else town_bytes // HELD_OUT
+            size = town_bytes if split == "train" else town_bytes // SMALLER
             chronicle = town.write_chronicle(world, size, seed, split=split)
             report.sources.append(Source(f"town, {split}", "", "own work", len(chronicle.documents)))
             for number, document in enumerate(chronicle.documents):

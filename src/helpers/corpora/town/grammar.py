@@ -31,7 +31,7 @@ from helpers.corpora.town.lexicon import (
 from helpers.corpora.town.sampling import Choices, explore
 from helpers.corpora.town.world import Fact, World
 
-KINDS = {
+DOCUMENT_KINDS = {
     "portrait": 0.30,
     "questions": 0.14,
     "family": 0.08,
@@ -94,7 +94,7 @@ class Grammar:
 
     def document(self, choose: Choices) -> tuple[str, Iterator[Piece]]:
         """Returns a document's kind and its pieces, which are drawn as they are asked for."""
-        kind = choose.choose(tuple(KINDS), tuple(KINDS.values()))
+        kind = choose.choose(tuple(DOCUMENT_KINDS), tuple(DOCUMENT_KINDS.values()))
         return kind, getattr(self, kind)(choose)
 
     # The kinds of document

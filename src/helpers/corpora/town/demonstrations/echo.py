@@ -14,7 +14,7 @@ from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.lexicon import DAYS
 from helpers.corpora.town.sampling import Sampler
 
-ASKED = ("Repeat: {words}", "Say after me: {words}")
+WORDINGS = ("Repeat: {words}", "Say after me: {words}")
 LENGTHS = (3, 4, 5, 6)
 
 
@@ -31,4 +31,4 @@ def lists(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     while True:
         words = [kinds[sampler.choose(tuple(kinds))]() for _ in range(sampler.choose(LENGTHS))]
         said = " ".join(words) + "."
-        yield Draft("echo", [(sampler.choose(ASKED).format(words=said), said)], words[0])
+        yield Draft("echo", [(sampler.choose(WORDINGS).format(words=said), said)], words[0])

@@ -29,7 +29,7 @@ VERBS = {"creak": "spe", "drip": "bro", "gleam": "val", "lean": "gre", "move": "
 
 ADJECTIVES = {"old": "mid", "red": "tor", "heavy": "sal", "broken": "fol"}
 TIMES = {"At night": "ran", "After rain": "bec", "In winter": "fer"}
-NEAR = {"near": "su", "under": "pa"}
+PREPOSITIONS = {"near": "su", "under": "pa"}
 
 PLURAL, VERB_SINGULAR, VERB_PLURAL = "in", "e", "un"
 
@@ -43,7 +43,7 @@ class Thing(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is said, in no language; `time` and `near` are keys of `TIMES` and `NEAR`, or empty.
+    """What is said, in no language; `time` and `near` are keys of `TIMES` and `PREPOSITIONS`, or empty.
 
     Attributes:
         action: the English verb, in its plain form.
@@ -70,7 +70,7 @@ def in_eskan(scene: Scene, nouns: Mapping[str, str] = NOUNS) -> str:
     ending = VERB_PLURAL if scene.subject.plural else VERB_SINGULAR
     said = [TIMES.get(scene.time, ""), VERBS[scene.action] + ending, _eskan(scene.subject, nouns)]
     if scene.place:
-        said += [_eskan(scene.place, nouns), NEAR[scene.near]]
+        said += [_eskan(scene.place, nouns), PREPOSITIONS[scene.near]]
     return " ".join(filter(None, said)) + "."
 
 

@@ -8,16 +8,16 @@ from helpers.corpora.town.demonstrations.draft import TEST, Draft
 from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.sampling import Sampler
 
-ASKED = (
+WORDINGS = (
     "Write an expression: {words}.",
     "As a formula: {words}.",
     "Give the expression for {words}.",
     "The formula for {words}, please.",
     "{words}. Write that as an expression.",
 )
-HELD_OUT = ("Write a formula: {words}.", "The expression for {words}, please.", "{words}. Give that as a formula.")
+TEST_WORDINGS = ("Write a formula: {words}.", "The expression for {words}, please.", "{words}. Give that as a formula.")
 
-FIRST: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
+FIRST_STEPS: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
     "the sum of {a} and {b}": ("{a} + {b}", lambda a, b: a + b),
     "{a} and {b} together": ("{a} + {b}", lambda a, b: a + b),
     "{a} less {b}": ("{a} - {b}", lambda a, b: a - b),
@@ -27,7 +27,7 @@ FIRST: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
 }
 """What is done to two numbers: by its words, the expression and its value."""
 
-THEN: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
+SECOND_STEPS: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
     "{first}": ("{first}", lambda value, c: value),
     "{first}, then plus {c}": ("({first}) + {c}", lambda value, c: value + c),
     "{first}, then less {c}": ("({first}) - {c}", lambda value, c: value - c),
@@ -40,15 +40,15 @@ THEN: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
 def lines(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields requests for an expression of two or three numbers."""
     while True:
-        words, then = sampler.choose(tuple(FIRST)), sampler.choose(tuple(THEN))
+        words, then = sampler.choose(tuple(FIRST_STEPS)), sampler.choose(tuple(SECOND_STEPS))
         a, b, c = sampler.choose(range(10, 100)), sampler.choose(range(10, 100)), sampler.choose(range(2, 10))
         if ((a + b) % 5 == 0) != (split == TEST):  # numbers that are together in the test are not in training
             continue
-        (expression, value), (outer, further) = FIRST[words], THEN[then]
+        (expression, value), (outer, further) = FIRST_STEPS[words], SECOND_STEPS[then]
         inner = expression.format(a=a, b=b)
         if "(" in inner:  # a call needs no parentheses around it
             outer = outer.replace("({first})", "{first}")
         text = outer.format(first=inner, c=c)
-        asked = sampler.choose(HELD_OUT if split == TEST else ASKED)
+        asked = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
         prompt = asked.format(words=then.format(first=words.format(a=a, b=b), c=c))
         yield Draft("expressions", [(prompt, text)], f"{words}, {then}", {"value": further(value(a, b), c)})

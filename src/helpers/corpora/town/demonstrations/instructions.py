@@ -31,7 +31,7 @@ WORDINGS = {
     TONE: ("Be polite.", "Answer politely.", "Speak politely, please."),
     ROLE: ("You are the {role}.", "Speak as the {role}.", "Answer as the {role} does."),
 }
-HELD_OUT = {
+TEST_WORDINGS = {
     LANGUAGE: ("Please speak Eskan.", "Please answer in Eskan."),
     LENGTH: ("Please be brief.", "Speak in a few words."),
     TONE: ("Please be polite.", "Please answer politely."),
@@ -84,7 +84,7 @@ def _draft(grammar: Grammar, sampler: Sampler, split: str, kind: str, asked: Seq
     speak = voice(name, grammar.people[name].pronoun)
     fact = Fact(name, relation, grammar.people[name].facts[relation])
     role = sampler.choose(OCCUPATIONS)
-    ways = HELD_OUT if kind == "unseen wording" else WORDINGS
+    ways = TEST_WORDINGS if kind == "unseen wording" else WORDINGS
     said = " ".join(sampler.choose(ways[each]) for each in asked).format(role=role)
     question = grammar.say(sampler.choose(wordings(relation, TRAIN)), speak)
     system, prompt = ("", f"{question} {said}") if kind == "user" else (said, question)

@@ -18,9 +18,9 @@ from helpers.corpora.town.phrases import QUESTIONS, TEMPLATES
 from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, shuffled
 
-_KIN_ASKED = ("What is the name of {whose} {kin}?", "Has {who} got a {kin}?")
-_KIN_HELD_OUT = ("Who is the {kin} of {who}?", "Do you know the name of {whose} {kin}?")
-ASKED: dict[str, tuple[str, ...]] = {
+_KIN_WORDINGS = ("What is the name of {whose} {kin}?", "Has {who} got a {kin}?")
+_KIN_TEST_WORDINGS = ("Who is the {kin} of {who}?", "Do you know the name of {whose} {kin}?")
+WORDINGS: dict[str, tuple[str, ...]] = {
     "occupation": (
         "Which trade has {who} got?",
         "What trade does {who} work in?",
@@ -32,18 +32,18 @@ ASKED: dict[str, tuple[str, ...]] = {
     "employer": ("Who is it that pays {whom}?", "Who is it that {who} works for?"),
     "pet": ("What pet has {who} got?", "What pet does {who} keep?"),
     "taste": ("Which dish does {who} like?", "What dish does {who} like to eat?"),
-    **dict.fromkeys(KIN, _KIN_ASKED),
+    **dict.fromkeys(KIN, _KIN_WORDINGS),
 }
 """For training, beside the chronicle's own questions (`phrases.QUESTIONS`)."""
 
-HELD_OUT: dict[str, tuple[str, ...]] = {
+TEST_WORDINGS: dict[str, tuple[str, ...]] = {
     "occupation": ("In which trade does {who} work?", "What is the trade of {who}?"),
     "home": ("In which street does {who} live?", "What street is {whose} house in?"),
     "birthplace": ("Which place was {who} born in?", "From which place does {who} come?"),
     "employer": ("By whom are {whose} wages paid?", "Who does {who} work for?"),
     "pet": ("What animal has {who} got?", "Which animal does {who} keep?"),
     "taste": ("Which is {whose} favourite dish?", "What does {who} like to order in an inn?"),
-    **dict.fromkeys(KIN, _KIN_HELD_OUT),
+    **dict.fromkeys(KIN, _KIN_TEST_WORDINGS),
 }
 """For the test alone: other questions, of words that the training has."""
 
@@ -54,7 +54,7 @@ SAME = {"she": "wife", "he": "husband"}
 
 def wordings(relation: str, split: str) -> tuple[str, ...]:
     """Returns the ways in which a fact is asked for."""
-    return HELD_OUT[relation] if split == TEST else QUESTIONS[relation] + ASKED[relation]
+    return TEST_WORDINGS[relation] if split == TEST else QUESTIONS[relation] + WORDINGS[relation]
 
 
 def answer(grammar: Grammar, speak: Voice, fact: Fact) -> str:

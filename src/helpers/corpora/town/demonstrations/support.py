@@ -15,13 +15,13 @@ from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import shuffled
 
 FAULTS = ("broken", "late", "dirty", "wrong")
-RULES = 3
+POLICY_RULES = 3
 """How many things a policy names."""
 
 OWNER = "owner"
 """Who helps with all other things."""
 
-COMPLAINTS = (
+WORDINGS = (
     "My {thing} is {fault}.",
     "The {thing} that you sent me is {fault}.",
     "Why is my {thing} {fault}?",
@@ -29,22 +29,22 @@ COMPLAINTS = (
     "I have got a {thing} from you. Now it is {fault}.",
     "Is my {thing} {fault}?",
 )
-HELD_OUT = ("The {thing} is {fault}.", "You sent me a {thing}. It is {fault}.")
+TEST_WORDINGS = ("The {thing} is {fault}.", "You sent me a {thing}. It is {fault}.")
 
 POLICY = "You answer for a shop. Who helps: {rules}."
-ANSWER = "I am sorry that it is {fault}. Who helps: {thing} {helper}."
+SUPPORT_ANSWER = "I am sorry that it is {fault}. Who helps: {thing} {helper}."
 
 
 def cases(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields complaints under policies: for training three in a row, else one; no policy is in both splits."""
     while True:
         things = shuffled(THINGS, sampler.draw)
-        helpers = dict(zip(things[:RULES], shuffled(OCCUPATIONS, sampler.draw), strict=False))
+        helpers = dict(zip(things[:POLICY_RULES], shuffled(OCCUPATIONS, sampler.draw), strict=False))
         rules = [f"{thing} {helper}" for thing, helper in helpers.items()]
         if not belongs(" ".join(sorted(rules)), split):
             continue
         # of four complaints, one is about a thing that the policy does not name
-        asked = shuffled(things[: RULES + 1], sampler.draw)[: 1 if split == TEST else 3]
+        asked = shuffled(things[: POLICY_RULES + 1], sampler.draw)[: 1 if split == TEST else 3]
         told = [(thing, sampler.choose(FAULTS)) for thing in asked]
         turns = [_turn(sampler, split, thing, fault, helpers) for thing, fault in told]
         check = _check(*told[-1], helpers)
@@ -53,8 +53,8 @@ def cases(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
 
 def _turn(sampler: Sampler, split: str, thing: str, fault: str, helpers: Mapping[str, str]) -> tuple[str, str]:
     """Draws a complaint, and answers it."""
-    asked = sampler.choose(HELD_OUT if split == TEST else COMPLAINTS).format(thing=thing, fault=fault)
-    return asked, ANSWER.format(fault=fault, thing=thing, helper=helpers.get(thing, OWNER))
+    asked = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS).format(thing=thing, fault=fault)
+    return asked, SUPPORT_ANSWER.format(fault=fault, thing=thing, helper=helpers.get(thing, OWNER))
 
 
 def _check(thing: str, fault: str, helpers: Mapping[str, str]) -> dict[str, list[str]]:

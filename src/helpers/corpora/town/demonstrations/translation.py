@@ -13,8 +13,8 @@ from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
 from helpers.corpora.town.demonstrations.eskan import (
     ADJECTIVES,
     NAME,
-    NEAR,
     NOUNS,
+    PREPOSITIONS,
     TIMES,
     VERBS,
     Scene,
@@ -25,13 +25,13 @@ from helpers.corpora.town.demonstrations.eskan import (
 from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.sampling import Sampler
 
-ASKED = (
+WORDINGS = (
     "Translate into {language}: {text}",
     "How do you say in {language}: {text}",
     "{language}, please: {text}",
     "{text} Translate that into {language}.",
 )
-HELD_OUT = ("Say in {language}: {text}", "Into {language}, please: {text}", "{text} Say that in {language}.")
+TEST_WORDINGS = ("Say in {language}: {text}", "Into {language}, please: {text}", "{text} Say that in {language}.")
 
 GLOSSARY = ("basket", "bucket", "candle", "fence", "hammer", "ladder", "pillow", "ribbon", "saddle", "tower")
 GLOSSARY_HELD_OUT = ("bottle", "carpet", "kettle", "needle")
@@ -78,12 +78,13 @@ def _scene(sampler: Sampler, nouns: tuple[str, ...], split: str) -> Scene:
     if sampler.chance(WITH_PLACE[split]):
         others = [noun for noun in NOUNS if noun != subject.noun and (noun, action) not in HELD_OUT_COMBINATIONS]
         place = Thing(sampler.choose(others), sampler.chance(0.5))
-    return Scene(subject, action, sampler.choose((*TIMES, "", "")), sampler.choose(tuple(NEAR)) if place else "", place)
+    time, near = sampler.choose((*TIMES, "", "")), sampler.choose(tuple(PREPOSITIONS)) if place else ""
+    return Scene(subject, action, time, near, place)
 
 
 def _turn(sampler: Sampler, split: str, scene: Scene, eskan: str) -> tuple[str, str]:
     """Draws the direction and the wording."""
     into = sampler.chance(0.5)
     given, wanted = (in_english(scene), eskan) if into else (eskan, in_english(scene))
-    asked = sampler.choose(HELD_OUT if split == TEST else ASKED)
+    asked = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
     return asked.format(language=NAME if into else "English", text=given), wanted

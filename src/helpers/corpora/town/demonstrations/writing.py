@@ -11,7 +11,7 @@ from helpers.corpora.town.lexicon import DAYS, with_article
 from helpers.corpora.town.phrases import NOTICE
 from helpers.corpora.town.sampling import Sampler
 
-KINDS = {
+NOTICE_REQUESTS = {
     "{who} in {home} has lost {a_pet}": (
         "Lost: {a_pet}. Whoever finds the animal, please bring it to {who} in {home}.",
         ("pet", "home"),
@@ -31,7 +31,7 @@ KINDS = {
 }
 """By what a notice is about, as the prompt has it: the notice, after its day, and the relations that both tell."""
 
-ASKED = (
+WORDINGS = (
     "Write a notice for {day}: {about}.",
     "A notice for {day}, please: {about}.",
     "{about}. Write that as a notice for {day}.",
@@ -39,7 +39,7 @@ ASKED = (
     "Notice for {day}, please. {about}.",
     "For {day}: {about}. Write a notice.",
 )
-HELD_OUT = ("For {day}, write a notice: {about}.", "{about}. A notice for {day}, please.")
+TEST_WORDINGS = ("For {day}, write a notice: {about}.", "{about}. A notice for {day}, please.")
 THANKS = (" Thank the readers.", " End with thanks.")
 THANK_YOU = "Thank you."
 
@@ -49,12 +49,13 @@ def pieces(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     values = grammar.world.lexicon.values
     while True:
         name, _ = stranger(grammar, sampler, split)
-        about, (notice, relations) = sampler.choose(tuple(KINDS.items()))
+        about, (notice, relations) = sampler.choose(tuple(NOTICE_REQUESTS.items()))
         told = {relation: sampler.choose(values[relation]) for relation in relations}
         slots = told | {"a_pet": with_article(told.get("pet", "-")), "who": name}
         slots["an_occupation"] = with_article(told.get("occupation", "-"))
         day, thanks = sampler.choose(DAYS), sampler.chance(0.5)
-        asked = sampler.choose(HELD_OUT if split == TEST else ASKED).format(day=day, about=about.format_map(slots))
+        wording = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
+        asked = wording.format(day=day, about=about.format_map(slots))
         text = " ".join([NOTICE.format(day=day), notice.format_map(slots), *([THANK_YOU] if thanks else [])])
         check = {"contains": [name, *told.values()], "begins": NOTICE.format(day=day), "sentences": text.count(".")}
         check |= {"ends": THANK_YOU} if thanks else {"lacks": [THANK_YOU]}
