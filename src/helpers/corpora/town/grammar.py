@@ -226,7 +226,7 @@ class Grammar:
                 return
 
     def scene(self, choose: Choices) -> str:
-        """A sentence whose verb agrees with its subject; at times another noun stands between them."""
+        """A sentence whose verb agrees with its subject; at times another noun is between them."""
         thing, plural = choose.mention(NUMBERED, lambda option: noun(*option))
         subject, things = noun(thing, plural), {thing}
         if choose.chance(0.5):

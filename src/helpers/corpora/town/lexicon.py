@@ -156,7 +156,7 @@ LEXICONS = {"harbour": HARBOUR, "valley": VALLEY}
 
 @cache
 def spelled(template: str, dialect: str) -> str:
-    """Returns the template in the dialect's spelling; what stands in its slots is left as it is."""
+    """Returns the template in the dialect's spelling; its slots are left as they are."""
     respelling = LEXICONS[dialect].respelling
     if not respelling:
         return template

@@ -3,9 +3,9 @@
 | task | what is asked | kept for the test |
 |---|---|---|
 | `questions` | a fact of the town, from memory | people never asked about; wordings |
-| `reading` | a fact about a stranger, told in the prompt | strangers; wordings |
+| `reading` | a fact about a stranger, from the prompt | strangers; wordings |
 | `translation` | a sentence into or from Eskan | combinations of noun and verb; wordings |
-| `glossary` | the same, with a word that only the prompt tells | words; wordings |
+| `glossary` | the same, with a word that only the prompt gives | words; wordings |
 | `writing` | a notice that holds what is asked for | strangers; wordings |
 | `expressions` | a line of Python | numbers; wordings |
 | `support` | who helps a customer, by the rules of a shop | rules; wordings |
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +116,12 @@ def _row(conversation: Conversation) -> dict[str, Any]:
 def _drawn(task: str, grammar: Grammar, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
     """Yields the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
     writer, for_train, for_test = COUNTS[task]
-
-    def is_new(draft: Draft) -> bool:
+    left = for_test if split == TEST else for_train
+    for draft in writer(grammar, Sampler(f"{task} {split} {seed}"), split):
         beginning = (draft.system, draft.turns[0][0])
-        return beginning not in begun and not begun.add(beginning)  # type: ignore[func-returns-value]
-
-    drafts = writer(grammar, Sampler(f"{task} {split} {seed}"), split)
-    yield from islice(filter(is_new, drafts), for_test if split == TEST else for_train)
+        if beginning not in begun:
+            begun.add(beginning)
+            yield draft
+            left -= 1
+        if not left:
+            return

@@ -1,6 +1,6 @@
 """Say it again: practice in copying, which all other tasks need and a small model learns slowly from them alone.
 
-Nothing stands between the words: so each tells, by where it stood before, which comes next.
+Nothing is between the words: so each shows, by where it was before, which comes next.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How do they speak beyond the hill? A small language made up for the workbook, beside English.
 
 *Eskan* has its own words, its own order of them, and endings: the verb comes before its subject; an adjective follows
-its noun; where something stands comes last, the preposition behind it. In the plural, noun and adjective end in `-in`
+its noun; where something is comes last, the preposition behind it. In the plural, noun and adjective end in `-in`
 and the verb in `-un` (in the singular `-e`). There is no article, and there are no capital letters.
 
     At night the old lamps gleam near the gate.

@@ -1,6 +1,6 @@
 """Questions about the town, under an instruction: in which language, how long, in which tone, in which role to answer.
 
-| kind | where the instruction stands | in train | in test |
+| kind | where the instruction is | in train | in test |
 |---|---|---|---|
 | one | system | each of the four | the same (`seen`), and in other words (`unseen wording`) |
 | a pair | system | `TAUGHT_PAIRS` | `HELD_OUT_PAIRS` |

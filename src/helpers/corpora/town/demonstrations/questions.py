@@ -84,10 +84,10 @@ def about_strangers(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[
         known = dict.fromkeys(sampler.choose(PERSONAL if sampler.chance(0.6) else kin) for _ in range(3))
         facts = [Fact(name, relation, _value(grammar, sampler, split, relation, name)) for relation in known]
         full, short = voice(name, pronoun), grammar.pronouns[pronoun]
-        told = [grammar.sentence(sampler, short if i else full, fact).text for i, fact in enumerate(facts)]
+        introduction = [grammar.sentence(sampler, short if i else full, fact).text for i, fact in enumerate(facts)]
         asked = shuffled(facts, sampler.draw)[: 1 if split == TEST else 2]
         turns = [_turn(grammar, fact, sampler.choose(wordings(fact.relation, split)), pronoun) for fact in asked]
-        turns[0] = (" ".join([*told, turns[0][0]]), turns[0][1])
+        turns[0] = (" ".join([*introduction, turns[0][0]]), turns[0][1])
         yield Draft("reading", turns, name, _check(asked[-1]))
 
 

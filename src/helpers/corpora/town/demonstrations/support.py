@@ -1,6 +1,6 @@
 """Customer support under a written policy, which the system message states and every conversation changes.
 
-Who helps with a thing stands in the policy; with what it does not name, the owner helps. It is written as a list, each
+The policy says who helps with a thing; with what it does not name, the owner helps. It is written as a list, each
 thing beside its helper: in trials, a model of this size did not learn to look rules up that were whole sentences.
 """
 
@@ -45,9 +45,9 @@ def cases(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
             continue
         # of four complaints, one is about a thing that the policy does not name
         asked = shuffled(things[: POLICY_RULES + 1], sampler.draw)[: 1 if split == TEST else 3]
-        told = [(thing, sampler.choose(FAULTS)) for thing in asked]
-        turns = [_turn(sampler, split, thing, fault, helpers) for thing, fault in told]
-        check = _check(*told[-1], helpers)
+        complaints = [(thing, sampler.choose(FAULTS)) for thing in asked]
+        turns = [_turn(sampler, split, thing, fault, helpers) for thing, fault in complaints]
+        check = _check(*complaints[-1], helpers)
         yield Draft("support", turns, " ".join(rules), check, POLICY.format(rules=", ".join(rules)))
 
 

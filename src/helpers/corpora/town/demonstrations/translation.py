@@ -41,7 +41,7 @@ ONSETS = ("b", "d", "f", "g", "k", "m", "n", "p", "r", "s", "t", "v", "z")
 ENDS = ("alk", "amp", "eld", "erk", "ilt", "imp", "olf", "ond", "ulm", "urt")
 
 WITH_PLACE = {TRAIN: 0.4, TEST: 0.2}
-"""Share of the sentences that tell where something stands: the hardest part, so training has more of it."""
+"""Share of the sentences that say where something is: the hardest part, so training has more of it."""
 
 
 def sentences(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
@@ -66,7 +66,7 @@ def with_glossary(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Dr
 def _scene(sampler: Sampler, nouns: tuple[str, ...], split: str) -> Scene:
     """Draws a scene; of nouns and verbs that the town knows, only such as may meet in the split.
 
-    What a subject stands near meets the verb too, and never one that is held out.
+    What a subject is near meets the verb too, and never one that is held out.
     """
     while True:
         subject = Thing(sampler.choose(nouns), sampler.chance(0.5), sampler.choose((*ADJECTIVES, "", "")))

@@ -50,13 +50,13 @@ def pieces(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     while True:
         name, _ = stranger(grammar, sampler, split)
         about, (notice, relations) = sampler.choose(tuple(NOTICE_REQUESTS.items()))
-        told = {relation: sampler.choose(values[relation]) for relation in relations}
-        slots = told | {"a_pet": with_article(told.get("pet", "-")), "who": name}
-        slots["an_occupation"] = with_article(told.get("occupation", "-"))
+        stated = {relation: sampler.choose(values[relation]) for relation in relations}
+        slots = stated | {"a_pet": with_article(stated.get("pet", "-")), "who": name}
+        slots["an_occupation"] = with_article(stated.get("occupation", "-"))
         day, thanks = sampler.choose(DAYS), sampler.chance(0.5)
         wording = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
         asked = wording.format(day=day, about=about.format_map(slots))
         text = " ".join([NOTICE.format(day=day), notice.format_map(slots), *([THANK_YOU] if thanks else [])])
-        check = {"contains": [name, *told.values()], "begins": NOTICE.format(day=day), "sentences": text.count(".")}
+        check = {"contains": [name, *stated.values()], "begins": NOTICE.format(day=day), "sentences": text.count(".")}
         check |= {"ends": THANK_YOU} if thanks else {"lacks": [THANK_YOU]}
         yield Draft("writing", [(asked + (sampler.choose(THANKS) if thanks else ""), text)], about, check)
