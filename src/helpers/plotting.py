@@ -1,22 +1,27 @@
 """What does it look like? One look for every figure: seaborn's, in colours that colour-blind readers can tell apart.
 
-A chapter draws on `figure()` and ends with `show()`, which renders the figure for light and for dark pages and carries
-the text that a reader who cannot see it needs. Left out: interactive figures, which would need scripts in the page.
+A chapter draws on `figure()` and ends with `show()`, which renders the figure for light and for dark pages, for wide
+and for narrow screens, and carries the text that a reader who cannot see it needs. Left out: interactive figures, which
+would need scripts in the page.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import itertools
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494")
 """seaborn's `colorblind` without the three colours that are too pale on white."""
@@ -41,10 +46,13 @@ DARK = {
 }
 """What each colour becomes on a dark page; colours that are not named here stand out on both."""
 
-DARK_PNG = "image/x-dark+png"
-"""MIME type of the dark rendering in a notebook's output: JupyterLab passes over it, the exporter uses it."""
+LIGHT = {dark: light for light, dark in reversed(DARK.items())}
+
+DARK_PNG, NARROW_PNG, NARROW_DARK_PNG = "image/x-dark+png", "image/x-narrow+png", "image/x-narrow-dark+png"
+"""MIME types of further renderings in a notebook's output: JupyterLab passes over them, the exporter uses them."""
 
 WIDTH = 6.8  # inches: at 96 pixels an inch, the width of the page's column
+NARROW = 4.0  # a little more than a telephone's: scaled down by a tenth, words are still readable
 STEPS = "training steps (logarithmic)"
 
 DPI = 192  # two pixels of the image for each of the page's, so that it is sharp on fine screens
@@ -139,16 +147,7 @@ def dots(
 def curves(
     axes: Axes, table: pd.DataFrame, x: str, series: str, colours: Mapping[str, str], each: pd.DataFrame | None = None
 ) -> None:
-    """Draws measurements over a quantity, such as training steps or labels, with their intervals as upright bars.
-
-    Args:
-        axes: where.
-        table: as `records.frame` gives it; one line for each pair of x and series.
-        x: the column of the quantity.
-        series: the column by which the curves are told apart.
-        colours: of each series, in the order in which they are drawn; series that it does not name are left out.
-        each: single values, such as those of the seeds, drawn faintly behind, with the same columns.
-    """
+    """Draws measurements over a quantity, the column `x`, with intervals as upright bars; the rest is as for `dots`."""
     for name, colour in colours.items():
         if each is not None:
             faint = each[each[series] == name]
@@ -159,12 +158,14 @@ def curves(
 
 
 def level(axes: Axes, value: float, name: str, colour: str, *, upright: bool = False) -> None:
-    """Draws a line that nothing measured moves, such as chance or the floor, and writes its name beside it."""
+    """Draws a line that nothing measured moves, such as chance or the floor, and names it where nothing else stands."""
     line = axes.axvline if upright else axes.axhline
-    line(value, color=colour, ls=":" if colour == CHANCE else "--", lw=1.4, zorder=1)
-    place = (value, 1.0) if upright else (1.0, value)
+    gid = f"level {'upright' if upright else 'across'} {len(axes.texts)}"  # by which `_name_levels` finds both
+    line(value, color=colour, ls=":" if colour == CHANCE else "--", lw=1.4, zorder=1, gid=gid)
     across = axes.get_xaxis_transform() if upright else axes.get_yaxis_transform()
-    axes.text(*place, name, transform=across, color=colour, size=9, ha="left" if upright else "right", va="bottom")
+    axes.text(
+        *((value, 1.0) if upright else (1.0, value)), f" {name} ", transform=across, color=colour, size=9, gid=gid
+    )
 
 
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:
@@ -192,9 +193,9 @@ def show(figure: Figure, name: str, alt: str, caption: str = "", *, headline: bo
 
 
 def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict[str, str], dict[str, Any]]:
-    """Renders a figure for light and for dark pages, its legend above the axes and never over data.
+    """Renders a figure for light and dark pages, wide and narrow screens, its legend above the axes.
 
-    The figure is left in its dark colours.
+    The figure is left narrow and dark.
 
     Args:
         figure: the figure; all its axes' labelled artists go into one legend.
@@ -203,7 +204,7 @@ def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict
         caption: what to see in it; stands under it on the page.
 
     Returns:
-        A MIME bundle with both renderings as PNG, and its metadata.
+        A MIME bundle with the renderings as PNG, and its metadata, sizes in the page's pixels.
 
     Raises:
         ValueError: the name cannot be a file name, or the text is empty.
@@ -214,27 +215,149 @@ def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict
         raise ValueError(f"figure name {name!r}: use lower-case letters, digits, '-' and '_'")
     if not alt.strip():
         raise ValueError(f"figure {name!r}: say in `alt` what it shows, for a reader who cannot see it")
-    _gather_legends(figure)
+    broken = _lay_out(figure)
     light, size = _png(figure)
-    _darken(figure)
+    _recolour(figure, DARK)
     dark, _ = _png(figure)
+    _recolour(figure, LIGHT)
+    for text, whole in broken:
+        text.set_text(whole)
+    _lay_out(figure, least=0.9 * _stack(figure))
+    narrow, narrow_size = _png(figure)
+    _recolour(figure, DARK)
+    narrow_dark, _ = _png(figure)
     plt.close(figure)  # a figure made by pyplot would otherwise be shown a second time
     shown = {"name": name, "alt": alt, "caption": caption, "width": size[0] // 2, "height": size[1] // 2}
-    return {"image/png": light, DARK_PNG: dark, "text/plain": alt}, {"image/png": shown}
+    shown["narrow"] = [pixels // 2 for pixels in narrow_size]
+    data = {"image/png": light, DARK_PNG: dark, NARROW_PNG: narrow, NARROW_DARK_PNG: narrow_dark, "text/plain": alt}
+    return data, {"image/png": shown}
+
+
+def _stack(figure: Figure) -> float:
+    """Makes a figure narrow, its panels one below the other, each with the labels that it shared with others.
+
+    Returns:
+        The inches that a panel had in height.
+    """
+    panels = _panels(figure)
+    heights = [axes.bbox.height / figure.dpi for axes in panels]
+    if panels and (grid := panels[0].get_gridspec()).ncols > 1:
+        cells = sorted({axes.get_subplotspec().num1 for axes in panels})
+        below = figure.add_gridspec(len(cells), 1)
+        for axes in panels:
+            for axis, together in ((axes.xaxis, axes.get_shared_x_axes()), (axes.yaxis, axes.get_shared_y_axes())):
+                names = [getattr(other, f"get_{axis.axis_name}label")() for other in together.get_siblings(axes)]
+                axis.set_label_text(axis.get_label_text() or next(filter(None, names), ""))
+            axes.tick_params(labelleft=True, labelbottom=True)
+            axes.set_subplotspec(below[cells.index(axes.get_subplotspec().num1)])
+        figure.set_figheight(figure.get_figheight() * len(cells) / grid.nrows * 0.8)
+    figure.set_figwidth(NARROW)
+    return min(heights, default=0.0)
+
+
+def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
+    """Puts the legend above, breaks what is too long for its axes, makes room for it, and names the levels.
+
+    Args:
+        figure: the figure.
+        least: inches that each panel has at least in height.
+
+    Returns:
+        Titles and labels with their words before they were broken.
+    """
+    _gather_legends(figure)
+    figure.draw_without_rendering()  # so that labels have their sizes
+    rows = max((_fit_ticks(axes) for axes in figure.axes), default=0.0)
+    figure.draw_without_rendering()  # so that the axes have theirs
+    words = [(text, text.get_text(), room) for axes in figure.axes for text, room in _titles(axes)]
+    for text, whole, room in words:
+        box = text.get_window_extent()
+        if (longest := max(box.width, box.height)) > 1.05 * room > 0:
+            text.set_text(textwrap.fill(whole, max(8, int(len(whole) * room / longest))))
+    figure.draw_without_rendering()
+    grids = [(axes.get_gridspec().nrows, axes.bbox.height / figure.dpi) for axes in _panels(figure)]
+    lack = max((count * (max(rows, least) - height) for count, height in grids), default=0.0)
+    if lack > 0:
+        figure.set_figheight(figure.get_figheight() + lack)
+        figure.draw_without_rendering()
+    for axes in figure.axes:
+        _name_levels(axes)
+    return [(text, whole) for text, whole, _ in words]
+
+
+def _panels(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.get_subplotspec()]
+
+
+def _titles(axes: Axes) -> Iterator[tuple[Text, float]]:
+    """Yields an axes' title and labels with the pixels that they have."""
+    yield axes._left_title, axes.bbox.width  # type: ignore[attr-defined]  # there is no public way to it
+    yield axes.xaxis.label, axes.bbox.width
+    yield axes.yaxis.label, axes.bbox.height
+
+
+def _fit_ticks(axes: Axes) -> float:
+    """Breaks long names of rows, and slants names of columns that would overlap; returns the inches that rows need."""
+    room = int(axes.figure.get_figwidth() * 5)  # letters, where names get two fifths of the width
+    names = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    if max(map(len, names), default=0) > room:
+        axes.set_yticks(axes.get_yticks(), [textwrap.fill(name, room) for name in names])
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    if any(box.x1 > other.x0 > box.x0 for box, other in itertools.pairwise(boxes)):
+        axes.tick_params(axis="x", rotation=40)
+    lines = [label.get_text().count("\n") + 1 for label in axes.get_yticklabels()]
+    return 0.2 * max(lines, default=0) * len(lines) if max(lines, default=0) > 1 else 0.0
+
+
+def _name_levels(axes: Axes) -> None:
+    """Puts the names of an axes' levels where they cover least of what is drawn, and inside the axes."""
+    for text in axes.texts:
+        gid = str(text.get_gid())
+        if not gid.startswith("level"):
+            continue
+        drawn, tries, inside = _drawn(axes, but=gid), [], axes.bbox.padded(3)
+        boxes = [other.get_window_extent() for other in axes.texts if other is not text]
+        for place in itertools.product((1.0, 0.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1), (0, 1)):
+            _put(text, *place)
+            box = text.get_window_extent()
+            out = sum([box.x0 < inside.x0, box.x1 > inside.x1, box.y0 < inside.y0, box.y1 > inside.y1])
+            covered = ((drawn > box.min) & (drawn < box.max)).all(1).sum() + 50 * sum(map(box.overlaps, boxes))
+            tries.append((1000 * out + covered, len(tries), place))
+        _put(text, *min(tries)[2])
+
+
+def _put(text: Text, along: float, beside: int) -> None:
+    """Puts a level's name at a share of its line, on its first or its second side."""
+    if "upright" in str(text.get_gid()):
+        text.set(y=along, va={1.0: "top", 0.0: "bottom"}.get(along, "center"), ha=("left", "right")[beside])
+    else:
+        text.set(x=along, ha={1.0: "right", 0.0: "left"}.get(along, "center"), va=("bottom", "top")[beside])
+
+
+def _drawn(axes: Axes, but: str) -> np.ndarray:
+    """Returns points on all that is drawn in an axes but one level, close to each other, in pixels; (points, 2)."""
+    import numpy as np
+
+    found = [np.empty((0, 2))]
+    for artist in (*axes.lines, *axes.collections, *axes.patches):
+        if artist.get_gid() != but:
+            paths = artist.get_paths() if hasattr(artist, "get_paths") else [artist.get_path()]
+            found += [artist.get_transform().transform_path(path).interpolated(30).vertices for path in paths]
+    return np.concatenate(found)
 
 
 def _gather_legends(figure: Figure) -> None:
-    """Replaces the axes' legends by one above them, in as many columns as fit the figure's width."""
+    """Replaces all legends by one above the axes, in as many columns as fit the figure's width."""
     labelled: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         labelled |= dict(zip(labels, handles, strict=True))
-        if legend := axes.get_legend():
+    for legend in (*(axes.get_legend() for axes in figure.axes), *figure.legends):
+        if legend:
             legend.remove()
+    names = [textwrap.fill(label, int(figure.get_figwidth() * 12 - 6)) for label in labelled]  # letters beside a line
     for columns in range(len(labelled), 0, -1):
-        above = figure.legend(
-            list(labelled.values()), list(labelled), loc="outside upper left", ncols=columns, frameon=False
-        )
+        above = figure.legend(list(labelled.values()), names, loc="outside upper left", ncols=columns, frameon=False)
         if above.get_window_extent().width <= figure.bbox.width or columns == 1:
             break
         above.remove()
@@ -261,15 +384,15 @@ def _png(figure: Figure) -> tuple[str, tuple[int, int]]:
     return base64.b64encode(packed.getvalue()).decode("ascii"), image.size
 
 
-def _darken(figure: Figure) -> None:
-    """Gives every artist whose colour is a key of `DARK` that colour's dark counterpart."""
+def _recolour(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Gives every artist whose colour is a key of `colours` the colour that it becomes."""
     from matplotlib.colors import to_hex, to_rgb, to_rgba_array
 
     for artist in figure.findobj():
         for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
             if not (hasattr(artist, f"get_{part}") and hasattr(artist, f"set_{part}")):
                 continue
-            colours = to_rgba_array(getattr(artist, f"get_{part}")())
-            for row in colours:
-                row[:3] = to_rgb(DARK.get(to_hex(row), to_hex(row)))
-            artist.set(**{part: colours if len(colours) > 1 else tuple(colours[0])} if len(colours) else {})
+            found = to_rgba_array(getattr(artist, f"get_{part}")())
+            for row in found:
+                row[:3] = to_rgb(colours.get(to_hex(row), to_hex(row)))
+            artist.set(**{part: found if len(found) > 1 else tuple(found[0])} if len(found) else {})
