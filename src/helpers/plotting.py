@@ -265,23 +265,29 @@ def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
     Returns:
         Titles and labels with their words before they were broken.
     """
+    figure.set_layout_engine("constrained")
+    place = figure.get_layout_engine()
     _gather_legends(figure)
-    figure.draw_without_rendering()  # so that labels have their sizes
-    rows = max((_fit_ticks(axes) for axes in figure.axes), default=0.0)
-    figure.draw_without_rendering()  # so that the axes have theirs
+    rows = max((_break_names(axes) for axes in figure.axes), default=0.0)
+    place.execute(figure)
     words = [(text, text.get_text(), room) for axes in figure.axes for text, room in _titles(axes)]
     for text, whole, room in words:
         box = text.get_window_extent()
         if (longest := max(box.width, box.height)) > 1.05 * room > 0:
             text.set_text(textwrap.fill(whole, max(8, int(len(whole) * room / longest))))
-    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        if any(box.x1 > other.x0 > box.x0 for box, other in itertools.pairwise(boxes)):
+            axes.tick_params(axis="x", rotation=40)
+    place.execute(figure)
     grids = [(axes.get_gridspec().nrows, axes.bbox.height / figure.dpi) for axes in _panels(figure)]
     lack = max((count * (max(rows, least) - height) for count, height in grids), default=0.0)
     if lack > 0:
         figure.set_figheight(figure.get_figheight() + lack)
-        figure.draw_without_rendering()
+        place.execute(figure)
     for axes in figure.axes:
         _name_levels(axes)
+    figure.set_layout_engine("none")  # all is in its place
     return [(text, whole) for text, whole, _ in words]
 
 
@@ -296,17 +302,15 @@ def _titles(axes: Axes) -> Iterator[tuple[Text, float]]:
     yield axes.yaxis.label, axes.bbox.height
 
 
-def _fit_ticks(axes: Axes) -> float:
-    """Breaks long names of rows, and slants names of columns that would overlap; returns the inches that rows need."""
+def _break_names(axes: Axes) -> float:
+    """Breaks names of rows that are too long; returns the inches that the rows then need."""
     room = int(axes.figure.get_figwidth() * 5)  # letters, where names get two fifths of the width
     names = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
-    if max(map(len, names), default=0) > room:
-        axes.set_yticks(axes.get_yticks(), [textwrap.fill(name, room) for name in names])
-    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
-    if any(box.x1 > other.x0 > box.x0 for box, other in itertools.pairwise(boxes)):
-        axes.tick_params(axis="x", rotation=40)
-    lines = [label.get_text().count("\n") + 1 for label in axes.get_yticklabels()]
-    return 0.2 * max(lines, default=0) * len(lines) if max(lines, default=0) > 1 else 0.0
+    if max(map(len, names), default=0) <= room:
+        return 0.0
+    names = [textwrap.fill(name, room) for name in names]
+    axes.set_yticks(axes.get_yticks(), names)
+    return 0.2 * len(names) * max(name.count("\n") + 1 for name in names)
 
 
 def _name_levels(axes: Axes) -> None:
@@ -369,18 +373,16 @@ def _png(figure: Figure) -> tuple[str, tuple[int, int]]:
     from PIL import Image
 
     drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
+    figure.savefig(drawn, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
     image = Image.open(drawn).convert("RGB")
-    own = [PAPER, INK, MUTED, GRID, *PALETTE, *DARK.values()]  # stay as they are: a thin line must keep its colour
-    frequent = image.quantize(64 - len(own), dither=Image.Dither.NONE).getpalette() or []
-    kept = np.frombuffer(bytes.fromhex("".join(own).replace("#", "")) + bytes(frequent), np.uint8).reshape(-1, 3)
-    pixels = np.asarray(image.convert("RGBA")).view(np.uint32)[..., 0]  # (height, width), a number for each colour
-    codes, places = np.unique(pixels, return_inverse=True)
-    found = codes.view(np.uint8).reshape(-1, 4)[:, :3].astype(int)  # (colours of the drawing, 3)
-    nearest = ((found[:, None] - kept) ** 2).sum(2).argmin(1)
-    small = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
-    small.putpalette(kept.tobytes())
-    small.save(packed, format="png", optimize=True)
+    own = "".join([PAPER, INK, MUTED, GRID, *PALETTE, *DARK.values()]).replace("#", "")
+    kept = np.frombuffer(bytes.fromhex(own), np.uint8).reshape(-1, 3)  # as they are: a thin line must keep its colour
+    few = image.resize((image.width // 3, image.height // 3), Image.Resampling.NEAREST)
+    frequent = np.array(few.quantize(64 - len(kept), dither=Image.Dither.NONE).getpalette(), np.uint8).reshape(-1, 3)
+    apart = abs(frequent[:, None].astype(int) - kept).max(2).min(1) >= 8  # else Pillow may take it for one of ours
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.concatenate([kept, frequent[apart]]).tobytes())
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(packed, format="png", optimize=True)
     return base64.b64encode(packed.getvalue()).decode("ascii"), image.size
 
 
