@@ -1,13 +1,18 @@
 """How far is it, how fast, and how long still? One line on stdout that overwrites itself.
 
 Libraries' own bars save blank widgets into notebooks or go to stderr, which pages show in red; this line does neither.
-Where nothing can be overwritten, as in a log, only the last line is written.
+In a notebook it is an output of its own MIME type, by which the exporter leaves it out of the page. Where nothing can
+be overwritten, as in a log, only the last line is written.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import Any
+
+PROGRESS_MIME = "application/vnd.workbook.progress+json"
+"""MIME type of a line of progress in a notebook's output, beside its text."""
 
 
 class Progress:
@@ -28,7 +33,9 @@ class Progress:
         self.note = ""
         self._start = self._shown = time.perf_counter()
         self._width = 0
-        self._overwrites = sys.stdout.isatty() or type(sys.stdout).__module__ == "ipykernel.iostream"
+        self._overwrites = sys.stdout.isatty()
+        self._in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
+        self._output: Any = None  # of the notebook
 
     def __enter__(self) -> Progress:
         self._draw(f"{self.label}: 0 of {self.total:,} {self.unit}")
@@ -56,18 +63,26 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         elapsed = time.perf_counter() - self._start
-        line = f"{self._so_far((self.done - self._before) / max(elapsed, 1e-9))}, took {clock(elapsed)}"
-        if not self.silent:
-            print(("\r" if self._overwrites else "") + line.ljust(self._width), flush=True)
+        self._draw(f"{self._so_far((self.done - self._before) / max(elapsed, 1e-9))}, took {clock(elapsed)}", "\n")
 
     def _so_far(self, rate: float) -> str:
         note = f", {self.note}" if self.note else ""
         pace = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
         return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {pace} a second{note}"
 
-    def _draw(self, line: str) -> None:
-        if self._overwrites and not self.silent:
-            print("\r" + line.ljust(self._width), end="", flush=True)
+    def _draw(self, line: str, end: str = "") -> None:
+        if self.silent:
+            return
+        if self._in_notebook:
+            from IPython.display import display
+
+            shown = {"text/plain": line, PROGRESS_MIME: {"label": self.label}}
+            if self._output is None:
+                self._output = display(shown, raw=True, display_id=True)
+            else:
+                self._output.update(shown, raw=True)
+        elif self._overwrites or end:
+            print(("\r" if self._overwrites else "") + line.ljust(self._width), end=end, flush=True)
             self._width = len(line)
 
 

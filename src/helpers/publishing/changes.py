@@ -56,8 +56,9 @@ def models_since(run: Run, moment: float) -> list[str]:
 
 
 def pages(run: Run) -> str:
-    """Returns a fingerprint of what decides the look of pages: `publishing`, and the chapters that they link to."""
+    """Returns a fingerprint of what decides the look of pages: `publishing`, and what they link to."""
     sources = [*sorted((PACKAGE / "publishing").rglob("*.*")), PACKAGE / "plotting.py", PACKAGE / "claims.py"]
+    sources += [files.ROOT / name for name in ("CITATION.cff", *chapters.TEXTS.values())]
     titles = [f"{chapter.name} {chapter.title}" for chapter in chapters.chapters()]
     return files.fingerprint([*titles, *(_file(path) for path in sources if path.suffix != ".pyc")])
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
+TEXTS = {"glossary.html": "GLOSSARY.md", "data.html": "data/README.md", "prompts.html": "data/custom/README.md"}
+"""Pages of text beside the chapters', and the files of the workbook that they are made from."""
+
+
 class Chapter(NamedTuple):
     """A chapter of the workbook.
 

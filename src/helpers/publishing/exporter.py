@@ -1,12 +1,16 @@
 """How does an executed chapter become a page? One HTML file that needs nothing but itself, from the notebook alone.
 
 `jupyter nbconvert --to workbook` and JupyterLab's export menu find `WorkbookExporter` through its entry point and make
-the same page as `export`. nbconvert does the conversion; added are formulas as MathML, dark figures, contents,
-neighbours, and a check that the page asks no other host for anything. Left out: JavaScript, of which there is none.
+the same page as `export`. nbconvert does the conversion; added are formulas as MathML, figures for dark and for narrow
+screens, contents, what was found, ways on, and a check that the page asks no other host for anything. Left out:
+JavaScript, of which there is none.
 """
 
 from __future__ import annotations
 
+import base64
+import functools
+import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,17 +21,26 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
+from PIL import Image
 from traitlets import default
 from traitlets.config import Config
 
 from helpers import files
-from helpers.plotting import DARK_PNG
-from helpers.publishing import chapters, markdown
+from helpers.plotting import DARK_PNG, NARROW_DARK_PNG, NARROW_PNG
+from helpers.progress import clock
+from helpers.publishing import chapters, markdown, summary
+from helpers.records import VERDICTS
 
 TEMPLATE = Path(__file__).parent / "template"
 MOST_BYTES = 1_000_000
 NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|\[.*\]|nan|–|")
 """What a table's cell holds if its column is set flush right: a number, an interval, both, or none."""
+
+LONG = 40
+"""From how many letters on a table's cell is prose, which is not squeezed into a word a line."""
+
+OUTCOMES = {"held", "missed", "undecided", *(verdict.replace(" ", "-") for verdict in VERDICTS)}
+"""The words that the page colours, as classes of its style sheet."""
 
 
 def export(notebook: Path, page: Path) -> None:
@@ -68,6 +81,10 @@ class WorkbookExporter(HTMLExporter):
     def _default_extra_template_basedirs(self) -> list[str]:
         return [str(TEMPLATE.parent)]
 
+    @default("preprocessors")
+    def _preprocessors_default(self) -> list[Any]:
+        return [summary.prepare]
+
     @default("template_file")
     def _template_file_default(self) -> str:
         return "chapter.html.j2"
@@ -78,6 +95,8 @@ class WorkbookExporter(HTMLExporter):
         yield "prose", prose
         yield "displayed_markdown", displayed_markdown
         yield "described", described
+        yield "packed", packed
+        yield "clock", clock
         yield "clean", markdown.clean
         yield "incomplete", chapters.incomplete
         yield "chapter_title", chapters.title
@@ -89,8 +108,8 @@ class WorkbookExporter(HTMLExporter):
         html, resources = super().from_notebook_node(nb, resources, **kw)
         soup = BeautifulSoup(html, "html.parser")
         name = resources["metadata"]["name"]
-        _lay_out_tables(soup)
-        _refuse_requests(soup, name)
+        lay_out(soup)
+        refuse_requests(soup, name)
         html = str(soup)
         if (size := len(html.encode())) > MOST_BYTES:
             reason = f"the page has {size / 1e6:.2f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
@@ -100,7 +119,8 @@ class WorkbookExporter(HTMLExporter):
     def _init_resources(self, resources: dict[str, Any] | None) -> dict[str, Any]:
         resources = super()._init_resources(resources)
         resources["before"], resources["after"] = chapters.neighbours(resources["metadata"]["name"])
-        resources["dark_png"] = DARK_PNG
+        resources |= {"dark": DARK_PNG, "narrow": NARROW_PNG, "narrow_dark": NARROW_DARK_PNG}
+        resources |= {"open": summary.OPEN, "repository": repository()}
         resources["headings"] = []
         return resources
 
@@ -133,24 +153,54 @@ def described(context: Context, output: NotebookNode) -> dict[str, Any]:
     return figure
 
 
+@functools.lru_cache(maxsize=64)  # the headline is shown twice
+def packed(png: str) -> str:
+    """Returns an image's base64 as the address of the same image in WebP, a third smaller and not a pixel different."""
+    smaller = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(png))).save(smaller, "webp", lossless=True, quality=40, method=3)
+    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode('ascii')}"
+
+
+def repository() -> str:
+    """Returns the address of the workbook's repository; empty where CITATION.cff names none."""
+    citation = files.ROOT / "CITATION.cff"
+    text = citation.read_text(encoding="utf-8") if citation.exists() else ""
+    found = re.search(r"""^repository-code: *["']?(https://[^\s"']+)""", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def _place(context: Context) -> str:
     """Names the notebook and the cell that is being rendered."""
     number = next(i for i, cell in enumerate(context["nb"].cells, 1) if cell is context["cell"])
     return f"{context['resources']['metadata']['name']}.ipynb, cell {number}"
 
 
-def _lay_out_tables(soup: BeautifulSoup) -> None:
-    """Sets columns of numbers flush right, and puts each table into a box that scrolls by itself."""
+def lay_out(soup: BeautifulSoup) -> None:
+    """Puts the box of what was found under the title, lays out tables, and colours outcomes."""
+    if (box := soup.select_one("main > .found")) and (title := soup.select_one("main h1")):
+        title.insert_after(box)
     for table in soup.select("main table"):
-        _join_header(table)
-        rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
-        for column in range(max(map(len, rows), default=0)):
-            cells = [row[column] for row in rows if column < len(row)]
-            texts = [cell.get_text(strip=True) for cell in cells if cell.name == "td"]
-            if any(texts) and all(NUMBER.fullmatch(text) for text in texts):
-                for cell in cells:
-                    cell["class"] = "number"
+        _lay_out_table(table)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+    for word in soup.select("main td, .prediction > strong:first-child"):
+        outcome = word.get_text(strip=True).removeprefix("Prediction ").rstrip(".").replace(" ", "-")
+        if outcome in OUTCOMES:
+            word["class"] = outcome
+
+
+def _lay_out_table(table: Tag) -> None:
+    """Sets columns of numbers flush right, and gives columns of prose their width."""
+    _join_header(table)
+    rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
+    for column in range(max(map(len, rows), default=0)):
+        cells = [row[column] for row in rows if column < len(row)]
+        texts = [cell.get_text(strip=True) for cell in cells if cell.name == "td"]
+        kind = "long" if max(map(len, texts), default=0) > LONG else ""
+        if any(texts) and all(NUMBER.fullmatch(text) for text in texts):
+            kind = "number"
+        for cell in cells:
+            if kind:
+                cell["class"] = kind
 
 
 def _join_header(table: Tag) -> None:
@@ -164,7 +214,7 @@ def _join_header(table: Tag) -> None:
         rows[1].decompose()
 
 
-def _refuse_requests(soup: BeautifulSoup, name: str) -> None:
+def refuse_requests(soup: BeautifulSoup, name: str) -> None:
     """Raises where a page would fetch something or run a script: an image by its address, a style sheet, a frame."""
     remedy = "Take it out of the Markdown cell; embed an image by pasting it as an attachment."
     for element in soup(["script", "link", "iframe", "object", "embed", "base", "form"]):
@@ -173,6 +223,8 @@ def _refuse_requests(soup: BeautifulSoup, name: str) -> None:
         for attribute, value in element.attrs.items():
             value = str(value)
             fetched = attribute in {"src", "srcset", "poster", "background", "data"} and not value.startswith("data:")
+            if attribute in {"href", "xlink:href"} and element.name not in {"a", "area"}:  # of a drawing's parts
+                fetched = not value.startswith(("data:", "#"))
             if fetched or attribute.startswith("on") or (attribute == "style" and "url(" in value):
                 raise files.at(name, f"the page would fetch or run {attribute}={value[:80]!r}", remedy)
     for style in soup("style"):

@@ -1,4 +1,7 @@
-"""What did the run find, and what did it cost? `index.html`: chapters, claims, verdicts and costs, with links."""
+"""What did the run find, and what did it cost? `index.html`: chapters, claims, verdicts and costs, with links.
+
+Beside it are written the pages of text that all chapters link to: the glossary, and what a reader's own data may be.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from bs4 import BeautifulSoup
 
 from helpers import files, records
 from helpers.claims import CLAIMS
 from helpers.progress import clock
-from helpers.publishing import chapters
-from helpers.publishing.exporter import TEMPLATE
+from helpers.publishing import chapters, exporter, markdown
+from helpers.publishing.chapters import TEXTS
 
 
 def write_index(run: Path) -> Path:
-    """Writes a run's `index.html`, in the chapters' look.
+    """Writes a run's `index.html` and the pages of text, in the chapters' look.
 
     Listed are the workbook's chapters, run or not, and all claims, judged or not.
 
@@ -23,24 +27,48 @@ def write_index(run: Path) -> Path:
         run: the run's folder, with its pages, executed notebooks and `results.json` so far.
 
     Returns:
-        The file.
+        The index.
 
     Raises:
         WorkbookError: the run's `results.json` is no record of this workbook.
     """
     has_results = (run / "results.json").exists()
     found = records.load_results(run)["chapters"] if has_results else {}
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)
     environment.filters["clock"] = clock
+    rows = [_chapter(chapter, run, found) for chapter in chapters.chapters()]
     page = environment.get_template("index.html.j2").render(
         title="Raising a Language Model",
         run=run.name,
-        chapters=[_chapter(chapter, run, found) for chapter in chapters.chapters()],
+        chapters=rows,
+        pages={row["chapter"].number: row["page"] for row in rows if row["page"]},
         claims=[(label, claim, _verdict(label, found)) for label, claim in CLAIMS.items()],
         machine=_machine(found),
+        repository=exporter.repository(),
     )
+    for name, source in TEXTS.items():
+        files.write_text(run / name, _text_page(environment, files.ROOT / source))
     files.write_text(run / "index.html", page)
     return run / "index.html"
+
+
+def _text_page(environment: jinja2.Environment, source: Path) -> str:
+    """Returns a Markdown file of the workbook as a page; of its links to other files those stay that have a page."""
+    headings: list[tuple[int, str, str]] = []
+    text = markdown.to_html(source.read_text(encoding="utf-8"), True, headings)
+    page = environment.get_template("text.html.j2").render(title=headings[0][2], text=text)
+    soup = BeautifulSoup(page, "html.parser")
+    pages = {(files.ROOT / file).resolve(): name for name, file in TEXTS.items()}
+    for link in soup.select("main section a[href]"):
+        address = str(link["href"])
+        if not address.startswith(("#", "https://")):
+            if name := pages.get((source.parent / address).resolve()):
+                link["href"] = name
+            else:
+                link.unwrap()
+    exporter.lay_out(soup)
+    exporter.refuse_requests(soup, source.name)
+    return str(soup)
 
 
 def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dict[str, Any]:
@@ -56,9 +84,10 @@ def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dic
     }
 
 
-def _verdict(label: str, found: dict[str, Any]) -> dict[str, Any] | None:
+def _verdict(label: str, found: dict[str, Any]) -> records.Verdict | None:
     """Returns what the chapter that tests a claim concluded of it."""
-    return next((record["verdicts"][label] for record in found.values() if label in record["verdicts"]), None)
+    verdicts = (record["verdicts"][label] for record in found.values() if label in record["verdicts"])
+    return next((records.Verdict(**verdict) for verdict in verdicts), None)
 
 
 def _machine(found: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from helpers import files, records
 from helpers.cards import escaped
 from helpers.progress import clock
 from helpers.publishing import chapters
+from helpers.publishing.chapters import TEXTS
 from helpers.publishing.exporter import TEMPLATE
 
 MODELS = ("base", "assistant")
@@ -57,7 +58,7 @@ def publish(run: Path, reference: Path) -> None:
     notebooks = {chapter: _whole(chapter, run, results) for chapter in chapters.chapters()}
     with files.replacing(reference) as partial:
         partial.mkdir()
-        for name in ("results.json", "index.html", *(f"{chapter.name}.html" for chapter in notebooks)):
+        for name in ("results.json", "index.html", *TEXTS, *(f"{chapter.name}.html" for chapter in notebooks)):
             shutil.copyfile(run / name, partial / name)
         for model in MODELS:
             if model == "base" or (run / "models" / model).exists():
@@ -128,7 +129,7 @@ def _whole(chapter: chapters.Chapter, run: Path, results: dict[str, Any]) -> Any
         raise files.at(path, f"not a whole run: {reason}", remedy)
     if chapter.name not in results:
         raise files.at(run / "results.json", f"nothing is recorded of {chapter.name}", remedy)
-    for page in (run / f"{chapter.name}.html", run / "index.html"):
+    for page in (run / name for name in (f"{chapter.name}.html", "index.html", *TEXTS)):
         if not page.exists():
             raise files.at(page, "there is no such page", remedy)
     return notebook
@@ -185,8 +186,13 @@ def _readme(results: dict[str, Any], figures: dict[chapters.Chapter, list[Figure
 
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"clock": clock, "md": escaped, "value": _value}
+    environment.filters |= {"clock": clock, "md": escaped, "value": _value, "about": _about}
     return environment
+
+
+def _about(measurement: dict[str, Any]) -> str:
+    """Returns what a measurement of one method is about but for the method: its corpus, its test."""
+    return ", ".join(str(value) for column, value in measurement["about"].items() if column != "method")
 
 
 def _value(measurement: dict[str, Any]) -> str:
