@@ -2,7 +2,9 @@
 
 import base64
 import io
+import itertools
 
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
@@ -49,6 +51,56 @@ def test_words_and_lines_are_light_in_the_dark(rendered):
     assert to_hex(axes[0].xaxis.label.get_color()) == plotting.DARK[plotting.MUTED]
     assert to_hex(axes[0].lines[0].get_color()) == plotting.DARK[plotting.PALETTE[0]]
     assert to_hex(axes[0].lines[1].get_color()) == plotting.PALETTE[1]
+
+
+def test_on_a_narrow_screen_panels_are_stacked_and_keep_their_labels():
+    figure, axes = plotting.figure(1, 2, sharey=True)
+    for ax in axes:
+        ax.plot([0, 1], [1, 2])
+        ax.set_title("A title that is much too long for one half of the figure's width, by far")
+    axes[0].set_ylabel("accuracy")
+    data, metadata = plotting.render(figure, "two", "Two panels.")
+    wide, narrow = image(data, "image/png"), image(data, plotting.NARROW_PNG)
+    assert narrow.size == image(data, plotting.NARROW_DARK_PNG).size
+    assert [pixels // 2 for pixels in narrow.size] == metadata["image/png"]["narrow"]
+    assert narrow.size[0] < 0.62 * wide.size[0]
+    upper, lower = (ax.get_position() for ax in axes)
+    assert lower.y1 < upper.y0
+    assert lower.x0 == pytest.approx(upper.x0)
+    assert axes[1].get_ylabel() == "accuracy"
+    assert all(label.get_visible() for label in axes[1].get_yticklabels())
+    assert "\n" in axes[0].get_title("left")
+
+
+def test_the_name_of_a_level_covers_nothing_and_is_not_cut():
+    figure, axes = plotting.figure()
+    axes.plot(range(11), [0.5, 0.52, 0.55, 0.6, 0.7, 0.8, 0.9, 0.98, 0.99, 1.0, 1.0], label="model")
+    plotting.level(axes, 0.5, "chance", plotting.CHANCE)
+    plotting.level(axes, 1.0, "the best possible", plotting.FLOOR)
+    plotting.level(axes, 9.9, "the end of the text", plotting.FLOOR, upright=True)
+    plotting.render(figure, "levels", "A curve and levels.")
+    figure.draw_without_rendering()  # in the resolution in which boxes are measured here
+    boxes = [text.get_window_extent() for text in axes.texts]
+    curve = axes.transData.transform(axes.lines[0].get_path().interpolated(50).vertices)
+    for box in boxes:
+        assert axes.bbox.padded(4).containsx(box.x0)
+        assert axes.bbox.padded(4).containsx(box.x1)
+        assert axes.bbox.padded(4).containsy(box.y0)
+        assert axes.bbox.padded(4).containsy(box.y1)
+        assert not any(box.padded(-1).contains(*point) for point in curve)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_long_names_of_rows_are_broken_and_do_not_touch():
+    figure, axes = plotting.figure(height=1.5)
+    names = [f"{number}, a method with a name of very many words" for number in ("one", "two", "three", "four")]
+    table = pd.DataFrame({"method": names, "kind": "all", "value": 1.0, "low": 0.9, "high": 1.1})
+    plotting.dots(axes, table, "method", "kind", {"all": plotting.OURS})
+    plotting.render(figure, "names", "Four methods.")
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all("\n" in label.get_text() for label in axes.get_yticklabels())
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_nothing_is_cut_and_the_legend_covers_no_data(rendered):

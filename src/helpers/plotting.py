@@ -163,9 +163,9 @@ def level(axes: Axes, value: float, name: str, colour: str, *, upright: bool = F
     gid = f"level {'upright' if upright else 'across'} {len(axes.texts)}"  # by which `_name_levels` finds both
     line(value, color=colour, ls=":" if colour == CHANCE else "--", lw=1.4, zorder=1, gid=gid)
     across = axes.get_xaxis_transform() if upright else axes.get_yaxis_transform()
-    axes.text(
-        *((value, 1.0) if upright else (1.0, value)), f" {name} ", transform=across, color=colour, size=9, gid=gid
-    )
+    place = (value, 1.0) if upright else (1.0, value)
+    text = axes.text(*place, f" {name} ", transform=across, color=colour, size=9, gid=gid)
+    text.set_in_layout(False)  # it comes to lie within the axes and needs no room beside them
 
 
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:
@@ -269,7 +269,7 @@ def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
     place = figure.get_layout_engine()
     _gather_legends(figure)
     rows = max((_break_names(axes) for axes in figure.axes), default=0.0)
-    place.execute(figure)
+    figure.draw_without_rendering()  # so that axes have their places, and words their sizes in this resolution
     words = [(text, text.get_text(), room) for axes in figure.axes for text, room in _titles(axes)]
     for text, whole, room in words:
         box = text.get_window_extent()

@@ -9,10 +9,12 @@ import sys
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from handmade import cell, figure_output, shown, v4
+from handmade import cell, figure_output, shown, shown_record, v4
 from nbconvert.exporters import get_exporter
 
+from helpers import files
 from helpers.files import WorkbookError
+from helpers.progress import PROGRESS_MIME
 from helpers.publishing import chapters
 from helpers.publishing.exporter import export
 
@@ -42,11 +44,19 @@ def test_page_fetches_nothing_and_runs_nothing(page):
     assert not soup(html)(["script", "link", "iframe", "object", "embed", "form"])
     fetched = [tag[name] for tag in soup(html)(True) for name in ("src", "srcset") if name in tag.attrs]
     assert fetched
-    assert all(address.startswith("data:image/png;base64,") for address in fetched)
+    assert all(address.startswith("data:image/webp;base64,") for address in fetched)
     assert not re.search(r"url\(|@import", "".join(style.get_text() for style in soup(html)("style")))
 
 
-@pytest.mark.parametrize("source", ["<script>x()</script>", "![x](https://a.example/x.png)", "<b onclick='x()'>x</b>"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<script>x()</script>",
+        "![x](https://a.example/x.png)",
+        "<b onclick='x()'>x</b>",
+        "<svg><image href='https://a.example/x.png'/></svg>",
+    ],
+)
 def test_a_chapter_that_would_fetch_or_run_something_is_refused(page, source):
     with pytest.raises(WorkbookError, match="02_second"):
         page(markdown(source))
@@ -120,12 +130,89 @@ def test_figures_have_both_renderings_alt_text_and_caption(page):
     html = soup(page(*chapter()))
     assert html.figure.img["alt"] == 'Loss falls from "2" to 1.'
     assert html.figure.figcaption.get_text() == "The loss & its fall."
-    assert html.figure.source["media"] == "(prefers-color-scheme: dark)"
-    assert html.figure.source["srcset"] != html.figure.img["src"]
+    sources = {source["media"]: (source["srcset"], source["width"]) for source in html.figure("source")}
+    narrow, dark = "(max-width: 40rem)", "(prefers-color-scheme: dark)"
+    assert list(sources) == [f"{narrow} and {dark}", narrow, dark]
+    assert len({html.figure.img["src"], *(address for address, _ in sources.values())}) == 4
+    assert sources[narrow][1] < sources[dark][1] == html.figure.img["width"]
     without = figure_output()
     without.metadata = {}
     with pytest.raises(WorkbookError, match=r"02_second\.ipynb, cell 1: a figure has no alt text"):
         page(cell("1", without))
+
+
+def test_code_without_output_is_gathered_above_the_next_figure_of_its_section(page):
+    html = soup(
+        page(
+            markdown("# Title"),
+            cell("first = 1"),
+            markdown("Some words."),
+            cell("record.say('so it is')", shown(text_markdown="So it is.")),
+            cell("# The figure\nfigure", figure_output()),
+            cell("left = 2"),
+            markdown("## Next"),
+            cell("display(Markdown('x')) if first else record.judge('a')", shown(text_plain="shown without code")),
+            cell("table", shown(text_plain="a table without code"), tags=["hide-input"]),
+            cell("loop = 3", shown(text_plain="in plain sight"), tags=["plain-sight"]),
+        )
+    )
+    blocks = html.select("details.code")
+    assert [block.pre.get_text().split() for block in blocks] == [
+        ["first", "=", "1", "#", "The", "figure", "figure"],
+        ["left", "=", "2"],
+        ["loop", "=", "3"],
+    ]
+    assert blocks[0].summary.get_text() == "The figure"
+    assert blocks[0].find_next("figure")
+    assert [block.has_attr("open") for block in blocks] == [False, False, True]
+    for words in ("So it is.", "shown without code", "a table without code"):
+        assert words in html.main.get_text()
+
+
+def test_progress_is_not_on_the_page(page):
+    line = shown(text_plain="training: 5 of 5 tokens, took 0:01", **{PROGRESS_MIME.replace("/", "_", 1): {}})
+    html = page(cell("train()", line, v4.new_output("stream", text="a result")))
+    assert "took 0:01" not in html
+    assert "a result" in html
+
+
+def test_the_box_says_what_was_found(page):
+    record = shown_record(verdicts=[("C1", "supported", f"Loss fell {SCRIPT}\nmore"), ("C2", "depends on size", "So.")])
+    html = soup(
+        page(markdown("# Title\n\nIntroduction"), cell("1", figure_output(headline=True)), cell("record", record))
+    )
+    box = html.select_one(".found")
+    assert box.find_previous_sibling().name == "h1"
+    assert [line.get_text(" ", strip=True) for line in box("li")] == [
+        f"C1 A claim | that is <i>made</i>. supported Loss fell {SCRIPT}",
+        "C2 A claim | that is <i>made</i>. depends on size So.",
+    ]
+    assert box.select_one(".depends").get_text() == "depends on size"
+    assert "2 predictions: 1 held , 1 missed ." in box.get_text(" ", strip=True)
+    assert "4:01 and at most 1.2 GB of memory; profile laptop, commit abc" in box.get_text()
+    own = {image["id"]: image["href"] for image in box("image")}
+    assert len(set(own.values())) == 4
+    assert {use["href"][1:] for use in html.select("main figure use")} == set(own)  # in its place, not a second time
+    assert not soup(page(*chapter())).select_one(".found")
+    assert not soup(page(cell("1", figure_output(headline=True)))).svg  # no box: the figure is one like others
+
+
+def test_a_page_leads_to_glossary_papers_and_the_readers_own_file(page, monkeypatch, tmp_path):
+    cells = [markdown("# Title"), cell("LABELS = ''", tags=["parameters"]), markdown("## References\n\n- A (2020)")]
+    (tmp_path / "CITATION.cff").write_text('repository-code: "https://code.example/workbook"\n', encoding="utf-8")
+    without = soup(page(*cells)).select_one("nav.ways")
+    assert [link["href"] for link in without("a")] == ["data.html", "glossary.html", "#references"]
+    assert without.code.get_text() == "python -m helpers run 02 --name mine --set LABELS=my.csv"
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    assert soup(page(*cells)).select_one("nav.ways")("a")[-1]["href"] == "https://code.example/workbook"
+
+
+def test_predictions_are_judged_in_colour(page):
+    table = "<table><tr><th>prediction</th><th>outcome</th></tr><tr><td>It falls.</td><td>missed</td></tr></table>"
+    said = '<p class="prediction"><strong>Prediction held.</strong> It rises.</p>'
+    html = soup(page(cell("1", shown(text_html=table), shown(text_html=said))))
+    assert html.select_one("td.missed").get_text() == "missed"
+    assert html.select_one("strong.held")
 
 
 def test_messages_of_libraries_are_folded_and_plain(page):
@@ -200,7 +287,10 @@ onload = () => setTimeout(() => {{
   const page = document.getElementById("page").contentDocument;
   document.getElementById("found").textContent = JSON.stringify({{
     page: fetched("page"), control: fetched("control"), width: page.documentElement.scrollWidth,
-    dark: page.querySelector("figure img").currentSrc === page.querySelector("figure source").srcset,
+    source: [...page.querySelectorAll("figure source")].findIndex(
+      source => source.srcset === page.querySelector("figure img").currentSrc),
+    headlines: [...page.querySelectorAll("svg [href]")].filter(part => part.getBoundingClientRect().width > 300).length,
+    sideways: page.querySelector("figure img").getBoundingClientRect().right,
     paper: getComputedStyle(page.body).backgroundColor}});
 }}, 300);
 </script></body>"""
@@ -209,7 +299,8 @@ onload = () => setTimeout(() => {{
 @pytest.mark.parametrize("dark", [False, True])
 def test_in_a_browser_nothing_is_fetched_nothing_overflows_and_figures_follow_the_theme(page, chromium, tmp_path, dark):
     measure = tmp_path / "measure.html"
-    escaped = page(*chapter()).replace("&", "&amp;").replace('"', "&quot;")
+    cells = [*chapter(), cell("1", shown_record()), cell("2", figure_output(headline=True))]
+    escaped = page(*cells).replace("&", "&amp;").replace('"', "&quot;")
     measure.write_text(MEASURE.format(page=escaped), encoding="utf-8")
     scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
     dom = chromium("--dump-dom", "--virtual-time-budget=5000", *scheme, measure.as_uri())
@@ -217,5 +308,7 @@ def test_in_a_browser_nothing_is_fetched_nothing_overflows_and_figures_follow_th
     assert found["control"] == ["http://127.0.0.1:9/x.png"]  # the measurement would notice
     assert found["page"] == []
     assert found["width"] <= 400
-    assert found["dark"] is dark
+    assert found["source"] == (0 if dark else 1)  # of a narrow screen
+    assert found["sideways"] <= 400
+    assert found["headlines"] == 2  # at the head and in its place, in one rendering
     assert found["paper"] == ("rgb(21, 23, 27)" if dark else "rgb(255, 255, 255)")

@@ -9,6 +9,7 @@ from handmade import cell, measurement, results, v4, write_run
 
 from helpers.claims import CLAIMS
 from helpers.files import WorkbookError
+from helpers.publishing.chapters import TEXTS
 from helpers.publishing.index import write_index
 
 
@@ -54,6 +55,18 @@ def test_before_anything_ran_the_index_still_lists_all(tmp_path, workbook):
     page = index(tmp_path / "new")
     assert len(page.select("tbody tr")) == 3
     assert not page.find(id="machine")
+
+
+def test_the_index_leads_to_glossary_and_data_which_stand_beside_it(run):
+    page = index(run)
+    links = {link["href"] for link in page("a")}
+    assert {"glossary.html", "data.html", "01_first.html"} <= links
+    glossary, data, prompts = (BeautifulSoup((run / name).read_text(encoding="utf-8"), "html.parser") for name in TEXTS)
+    assert glossary.title.get_text() == "Glossary"
+    assert glossary.select_one("main .scroll > table")
+    local = {link["href"] for text in (data, prompts) for link in text.select("main section a[href]")}
+    assert {name for name in local if not name.startswith(("https:", "#"))} <= set(TEXTS)  # no link leads nowhere
+    assert "prompts.html" in local
 
 
 def test_text_is_escaped_and_nothing_is_fetched(run):

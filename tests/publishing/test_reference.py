@@ -11,6 +11,7 @@ from handmade import cell, figure_output, measurement, results, v4, write_run
 from safetensors.torch import load_file, save_file
 
 from helpers.files import WorkbookError
+from helpers.publishing.chapters import TEXTS
 from helpers.publishing.reference import publish, state_costs
 
 
@@ -20,7 +21,7 @@ def run(tmp_path, workbook):
         path.unlink()
     folder = write_run(tmp_path / "laptop", results({"loss": measurement(1.83, (1.8, 1.86))}))
     nbformat.write(v4.new_notebook(cells=[cell("1", figure_output())]), folder / "01_first.ipynb")
-    for page in ("01_first.html", "index.html"):
+    for page in ("01_first.html", "index.html", *TEXTS):
         (folder / page).write_text(f"<p>{page}</p>", encoding="utf-8")
     (folder / "models" / "base").mkdir(parents=True)
     save_file({"weight": torch.ones(4, 4)}, folder / "models" / "base" / "model.safetensors")
@@ -36,7 +37,7 @@ def contents(folder):
 def test_everything_that_is_published_is_there(run, tmp_path):
     reference = tmp_path / "reference"
     publish(run, reference)
-    pages = {"01_first.html", "index.html", "results.json", "README.md", "figures/01_first_loss.png"}
+    pages = {"01_first.html", "index.html", *TEXTS, "results.json", "README.md", "figures/01_first_loss.png"}
     model = {f"models/base/{name}" for name in ("README.md", "model.safetensors", "config.json", "tokenizer.json")}
     assert contents(reference) == pages | model
     light = base64.b64decode(figure_output().data["image/png"])
@@ -61,7 +62,7 @@ def test_an_assistant_is_published_with_its_card_where_there_is_one(run, tmp_pat
 
 def test_the_model_card_says_what_was_read_what_it_cost_and_what_it_can_do(run, tmp_path):
     path = run / "results.json"
-    path.write_text(json.dumps(results({"town.our model": measurement(0.2, (0.1, 0.3), name="town.our model")})))
+    path.write_text(json.dumps(results({"town": measurement(0.2, (0.1, 0.3))})))
     publish(run, tmp_path / "reference")
     card = (tmp_path / "reference" / "models" / "base" / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlanguage: en\n")

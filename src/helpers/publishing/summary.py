@@ -78,6 +78,10 @@ def _speaks(node: ast.AST | None) -> bool:
             return _speaks(value)
         case ast.If(body=body, orelse=orelse):
             return all(map(_speaks, [*body, *orelse]))
+        case ast.IfExp(body=one, orelse=other):
+            return _speaks(one) and _speaks(other)
+        case ast.Constant():
+            return True
         case ast.For(body=body):
             return all(map(_speaks, body))
         case ast.Call(func=ast.Name(id="display"), args=args):
