@@ -15,7 +15,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -94,13 +94,10 @@ def figure(rows: int = 1, columns: int = 1, height: float = 3.6, **subplots: Any
     """Opens a figure as wide as the page's column.
 
     Args:
-        rows: rows of axes.
-        columns: columns of axes.
-        height: height in inches; the width is `WIDTH`.
+        rows: of axes.
+        columns: of axes.
+        height: in inches.
         subplots: further arguments of `Figure.subplots`, such as `sharey=True`.
-
-    Returns:
-        The figure and its axes: one, or an array of them.
     """
     from matplotlib.figure import Figure
 
@@ -198,8 +195,8 @@ def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict
     The figure is left narrow and dark.
 
     Args:
-        figure: the figure; all its axes' labelled artists go into one legend.
-        name: unique in its chapter, of lower-case letters, digits, `-` and `_`; a published figure's file name.
+        figure: all its axes' labelled artists go into one legend.
+        name: unique in its chapter; a published figure's file name.
         alt: what the figure shows, for a reader who cannot see it.
         caption: what to see in it; stands under it on the page.
 
@@ -236,20 +233,19 @@ def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict
 def _stack(figure: Figure) -> float:
     """Makes a figure narrow, its panels one below the other, each with the labels that it shared with others.
 
-    Returns:
-        The inches that a panel had in height.
+    Returned is the height that a panel had, in inches.
     """
     panels = _panels(figure)
-    heights = [axes.bbox.height / figure.dpi for axes in panels]
-    if panels and (grid := panels[0].get_gridspec()).ncols > 1:
-        cells = sorted({axes.get_subplotspec().num1 for axes in panels})
+    heights = [axes.bbox.height / figure.dpi for axes, _ in panels]
+    if panels and (grid := panels[0][1].get_gridspec()).ncols > 1:
+        cells = sorted({place.num1 for _, place in panels})
         below = figure.add_gridspec(len(cells), 1)
-        for axes in panels:
+        for axes, place in panels:
             for axis, together in ((axes.xaxis, axes.get_shared_x_axes()), (axes.yaxis, axes.get_shared_y_axes())):
                 names = [getattr(other, f"get_{axis.axis_name}label")() for other in together.get_siblings(axes)]
                 axis.set_label_text(axis.get_label_text() or next(filter(None, names), ""))
             axes.tick_params(labelleft=True, labelbottom=True)
-            axes.set_subplotspec(below[cells.index(axes.get_subplotspec().num1)])
+            axes.set_subplotspec(below[cells.index(place.num1)])
         figure.set_figheight(figure.get_figheight() * len(cells) / grid.nrows * 0.8)
     figure.set_figwidth(NARROW)
     return min(heights, default=0.0)
@@ -258,20 +254,18 @@ def _stack(figure: Figure) -> float:
 def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
     """Puts the legend above, breaks what is too long for its axes, makes room for it, and names the levels.
 
-    Args:
-        figure: the figure.
-        least: inches that each panel has at least in height.
-
-    Returns:
-        Titles and labels with their words before they were broken.
+    Panels get at least the height `least`, in inches. Returned are titles and labels with their words before they were
+    broken.
     """
     figure.set_layout_engine("constrained")
-    place = figure.get_layout_engine()
+    engine: Any = figure.get_layout_engine()
     _gather_legends(figure)
-    rows = max((_break_names(axes) for axes in figure.axes), default=0.0)
+    rows = max((_break_names(axes, int(5 * figure.get_figwidth())) for axes in figure.axes), default=0.0)
     figure.draw_without_rendering()  # so that axes have their places, and words their sizes in this resolution
-    words = [(text, text.get_text(), room) for axes in figure.axes for text, room in _titles(axes)]
-    for text, whole, room in words:
+    texts = [(axes._left_title, axes.xaxis.label, axes.yaxis.label) for axes in figure.axes]  # type: ignore[attr-defined]
+    rooms = [(axes.bbox.width, axes.bbox.width, axes.bbox.height) for axes in figure.axes]
+    words = [(text, text.get_text()) for of_axes in texts for text in of_axes]
+    for (text, whole), room in zip(words, itertools.chain(*rooms), strict=True):
         box = text.get_window_extent()
         if (longest := max(box.width, box.height)) > 1.05 * room > 0:
             text.set_text(textwrap.fill(whole, max(8, int(len(whole) * room / longest))))
@@ -279,32 +273,25 @@ def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
         if any(box.x1 > other.x0 > box.x0 for box, other in itertools.pairwise(boxes)):
             axes.tick_params(axis="x", rotation=40)
-    place.execute(figure)
-    grids = [(axes.get_gridspec().nrows, axes.bbox.height / figure.dpi) for axes in _panels(figure)]
-    lack = max((count * (max(rows, least) - height) for count, height in grids), default=0.0)
+    engine.execute(figure)
+    panels = [(place.get_gridspec().nrows, axes.bbox.height / figure.dpi) for axes, place in _panels(figure)]
+    lack = max((count * (max(rows, least) - height) for count, height in panels), default=0.0)
     if lack > 0:
         figure.set_figheight(figure.get_figheight() + lack)
-        place.execute(figure)
+        engine.execute(figure)
     for axes in figure.axes:
         _name_levels(axes)
     figure.set_layout_engine("none")  # all is in its place
-    return [(text, whole) for text, whole, _ in words]
+    return words
 
 
-def _panels(figure: Figure) -> list[Axes]:
-    return [axes for axes in figure.axes if axes.get_subplotspec()]
+def _panels(figure: Figure) -> list[tuple[Axes, Any]]:
+    """Returns the axes that have a place in a grid, with their places."""
+    return [(axes, place) for axes in figure.axes if (place := axes.get_subplotspec())]
 
 
-def _titles(axes: Axes) -> Iterator[tuple[Text, float]]:
-    """Yields an axes' title and labels with the pixels that they have."""
-    yield axes._left_title, axes.bbox.width  # type: ignore[attr-defined]  # there is no public way to it
-    yield axes.xaxis.label, axes.bbox.width
-    yield axes.yaxis.label, axes.bbox.height
-
-
-def _break_names(axes: Axes) -> float:
-    """Breaks names of rows that are too long; returns the inches that the rows then need."""
-    room = int(axes.figure.get_figwidth() * 5)  # letters, where names get two fifths of the width
+def _break_names(axes: Axes, room: int) -> float:
+    """Breaks names of rows that have more letters than there is room; returns the inches that the rows then need."""
     names = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
     if max(map(len, names), default=0) <= room:
         return 0.0
@@ -319,7 +306,8 @@ def _name_levels(axes: Axes) -> None:
         gid = str(text.get_gid())
         if not gid.startswith("level"):
             continue
-        drawn, tries, inside = _drawn(axes, but=gid), [], axes.bbox.padded(3)
+        drawn, inside = _drawn(axes, but=gid), axes.bbox.padded(3)
+        tries: list[tuple[float, int, tuple[float, int]]] = []  # what it costs, the order of preference, the place
         boxes = [other.get_window_extent() for other in axes.texts if other is not text]
         for place in itertools.product((1.0, 0.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1), (0, 1)):
             _put(text, *place)
@@ -342,12 +330,14 @@ def _drawn(axes: Axes, but: str) -> np.ndarray:
     """Returns points on all that is drawn in an axes but one level, close to each other, in pixels; (points, 2)."""
     import numpy as np
 
-    found = [np.empty((0, 2))]
-    for artist in (*axes.lines, *axes.collections, *axes.patches):
-        if artist.get_gid() != but:
-            paths = artist.get_paths() if hasattr(artist, "get_paths") else [artist.get_path()]
-            found += [artist.get_transform().transform_path(path).interpolated(30).vertices for path in paths]
-    return np.concatenate(found)
+    artists: list[Any] = [*axes.lines, *axes.collections, *axes.patches]
+    drawn = (
+        artist.get_transform().transform_path(path).interpolated(30).vertices
+        for artist in artists
+        if artist.get_gid() != but
+        for path in (artist.get_paths() if hasattr(artist, "get_paths") else [artist.get_path()])
+    )
+    return np.concatenate([np.empty((0, 2)), *drawn])
 
 
 def _gather_legends(figure: Figure) -> None:

@@ -46,10 +46,6 @@ OUTCOMES = {"held", "missed", "undecided", *(verdict.replace(" ", "-") for verdi
 def export(notebook: Path, page: Path) -> None:
     """Writes an executed notebook as a page, whole or not at all.
 
-    Args:
-        notebook: the executed notebook.
-        page: the HTML file to write.
-
     Raises:
         WorkbookError: a formula does not convert, a figure has no alt text, the page would ask another host for
             something, or it is larger than 1 MB.

@@ -19,15 +19,9 @@ from helpers.publishing.chapters import TEXTS
 
 
 def write_index(run: Path) -> Path:
-    """Writes a run's `index.html` and the pages of text, in the chapters' look.
+    """Writes a run's `index.html`, which it returns, and the pages of text, in the chapters' look.
 
     Listed are the workbook's chapters, run or not, and all claims, judged or not.
-
-    Args:
-        run: the run's folder, with its pages, executed notebooks and `results.json` so far.
-
-    Returns:
-        The index.
 
     Raises:
         WorkbookError: the run's `results.json` is no record of this workbook.

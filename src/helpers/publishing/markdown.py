@@ -38,14 +38,7 @@ class BadFormula(WorkbookError):
 
 
 def mathml(formula: str, display: bool) -> str:
-    """Converts a formula to MathML, which browsers show without a script.
-
-    Args:
-        formula: LaTeX, without its dollar signs.
-        display: whether it stands on a line of its own.
-
-    Returns:
-        A `<math>` element.
+    """Converts a formula, LaTeX without its dollar signs, to a `<math>` element, which browsers show without a script.
 
     Raises:
         BadFormula: it cannot be converted, or would be shown with raw LaTeX or without its meaning.
@@ -85,7 +78,7 @@ class Renderer(IPythonRenderer):
         trusted: whether the chapter's author wrote the Markdown. If not, HTML in it is shown as text, images are named
             rather than shown, and headings are only bold, since text from data or a model has no say in the contents.
         headings: where the page's headings are remembered, as level, identifier and HTML.
-        options: the options of nbconvert's renderer.
+        options: of nbconvert's renderer.
     """
 
     def __init__(self, trusted: bool, headings: list[tuple[int, str, str]], **options: Any) -> None:

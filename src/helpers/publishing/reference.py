@@ -29,13 +29,7 @@ MOST_MODEL_BYTES = 4_000_000
 
 
 class Figure(NamedTuple):
-    """A figure of a published chapter.
-
-    Attributes:
-        file: its file's name in `figures/`.
-        alt: what it shows.
-        caption: what to see in it.
-    """
+    """A figure of a published chapter; its file is in `figures/`."""
 
     file: str
     alt: str
@@ -46,10 +40,6 @@ def publish(run: Path, reference: Path) -> None:
     """Makes the published run from a finished run, whole or not at all.
 
     Studies that were published before and are not in this run are kept.
-
-    Args:
-        run: the run's folder: executed notebooks, pages, `index.html`, `results.json`, `models`, `studies`.
-        reference: the folder to write, usually `results/reference`.
 
     Raises:
         WorkbookError: a chapter or the base model is missing or not whole, or a model is larger than 4 MB.
@@ -77,12 +67,7 @@ def publish(run: Path, reference: Path) -> None:
 
 
 def state_costs(readme: Path, reference: Path) -> None:
-    """Writes what the published run cost into the workbook's README, between the comments that mark the place.
-
-    Args:
-        readme: the README; it has the lines `<!-- costs -->` and `<!-- /costs -->`.
-        reference: the published run.
-    """
+    """Writes what the published run cost into the workbook's README, between `<!-- costs -->` and `<!-- /costs -->`."""
     results = records.load_results(reference)["chapters"]
     environment = next(iter(results.values()))["environment"]
     rows = [
@@ -168,11 +153,7 @@ def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> li
 
 
 def model_card(record: dict[str, Any]) -> str:
-    """Returns the base model's card: what it is, what it read, what it cost, what it can do and what not.
-
-    Args:
-        record: of the first chapter, which made it, as `Record.as_dict` makes it.
-    """
+    """Returns the base model's card, from the record of the chapter that made it."""
     return _templates().get_template("model_card.md.j2").render(record=record, sizes=record["sizes"])
 
 

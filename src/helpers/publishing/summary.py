@@ -13,6 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from helpers.plotting import NARROW_DARK_PNG
 from helpers.progress import PROGRESS_MIME
 from helpers.publishing import chapters
 from helpers.records import RECORD_MIME, Verdict
@@ -80,7 +81,7 @@ def _speaks(node: ast.AST | None) -> bool:
             return all(map(_speaks, [*body, *orelse]))
         case ast.IfExp(body=one, orelse=other):
             return _speaks(one) and _speaks(other)
-        case ast.Constant():
+        case ast.Constant(value=str() | None):
             return True
         case ast.For(body=body):
             return all(map(_speaks, body))
@@ -101,18 +102,14 @@ def _found(notebook: NotebookNode) -> dict[str, Any] | None:
     """Returns what the box at the head shows: the last record, and the first figure marked as the headline."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     shown = [output.data[RECORD_MIME] for output in outputs if RECORD_MIME in output.get("data", {})]
-    marked = [
-        figure for output in outputs if (figure := output.get("metadata", {}).get("image/png", {})).get("headline")
-    ]
-    for figure in marked[0 if not shown else 1 :]:
-        figure["headline"] = False
+    figures = [output for output in outputs if output.get("metadata", {}).get("image/png", {}).get("headline")]
+    headline = next((figure for figure in figures if shown and NARROW_DARK_PNG in figure.data), None)
+    for figure in figures:
+        figure.metadata["image/png"]["headline"] = figure is headline
     if not shown:
         return None
     record = shown[-1]
     outcomes = Counter(prediction["outcome"] or "undecided" for prediction in record["predictions"].values())
-    headline = next(
-        (output for output in outputs if marked and output.get("metadata", {}).get("image/png") is marked[0]), None
-    )
     verdicts = [Verdict(**verdict) for verdict in record["verdicts"].values()]
     return {"record": record, "outcomes": outcomes, "headline": headline, "verdicts": verdicts}
 
