@@ -62,7 +62,7 @@ def test_on_a_narrow_screen_panels_are_stacked_and_keep_their_labels():
     data, metadata = plotting.render(figure, "two", "Two panels.")
     wide, narrow = image(data, "image/png"), image(data, plotting.NARROW_PNG)
     assert narrow.size == image(data, plotting.NARROW_DARK_PNG).size
-    assert [pixels // 2 for pixels in narrow.size] == metadata["image/png"]["narrow"]
+    assert [int(pixels / 1.5) for pixels in narrow.size] == metadata["image/png"]["narrow"]
     assert narrow.size[0] < 0.62 * wide.size[0]
     upper, lower = (ax.get_position() for ax in axes)
     assert lower.y1 < upper.y0
