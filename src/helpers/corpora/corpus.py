@@ -137,13 +137,24 @@ def cached(
     if not folder.exists():
         with files.replacing(folder) as partial_folder:
             partial_folder.mkdir()
-            _write(partial_folder, columns, make, settle, identity, Report(name))
+            try:
+                _write(partial_folder, columns, make, settle, identity, Report(name))
+            except files.WorkbookError as error:
+                raise _with_remedies(error, partial_folder / SET_ASIDE, folder) from None
     about = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     splits = {split: Dataset.from_file(str(folder / f"{split}.arrow")) for split in about["report"]["kept"]}
     report = Report.from_dict(about["report"])
     if (folder / SET_ASIDE).exists():
         report.problems.append(f"the rows that were set aside are in {folder / SET_ASIDE}, with remedies")
     return Corpus(name, kind, splits, report, about["fingerprint"], folder)
+
+
+def _with_remedies(error: files.WorkbookError, aside: Path, folder: Path) -> files.WorkbookError:
+    """Keeps the rows that were set aside, if there are any, though there will be no corpus; the error names the file."""
+    if not aside.exists() or not aside.stat().st_size:
+        return error
+    kept = aside.replace(folder.with_name(f"{folder.name}-{SET_ASIDE}"))
+    return files.WorkbookError(f"{error}\nThe rows that were set aside are in {kept}, with remedies.")
 
 
 def _write(

@@ -13,13 +13,7 @@ MEND = "Mend the row, or leave it out"
 
 
 class Flaw(NamedTuple):
-    """What is wrong with a row.
-
-    Attributes:
-        kind: in a few words that are the same for all such rows.
-        reason: what is wrong with this one.
-        remedy: what the user can do.
-    """
+    """What is wrong with a row: in words that are the same for all such rows, of this one, and what to do about it."""
 
     kind: str
     reason: str
@@ -83,13 +77,7 @@ class Input(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """A text with its label.
-
-    Attributes:
-        group: what was sampled (module, row): the unit that a bootstrap draws.
-        split: `train` or `test`; None where a hash of the group is to decide.
-        place: where it is found, for the report, such as `a.csv:12`.
-    """
+    """A text with its label; group, split and place are those of `Conversation`."""
 
     text: str
     label: str

@@ -365,7 +365,7 @@ def test_a_line_that_is_too_long_is_skipped_to_its_end(tmp_path, monkeypatch):
 BAD = {
     "columns.jsonl": (
         [{"question": "a", "answer": "b"}] * 3,
-        r"line 1: columns found: question, answer\. Accepted are messages, prompt \+ completion, .*instruction \+ output\."
+        r"line 1: columns found: question, answer\. Accepted are messages, prompt \+ completion, .* \+ output\."
         r'\nOf 3 rows, 3 cannot be used:\n  unknown format: 3\. Accepted (?s:.*):\n\{"prompt": .*\}\n\{"prompt": .*\}$',
     ),
     "many.csv": ("question,answer\n" + "a,b\n" * 2 * FIRST, r"line 2: columns found: question, answer\. Accepted are"),
@@ -375,7 +375,7 @@ BAD = {
     ),
     "half.jsonl": (
         [*ROWS[:5], *[{"prompt": "a", "completion": ""}] * 4, {"prompt": "b"}, {"prompt": 1, "completion": "b"}],
-        r"line 6: the assistant says nothing\. Mend the row.*\nOf 11 rows, 6 cannot be used:\n  empty answer: 4\. Mend.*\n"
+        r"line 6: the assistant says nothing\. Mend .*\nOf 11 rows, 6 cannot be used:\n  empty answer: 4\. Mend.*\n"
         r"  unknown format: 1\. Accepted are .*\n  not text: 1\. ",
     ),
     "columns.parquet": (parquet([{"q": "a"}]), r"columns found: q\. Accepted are"),

@@ -65,15 +65,7 @@ Lengths = Callable[[list[Turns]], Sequence[tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found.
-
-    Attributes:
-        severity: one of `SEVERITIES`.
-        what: in a few words.
-        count: of how many rows.
-        places: of the first few.
-        remedy: what the user can do.
-    """
+    """Something that was found: how grave it is, of how many rows, the places of the first few, and what to do."""
 
     severity: str
     what: str
@@ -84,15 +76,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checkup:
-    """What was found in a corpus.
-
-    Attributes:
-        name: the corpus.
-        findings: the gravest first.
-        sizes: header and rows of the table of sizes, all as text.
-        verdict: whether training makes sense, in a sentence.
-        ok: whether it does.
-    """
+    """What was found in a corpus, the gravest first; header and rows of the table of sizes; and the verdict."""
 
     name: str
     findings: tuple[Finding, ...]
@@ -232,17 +216,13 @@ class _Problem(NamedTuple):
 _TOO_FEW = _Problem(
     STOP,
     f"fewer than {FEWEST} rows to learn from",
-    "They would be learnt by heart; write more, or give them as examples in the prompt instead",
+    "They would be learnt by heart; write more, or show them in the prompt",
 )
 _FEW = _Problem(
-    WARNING,
-    f"fewer than {FEW} rows to learn from",
-    "What is learnt from so few varies from seed to seed; write more, or train with several seeds",
+    WARNING, f"fewer than {FEW} rows to learn from", "What is learnt varies from seed to seed; write more, or try seeds"
 )
 _UNTESTED = _Problem(
-    WARNING,
-    "no rows to test on",
-    "Nobody could tell whether training helped; put rows into test.jsonl, or name them in a column split",
+    WARNING, "no rows to test on", "Nobody could tell whether training helped; name some in a column split"
 )
 _ALIKE = _Problem(STOP, "all answers are the same", "A constant needs no model; give rows with other answers")
 _SEVERAL = _Problem(
@@ -272,6 +252,10 @@ class _Found:
     def add(self, problem: _Problem, *places: str, count: int = 1) -> None:
         before, named = self._problems.get(problem, (0, []))
         self._problems[problem] = before + count, [*named, *places][:PLACES]
+
+    def take(self, problem: _Problem) -> tuple[int, list[str]]:
+        """Forgets a problem, and returns what was known of it."""
+        return self._problems.pop(problem, (0, []))
 
     def findings(self) -> tuple[Finding, ...]:
         found = [Finding(p.severity, p.what, n, tuple(named), p.remedy) for p, (n, named) in self._problems.items()]
@@ -313,28 +297,24 @@ class _Sizes:
         self._context, self._unit, self._found = context, unit, found
         self._splits: dict[str, _Lengths] = {}
         self._tasks: dict[str, _Lengths] = {}
-        self._lost = 0
-        self._lost_places: list[str] = []
+        limit = f"the model's {context} {unit}"
+        self._lost = _Problem(WARNING, f"prompt fills {limit}: nothing of the answer is left", _SHORTEN)
+        self._long = _Problem(WARNING, f"longer than {limit}: left out of training", _SHORTEN)
 
     def add(self, row: _Row, whole: int, prompt: int) -> None:
         for parts, name in ((self._splits, row.split), (self._tasks, row.task)):
             part = parts.setdefault(name, _Lengths(array("I"), array("I")))
             part.whole.append(whole)
             part.answer.append(whole - prompt)
-        if self._context is None or whole <= self._context:
-            return
-        if prompt >= self._context:
-            self._lost += 1
-            self._lost_places = [*self._lost_places, row.place][:PLACES]
-        else:
-            what = f"longer than the model's {self._context} {self._unit}: left out of training"
-            self._found.add(_Problem(WARNING, what, _SHORTEN), row.place)
+        if self._context is not None and whole > self._context:
+            self._found.add(self._lost if prompt >= self._context else self._long, row.place)
 
     def judge(self, rows: int) -> None:
-        if self._lost:
-            what = f"prompt fills the model's {self._context} {self._unit}: nothing of the answer is left"
-            severity = STOP if self._lost > rows / 2 else WARNING
-            self._found.add(_Problem(severity, what, _SHORTEN), *self._lost_places, count=self._lost)
+        """Stops the training if most answers are lost."""
+        count, places = self._found.take(self._lost)
+        if count:
+            severity = STOP if count > rows / 2 else WARNING
+            self._found.add(self._lost._replace(severity=severity), *places, count=count)
 
     def table(self) -> tuple[tuple[str, ...], ...]:
         measures = ("median", "95%", "longest")
@@ -360,8 +340,6 @@ class _Answers:
         self._prompts: set[int] = set()
         self._loosely: set[int] = set()
         self._answers: set[int] = set()
-        self._train = 0
-        self._first: list[str] = []
 
     def add(self, row: _Row) -> None:
         prompt = [turn["content"] for turn in row.messages[:-1]]
@@ -371,16 +349,17 @@ class _Answers:
             self._found.add(_SEVERAL, row.place)
         self._prompts.add(exactly)
         if row.split == "train":
-            self._train += 1
-            self._first = [*self._first, row.place][:PLACES]
+            self._found.add(_ALIKE, row.place)
             self._loosely.add(loosely)
             self._answers.add(digest(row.messages[-1]["content"].strip()))
         elif loosely in self._loosely:
             self._found.add(_LEAKED, row.place)
 
     def judge(self) -> None:
-        if len(self._answers) == 1 < self._train:
-            self._found.add(_ALIKE, *self._first, count=self._train)
+        """Keeps the finding that all answers are alike if they are."""
+        count, places = self._found.take(_ALIKE)
+        if len(self._answers) == 1 < count:
+            self._found.add(_ALIKE, *places, count=count)
 
 
 class _Near:

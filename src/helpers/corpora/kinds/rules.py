@@ -45,7 +45,7 @@ def right(answer: str, demonstrated: str, check: str = "") -> bool:
     """Says whether an answer is right.
 
     Args:
-        answer: the answer.
+        answer: any.
         demonstrated: the one that was shown as good.
         check: rules, as the JSON of an object; empty for none.
 
@@ -88,14 +88,10 @@ def _broken(rules: dict[str, Any], answer: str) -> dict[str, Any]:
 
 
 def value_of(text: str) -> float | None:
-    """Returns the value of an arithmetic expression in Python, which is read and never executed.
+    """Returns the value of an expression of numbers, `+ - * / // % **`, parentheses, `max`, `min` and `abs`.
 
-    Args:
-        text: numbers, `+ - * / // % **`, parentheses, `max`, `min` and `abs`.
-
-    Returns:
-        The value; None if it is no such expression, has no value, is longer than `LONGEST`, or comes on its way to more
-        than `LARGEST` or to a power other than one from 0 to `HIGHEST`.
+    It is read and never executed. None if it is no such expression, has no value, is longer than `LONGEST`, or comes on
+    its way to more than `LARGEST` or to a power other than one from 0 to `HIGHEST`.
     """
     if len(text) > LONGEST:
         return None

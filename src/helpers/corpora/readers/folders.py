@@ -39,7 +39,7 @@ def open_files(source: str, columns: Columns, example: str = "") -> Input:
 
     Args:
         source: a file or a folder.
-        columns: which columns a table must have, by the argument that chooses each.
+        columns: which ones a table must have.
         example: two rows, where plain text will not do.
 
     Raises:

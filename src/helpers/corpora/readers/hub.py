@@ -69,8 +69,8 @@ def open_hub(source: str, limit: int | None = None) -> Input:
     Splits named train, validation and test are kept.
 
     Args:
-        source: `hub:` and an address.
-        limit: how many rows to take at most of each split; None for all.
+        source: `hub:` and an `Address`.
+        limit: of rows of each split; None for all.
 
     Raises:
         WorkbookError: the address is malformed; or, on the way, the Hub does not give the data.
@@ -79,12 +79,14 @@ def open_hub(source: str, limit: int | None = None) -> Input:
 
     def parts(report: Report) -> Iterator[Part]:
         with told(source):
-            report.sources.append(ask(address))
+            about = ask(address)
             streams = open_streams(address)
         for split, stream in streams.items():
             name = split or "row"
             where = f"{source}, {name}:{{}}".format
-            yield Part(name, split, partial(_rows, source, stream, limit), where)
+            described = partial(replace, about, name=f"{about.name}, {name}")
+            rows = partial(_rows, source, stream, limit)
+            yield Part(name, split, rows, where, lambda count, described=described: described(documents=count))
 
     # Of the Hub's data sets nothing is asked to see whether they have changed.
     local = stamps(sorted(address.local.rglob("*"))) if address.local else []

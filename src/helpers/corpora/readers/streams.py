@@ -40,7 +40,6 @@ BUFFER_CHARACTERS = 1 << 25
 """Characters that these have at most together; with very long documents the buffer holds fewer."""
 
 File = Callable[[], Iterator[str]]
-"""Opens a file and yields its texts."""
 
 
 def stream(
@@ -58,9 +57,8 @@ def stream(
             `validation` goes once through the files, in order.
         column: which column or key holds the text, where there are several.
         rank: of this process, from 0.
-        processes: how many there are; there must be a file for each. Those of a path are dealt by their size, those of
-            a Hub data set by their number.
-        seed: of the order.
+        processes: there must be a file for each. Those of a path are dealt by their size, those of a Hub data set by
+            their number.
 
     Returns:
         A stream of rows with `text`, one shard, already this process' own: nothing may divide it once more.
