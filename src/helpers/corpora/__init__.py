@@ -78,15 +78,15 @@ def _load_own(
 ) -> Corpus:
     """Loads what the workbook makes itself; see `load`."""
     if kind == "text" and name == "pydocs":
-        from helpers.corpora.pydocs import docstrings
+        from helpers.corpora.pydocs.corpus import load_docstrings
 
-        return docstrings.load(packages)
+        return load_docstrings(packages)
     if kind == "text":
-        from helpers.corpora.town import corpus
+        from helpers.corpora.town.corpus import load_town
 
         if people is None or town_bytes is None:
-            raise _no_size("people= and town_bytes=")
-        return corpus.load(people, town_bytes, seed)
+            raise WorkbookError("town: say how large it is. Give people= and town_bytes=, as a profile has them.")
+        return load_town(people, town_bytes, seed)
     from helpers.corpora.kinds.loading import load_rows
 
     return load_rows(_own_rows(name, people, seed, packages), _kind(name, kind))
@@ -100,22 +100,14 @@ def _own_rows(name: str, people: int | None, seed: int, packages: tuple[str, ...
         from helpers.corpora.town import demonstrations
 
         if people is None:
-            raise _no_size("people=")
+            raise WorkbookError("town: say how large it is. Give people=, as a profile has it.")
         key = [str(people), str(seed), code_version(demonstrations.__name__)]
         return of_documents(name, key, partial(demonstrations.conversations, people, seed))
-    if name == "pydocs-functions":
-        from helpers.corpora.pydocs import functions
+    from helpers.corpora.pydocs import corpus, functions, tasks
 
-        key = [*functions.key(packages), code_version(functions.__name__)]
-        return of_documents(name, key, partial(functions.conversations, packages))
-    from helpers.corpora.pydocs import tasks
-
-    key = [*tasks.key(packages), code_version(tasks.__name__)]
-    return of_documents(name, key, partial(tasks.TASKS[name], packages))
-
-
-def _no_size(given: str) -> WorkbookError:
-    return WorkbookError(f"town: say how large it is. Give {given}, as a profile has it.")
+    made = {**tasks.TASKS, functions.TASK: functions.read_functions}[name]
+    key = [*corpus.key_of(packages), code_version(made.__module__)]
+    return of_documents(name, key, partial(made, packages))
 
 
 def _load_rows(source: str, kind: str, column: str, label: str, limit: int | None) -> Corpus:

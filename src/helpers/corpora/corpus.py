@@ -150,7 +150,7 @@ def cached(
 
 
 def _with_remedies(error: files.WorkbookError, aside: Path, folder: Path) -> files.WorkbookError:
-    """Keeps the rows that were set aside, if there are any, though there will be no corpus; the error names the file."""
+    """Keeps the rows that were set aside, if there are any, though there will be no corpus; the error names them."""
     if not aside.exists() or not aside.stat().st_size:
         return error
     kept = aside.replace(folder.with_name(f"{folder.name}-{SET_ASIDE}"))

@@ -10,7 +10,7 @@ from written import parquet, write
 from helpers.corpora import load
 from helpers.corpora.corpus import SET_ASIDE
 from helpers.corpora.kinds.labels import FEWEST
-from helpers.corpora.pydocs import tasks
+from helpers.corpora.pydocs import corpus, tasks
 from helpers.corpora.rows import Labelled
 from helpers.files import WorkbookError
 
@@ -290,26 +290,35 @@ def test_a_hidden_class_is_told(hub_folder):
         load_labels(f"hub:{hub_folder}", label="mood")
 
 
+def source_of(rows):
+    def made(packages):
+        assert packages == ()
+        yield from rows
+
+    made.__module__ = tasks.__name__
+    return made
+
+
 def test_a_task_is_loaded_by_its_name_and_again_when_its_key_changes(monkeypatch):
     rows = [Labelled(f"Text {i}.", "ab"[i % 2], f"module{i}", ("train", "test")[i >= 40], f"m, {i}") for i in range(50)]
-    monkeypatch.setitem(tasks.TASKS, "pydocs-packages", lambda packages: iter(rows))
-    monkeypatch.setattr(tasks, "key", lambda packages: ["first"])
-    corpus = load_labels("pydocs-packages")
-    assert pairs(corpus, "test") == sorted((row.text, row.label) for row in rows[40:])
-    assert corpus.splits["train"]["group"][0] == "module0"
-    assert corpus.report.sources[0].documents == 50
+    monkeypatch.setitem(tasks.TASKS, "pydocs-packages", source_of(rows))
+    monkeypatch.setattr(corpus, "key_of", lambda packages: ["first"])
+    loaded = load_labels("pydocs-packages")
+    assert pairs(loaded, "test") == sorted((row.text, row.label) for row in rows[40:])
+    assert loaded.splits["train"]["group"][0] == "module0"
+    assert loaded.report.sources[0].documents == 50
     rows.append(Labelled("Text 50.", "a", "module0", None, "m, 50"))
     assert len(pairs(load_labels("pydocs-packages"))) == 50
-    monkeypatch.setattr(tasks, "key", lambda packages: ["second"])
+    monkeypatch.setattr(corpus, "key_of", lambda packages: ["second"])
     assert len(pairs(load_labels("pydocs-packages"))) == 51
 
 
 def test_rows_of_a_group_stay_together(monkeypatch):
     rows = [Labelled(f"Text {i}.", "ab"[i % 2], f"group {i % 21}", None, f"m, {i}") for i in range(210)]
-    monkeypatch.setitem(tasks.TASKS, "pydocs-order", lambda packages: iter(rows))
-    monkeypatch.setattr(tasks, "key", lambda packages: [])
-    corpus = load_labels("pydocs-order")
-    assert not set(corpus.splits["train"]["group"]) & set(corpus.splits["test"]["group"])
+    monkeypatch.setitem(tasks.TASKS, "pydocs-order", source_of(rows))
+    monkeypatch.setattr(corpus, "key_of", lambda packages: [])
+    splits = load_labels("pydocs-order").splits
+    assert not set(splits["train"]["group"]) & set(splits["test"]["group"])
 
 
 FAULTY = {

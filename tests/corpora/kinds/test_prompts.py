@@ -366,7 +366,7 @@ BAD = {
     "columns.jsonl": (
         [{"question": "a", "answer": "b"}] * 3,
         r"line 1: columns found: question, answer\. Accepted are messages, prompt \+ completion, .* \+ output\."
-        r'\nOf 3 rows, 3 cannot be used:\n  unknown format: 3\. Accepted (?s:.*):\n\{"prompt": .*\}\n\{"prompt": .*\}$',
+        r'\nOf 3 rows, 3 cannot be used:\n  unknown format: 3\. Accepted (?s:.*):\n\{"prompt": .*\n\{"prompt": .*\}\n',
     ),
     "many.csv": ("question,answer\n" + "a,b\n" * 2 * FIRST, r"line 2: columns found: question, answer\. Accepted are"),
     "first.jsonl": (
@@ -413,7 +413,9 @@ def test_a_file_at_fault_gives_one_error_with_place_reason_and_remedy(tmp_path, 
     with pytest.raises(WorkbookError, match=message) as caught:
         load_prompts(path)
     assert str(caught.value).startswith(str(path))
-    assert not list(own_cache.rglob("*.jsonl"))
+    kept = list(own_cache.rglob("*.jsonl"))
+    assert [str(path) in str(caught.value) for path in kept] == [True] * ("be used:" in str(caught.value))
+    assert all(json.loads(line)["remedy"] for path in kept for line in path.read_text("utf-8").splitlines())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -84,13 +85,15 @@ def open_hub(source: str, limit: int | None = None) -> Input:
         for split, stream in streams.items():
             name = split or "row"
             where = f"{source}, {name}:{{}}".format
-            described = partial(replace, about, name=f"{about.name}, {name}")
-            rows = partial(_rows, source, stream, limit)
-            yield Part(name, split, rows, where, lambda count, described=described: described(documents=count))
+            yield Part(name, split, partial(_rows, source, stream, limit), where, partial(_described, about, name))
 
     # Of the Hub's data sets nothing is asked to see whether they have changed.
     local = stamps(sorted(address.local.rglob("*"))) if address.local else []
     return Input(source, [str(limit), code_version(__name__), *local], parts)
+
+
+def _described(about: Source, split: str, rows: int) -> Source:
+    return replace(about, name=f"{about.name}, {split}", documents=rows)
 
 
 def _rows(source: str, stream: IterableDataset, limit: int | None) -> Iterator[Row]:
