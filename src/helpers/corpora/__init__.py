@@ -7,7 +7,7 @@ module alone knows all sources and kinds; none of them knows another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from helpers.imports import code_version
 
 if TYPE_CHECKING:
     from helpers.corpora.kinds.loading import Kind
-    from helpers.corpora.rows import Input
+    from helpers.corpora.rows import Conversation, Input, Labelled
 
 __all__ = ["KINDS", "Corpus", "Report", "load"]
 
@@ -105,7 +105,9 @@ def _own_rows(name: str, people: int | None, seed: int, packages: tuple[str, ...
         return of_documents(name, key, partial(demonstrations.conversations, people, seed))
     from helpers.corpora.pydocs import corpus, functions, tasks
 
-    made = {**tasks.TASKS, functions.TASK: functions.read_functions}[name]
+    made: Callable[[Iterable[str]], Iterable[Labelled | Conversation]] = (
+        functions.read_functions if name == functions.TASK else tasks.TASKS[name]
+    )
     key = [*corpus.key_of(packages), code_version(made.__module__)]
     return of_documents(name, key, partial(made, packages))
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from helpers.corpora.report import shorten
 from helpers.corpora.rows import Flaw, Row, Unfit
-from helpers.files import WorkbookError, at
+from helpers.files import at
 
 PIECE = 4000
 """Characters after which a text file is cut at the next blank line."""
@@ -114,11 +114,6 @@ def where(path: Path, number: int) -> str:
     return f"{path}, {'row' if ending(path) in ('.json', '.parquet') else 'line'} {number}"
 
 
-def _whole(path: Path, flaw: Flaw, line: int | None = None) -> WorkbookError:
-    """Returns the error for a flaw that spoils the whole file."""
-    return at(path, flaw.reason, flaw.remedy, line)
-
-
 def _open(path: Path) -> BufferedIOBase:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
@@ -160,7 +155,7 @@ def _sound_lines(path: Path) -> Iterator[tuple[str, int]]:
     """Yields the lines of a file of which one faulty line spoils the whole."""
     for line, number, flaw in _lines(path):
         if flaw:
-            raise _whole(path, flaw, number)
+            raise at(path, flaw.reason, flaw.remedy, number)
         yield line, number
 
 
@@ -194,7 +189,7 @@ def _read_json(path: Path, columns: Columns) -> Iterator[Row]:
         return
     members, line, flaw = _parsed(text, 1)
     if flaw:
-        raise _whole(path, flaw, line)
+        raise at(path, flaw.reason, flaw.remedy, line)
     if not isinstance(members, list):
         raise at(path, "it is not a list", "Write a list of strings or objects, or one object a line as .jsonl")
     yield from (Row(member, number) for number, member in enumerate(members, 1))
@@ -236,7 +231,7 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[Row]:
             if (
                 flaw := flaw or missing(columns, header) or _twice(header, columns)
             ):  # without a header there are no columns
-                raise _whole(path, flaw, start)
+                raise at(path, flaw.reason, flaw.remedy, start)
         elif flaw:
             yield lines.faulty(start, flaw)
         elif row:
@@ -289,7 +284,7 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
             source = pa.BufferReader(stream.read()) if path.suffix == ".gz" else stream
             table = pq.ParquetFile(source, pre_buffer=False)  # or all that was read stays until the end
             if flaw := missing(columns, table.schema_arrow.names):
-                raise _whole(path, flaw)
+                raise at(path, flaw.reason, flaw.remedy)
             number = 0
             for batch in table.iter_batches(batch_size=1000, columns=list(columns.values()) or None):
                 for row in batch.to_pylist():
