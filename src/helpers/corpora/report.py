@@ -17,13 +17,7 @@ EXAMPLES = 3
 
 @dataclass
 class Tally:
-    """How much, and what it looked like.
-
-    Attributes:
-        documents: how many documents (or paragraphs, where the reason says so).
-        bytes: their UTF-8 bytes.
-        examples: the first few, in a line each.
-    """
+    """How many documents (or paragraphs, as the reason says), their UTF-8 bytes, and the first few in a line each."""
 
     documents: int = 0
     bytes: int = 0
@@ -42,10 +36,8 @@ class Source:
     """One thing that was read: a package, a file, a data set.
 
     Attributes:
-        name: what it is called.
-        version: its version, where it has one.
-        licence: under which licence its text is, as its own metadata state.
-        documents: documents read from it, before anything was removed.
+        licence: as its own metadata state it.
+        documents: read from it, before anything was removed.
         fingerprint: of what was read, so that two machines can see where they differ.
     """
 
@@ -61,11 +53,9 @@ class Report:
     """The account of one corpus.
 
     Attributes:
-        name: the corpus.
         kept: by split.
         removed: by reason.
         kinds: bytes of each kind of text in what was read, where kinds were told apart.
-        sources: what was read.
         problems: what could not be read or used, in a line each.
     """
 
@@ -99,27 +89,15 @@ class Report:
     def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         """Returns what there is to say: for each table its title, its header and its rows, all as text."""
         total = sum(self.kinds.values())
+        kept = [[split, f"{t.documents:,}", _mb(t.bytes)] for split, t in self.kept.items()]
+        removed = [[r, f"{t.documents:,}", _mb(t.bytes), "; ".join(t.examples)] for r, t in self.removed.items()]
+        kinds = [[kind, _mb(size), f"{size / total:.1%}"] for kind, size in self.kinds.items()]
+        sources = [[s.name, s.version, s.licence, f"{s.documents:,}", s.fingerprint] for s in self.sources]
         tables = [
-            (
-                "Kept",
-                ["split", "documents", "MB"],
-                [[split, f"{t.documents:,}", _mb(t.bytes)] for split, t in self.kept.items()],
-            ),
-            (
-                "Removed",
-                ["reason", "count", "MB", "for example"],
-                [[r, f"{t.documents:,}", _mb(t.bytes), "; ".join(t.examples)] for r, t in self.removed.items()],
-            ),
-            (
-                "Kinds of text found, before anything was removed",
-                ["kind", "MB", "share"],
-                [[kind, _mb(size), f"{size / total:.1%}"] for kind, size in self.kinds.items()],
-            ),
-            (
-                "Sources",
-                ["name", "version", "licence", "documents", "fingerprint"],
-                [[s.name, s.version, s.licence, f"{s.documents:,}", s.fingerprint] for s in self.sources],
-            ),
+            ("Kept", ["split", "documents", "MB"], kept),
+            ("Removed", ["reason", "count", "MB", "for example"], removed),
+            ("Kinds of text found, before anything was removed", ["kind", "MB", "share"], kinds),
+            ("Sources", ["name", "version", "licence", "documents", "fingerprint"], sources),
             ("Could not be read or used", ["what"], [[problem] for problem in self.problems]),
         ]
         return [table for table in tables if table[2]]

@@ -1,22 +1,83 @@
-"""What is a row? A text with its label, a conversation: what readers give and training takes."""
+"""What is a row? What readers give, and what it is turned into: a text with its label, a conversation."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from helpers.corpora.report import Report, Source
 
 ROLES = ("system", "user", "assistant")
 
+MEND = "Mend the row, or leave it out"
 
-class Labelled(NamedTuple):
-    """A text with its label.
+
+class Flaw(NamedTuple):
+    """What is wrong with a row: in words that are the same for all such rows, of this one, and what to do about it."""
+
+    kind: str
+    reason: str
+    remedy: str = MEND
+
+
+class Unfit(Exception):
+    """A row cannot be used."""
+
+    def __init__(self, flaw: Flaw) -> None:
+        self.flaw = flaw
+
+
+class Row(NamedTuple):
+    """A row as it was found.
 
     Attributes:
-        text: the text.
-        label: what it is.
-        group: what was sampled (module, row): the unit that a bootstrap draws.
-        split: `train` or `test`; None where a hash of the group is to decide.
-        place: where it stands, for the report, such as `a.csv:12`.
+        value: a dict by column; or a bare value, where JSON has one; a piece of plain text; a document of the
+            workbook's own; of a row that cannot be read, its text.
+        number: where it begins, counted from 1: the line, or the row where there are no lines to count.
+        flaw: why it cannot be read.
     """
+
+    value: Any
+    number: int
+    flaw: Flaw | None = None
+
+
+class Part(NamedTuple):
+    """A file, or a split of a data set: rows that are read in one go.
+
+    Attributes:
+        name: what the places of its rows begin with: `a.csv` in `a.csv:12`.
+        split: the one that it is named for, or None.
+        rows: reads them.
+        where: what an error says of the place of a row.
+        source: what the report says of it when so many rows were read, or None.
+        together: whether its rows are pieces of one text.
+    """
+
+    name: str
+    split: str | None
+    rows: Callable[[], Iterator[Row]]
+    where: Callable[[int], str]
+    source: Callable[[int], Source] | None = None
+    together: bool = False
+
+
+class Input(NamedTuple):
+    """Where rows come from.
+
+    Attributes:
+        name: as the user gave it.
+        key: what the rows depend on.
+        parts: opens the parts one by one; may say in the report from where.
+    """
+
+    name: str
+    key: list[str]
+    parts: Callable[[Report], Iterable[Part]]
+
+
+class Labelled(NamedTuple):
+    """A text with its label; group, split and place are those of `Conversation`."""
 
     text: str
     label: str
@@ -26,12 +87,7 @@ class Labelled(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One turn of a conversation.
-
-    Attributes:
-        role: one of `ROLES`.
-        content: what is said.
-    """
+    """One turn of a conversation; the role is one of `ROLES`."""
 
     role: str
     content: str
@@ -44,7 +100,7 @@ class Conversation(NamedTuple):
         messages: in order; at most one of a system, at the beginning; then user and assistant in turn.
         group: what was sampled (person, template, module, row): the unit that a bootstrap draws.
         split: `train`, `validation` or `test`; None where a hash of the group is to decide.
-        place: where it stands, for the report, such as `a.jsonl:12`.
+        place: where it is found, for the report, such as `a.jsonl:12`.
         task: what kind of task it is, where the source tells several apart.
         check: how an answer is to be judged, as JSON of `helpers.corpora.kinds.rules`; empty for word by word.
     """
@@ -55,3 +111,13 @@ class Conversation(NamedTuple):
     place: str
     task: str = ""
     check: str = ""
+
+
+def of_documents(name: str, key: Iterable[str], documents: Callable[[], Iterable[Labelled | Conversation]]) -> Input:
+    """Returns documents that the workbook makes itself, as rows: so they are checked as a reader's are."""
+
+    def rows() -> Iterator[Row]:
+        return (Row(document, number) for number, document in enumerate(documents(), 1))
+
+    part = Part(name, None, rows, lambda number: f"{name}, document {number}", lambda n: Source(name, documents=n))
+    return Input(name, list(key), lambda report: [part])

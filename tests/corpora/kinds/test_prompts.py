@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import types
 
 import pytest
 from datasets import Dataset
@@ -13,12 +12,13 @@ from written import parquet, write
 
 from helpers import files
 from helpers.corpora import load
-from helpers.corpora.kinds import prompts
-from helpers.corpora.kinds.prompts import FIRST, SET_ASIDE
+from helpers.corpora.corpus import SET_ASIDE
+from helpers.corpora.kinds.loading import FIRST
 from helpers.corpora.rows import Conversation, Message
+from helpers.corpora.town import demonstrations
 from helpers.files import WorkbookError
 
-LARGE = 100_000_000
+LARGE = 40_000_000
 """Bytes of a file that is read to see that memory stays bounded."""
 
 
@@ -128,7 +128,7 @@ def test_a_system_and_several_turns_are_kept_in_order(tmp_path):
 
 
 def test_task_group_and_check_are_taken_over(tmp_path):
-    check = {"kind": "number", "value": 4}
+    check = {"begins": "4", "value": 4}
     rows = [
         {"prompt": "2 + 2?", "completion": "4", "task": "sums", "group": 12, "check": check},
         {"prompt": "1 + 3?", "completion": "4", "task": None, "group": " ", "check": json.dumps(check)},
@@ -146,7 +146,7 @@ def test_task_group_and_check_are_taken_over(tmp_path):
     assert [json.loads(check or "null") for *_, check in found] == [check, check, None]
 
 
-@pytest.mark.parametrize("change", [{"task": "sums"}, {"check": {"kind": "number"}}, {"system": "Be brief."}])
+@pytest.mark.parametrize("change", [{"task": "sums"}, {"check": {"begins": "Answer"}}, {"system": "Be brief."}])
 def test_the_fingerprint_tells_tasks_checks_and_roles_apart(tmp_path, change):
     first = load_prompts(tmp_path / "a.jsonl", ROWS).fingerprint
     assert load_prompts(tmp_path / "again" / "a.jsonl", ROWS).fingerprint == first
@@ -226,8 +226,8 @@ def test_a_test_row_whose_prompt_is_in_train_is_set_aside_from_test(tmp_path):
     assert said(corpus, "train") == said_of(some(30))
     assert said(corpus, "test") == said_of(some(4, "Test"))
     assert [(row["place"], row["kind"], row["row"]) for row in aside(corpus)] == [
-        ("test.jsonl:1", "prompt stands in train", other),
-        ("test.jsonl:6", "prompt stands in train", some(1)[0]),
+        ("test.jsonl:1", "prompt is also in train", other),
+        ("test.jsonl:6", "prompt is also in train", some(1)[0]),
     ]
 
 
@@ -248,6 +248,11 @@ FAULTY = {
     "no messages": ({"messages": [{"from": "human", "value": "a"}]}, "not an object with role and content"),
     "unknown split": ({"prompt": "a", "completion": "b", "split": "holdout"}, "'holdout' is none of train,"),
     "broken check": ({"prompt": "a", "completion": "b", "check": 4}, "'check' is int, not an object"),
+    "unknown rule": ({"prompt": "a", "completion": "b", "check": {"contain": ["b"]}}, "check 'contain' is unknown"),
+    "answer breaks its check": (
+        {"prompt": "a", "completion": "b", "check": {"begins": "b", "lacks": ["b"]}},
+        r'the answer breaks its own check \{"lacks": \["b"\]\}',
+    ),
     "repeated word for word": (ROWS[5], "an earlier row has the same messages"),
 }
 
@@ -289,6 +294,14 @@ def test_a_wrong_order_of_roles_is_set_aside(tmp_path, roles):
     (found,) = aside(corpus)
     assert (found["kind"], found["reason"]) == ("wrong order of roles", ORDERS[roles])
     assert said(corpus) == said_of(ROWS)
+
+
+def test_rules_that_a_parquet_file_leaves_empty_do_not_count(tmp_path):
+    rows = [row | {"check": {"begins": "Answer", "value": (None, 1)[i == 3]}} for i, row in enumerate(ROWS)]
+    corpus = load_prompts(tmp_path / "a.parquet", parquet(rows))
+    assert said(corpus) == said_of(ROWS[:3] + ROWS[4:])
+    assert set(corpus.splits["train"]["check"]) == {'{"begins": "Answer"}'}
+    assert [row["kind"] for row in aside(corpus)] == ["answer breaks its check"]
 
 
 def test_half_a_surrogate_pair_does_no_harm_wherever_it_stands(tmp_path):
@@ -352,17 +365,22 @@ def test_a_line_that_is_too_long_is_skipped_to_its_end(tmp_path, monkeypatch):
 BAD = {
     "columns.jsonl": (
         [{"question": "a", "answer": "b"}] * 3,
-        r"none of the known formats; columns found: question, answer\. Accepted are messages, prompt \+ completion, "
-        r'.*instruction \+ output; .*:\n\{"prompt": .*\}\n\{"prompt": .*\}$',
+        r"line 1: columns found: question, answer\. Accepted are messages, prompt \+ completion, .* \+ output\."
+        r'\nOf 3 rows, 3 cannot be used:\n  unknown format: 3\. Accepted (?s:.*):\n\{"prompt": .*\n\{"prompt": .*\}\n',
     ),
-    "many.csv": ("question,answer\n" + "a,b\n" * 2 * FIRST, r"columns found: question, answer\. Accepted are"),
+    "many.csv": ("question,answer\n" + "a,b\n" * 2 * FIRST, r"line 2: columns found: question, answer\. Accepted are"),
     "first.jsonl": (
         [{"question": "a", "answer": "b"}] * FIRST + ROWS,
-        r"columns found: question, answer\. Accepted are",
+        rf"columns found: question, answer\. Accepted are .*\nNone of the first {FIRST} rows can be used",
+    ),
+    "half.jsonl": (
+        [*ROWS[:5], *[{"prompt": "a", "completion": ""}] * 4, {"prompt": "b"}, {"prompt": 1, "completion": "b"}],
+        r"line 6: the assistant says nothing\. Mend .*\nOf 11 rows, 6 cannot be used:\n  empty answer: 4\. Mend.*\n"
+        r"  unknown format: 1\. Accepted are .*\n  not text: 1\. ",
     ),
     "columns.parquet": (parquet([{"q": "a"}]), r"columns found: q\. Accepted are"),
     "strings.json": ('["a", "b"]', r"columns found: none, but a bare str\. Accepted are"),
-    "a.txt": ("Some text.", r"plain text has no prompts and answers\. Write a table \(\.jsonl, .*\n\{.*\n\{"),
+    "a.txt": ("Some text.", r"plain text has no columns\. Write a table \(\.jsonl, .*\n\{.*\n\{"),
     "a.xlsx": ("x", r"its ending is unknown\. Known: .*\.jsonl"),
     "empty.jsonl": ("", r"the file is empty"),
     "header.csv": ("prompt,completion\n", r"the file is empty"),
@@ -376,8 +394,11 @@ BAD = {
         r"pointer of Git LFS.*git lfs pull",
     ),
     "damaged.jsonl.gz": (None, r"cut off or damaged"),
-    "torn.jsonl": ('{"prompt"\n{', r"no document is left to read\.(?s:.)*broken JSON +2"),
-    "faulty.jsonl": ('{"prompt": "a", "completion": ""}\n{', r"no document is left to read\.(?s:.)*empty answer"),
+    "torn.jsonl": ('{"prompt"\n{', r"line 1: broken JSON .*\nOf 2 rows, 2 cannot be used:\n  broken JSON: 2\. Mend"),
+    "faulty.jsonl": (
+        '{"prompt": "a", "completion": ""}\n{',
+        r"line 1: the assistant says nothing(?s:.)*broken JSON: 1",
+    ),
 }
 
 
@@ -392,14 +413,16 @@ def test_a_file_at_fault_gives_one_error_with_place_reason_and_remedy(tmp_path, 
     with pytest.raises(WorkbookError, match=message) as caught:
         load_prompts(path)
     assert str(caught.value).startswith(str(path))
-    assert not list(own_cache.rglob("*.jsonl"))
+    kept = list(own_cache.rglob("*.jsonl"))
+    assert [str(path) in str(caught.value) for path in kept] == [True] * ("be used:" in str(caught.value))
+    assert all(json.loads(line)["remedy"] for path in kept for line in path.read_text("utf-8").splitlines())
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("pydocs", r"no such conversations\. Known are town, pydocs-functions, hub:owner/name, and paths"),
-        ("missing.jsonl", r"no such conversations\. Known are town, "),
+        ("pydocs", r"no such source of kind prompts\. Known are town, pydocs-functions, hub:owner/name, and paths"),
+        ("missing.jsonl", r"no such source of kind prompts\. Known are town, "),
         ("town", r"say how large it is\. Give people="),
         ("hub:owner/name:::text", r"not in one column 'text'\. Write hub:owner/name"),
     ],
@@ -456,7 +479,7 @@ def test_conversations_of_the_hub_are_read(hub_folder):
 def test_the_hubs_columns_are_told_if_they_do_not_fit(hub_folder):
     Dataset.from_list([{"text": "a"}] * 5).to_parquet(hub_folder / "data" / "train-00000-of-00001.parquet")
     (hub_folder / "data" / "test-00000-of-00001.parquet").unlink()
-    with pytest.raises(WorkbookError, match=r"^hub:.*columns found: text\. Accepted are"):
+    with pytest.raises(WorkbookError, match=r"^hub:.*, row:1: columns found: text\. Accepted are"):
         load_prompts(f"hub:{hub_folder}")
 
 
@@ -465,13 +488,11 @@ def test_the_workbooks_own_conversations_are_loaded_by_name(monkeypatch):
         for i in range(people):
             messages = (Message("user", f"{seed}, {i}?"), Message("assistant", "Yes."))
             yield Conversation(
-                messages, f"person {i}", ("train", "test")[i % 4 == 0], f"town, {i}", "facts", '{"a": 1}'
+                messages, f"person {i}", ("train", "test")[i % 4 == 0], f"town, {i}", "facts", '{"begins": "Yes"}'
             )
         yield Conversation((Message("user", "And?"),), "person", "train", "town, last")
 
-    module = types.ModuleType("demonstrations")
-    module.conversations = conversations
-    monkeypatch.setitem(sys.modules, prompts.OWN["town"].module, module)
+    monkeypatch.setattr(demonstrations, "conversations", conversations)
     corpus = load_prompts("town", people=12, seed=3)
     assert said(corpus, "test") == said_of([{"prompt": f"3, {i}?", "completion": "Yes."} for i in (0, 4, 8)])
     assert corpus.splits["train"][0] | {"messages": None} == {
@@ -479,7 +500,7 @@ def test_the_workbooks_own_conversations_are_loaded_by_name(monkeypatch):
         "group": "person 1",
         "messages": None,
         "task": "facts",
-        "check": '{"a": 1}',
+        "check": '{"begins": "Yes"}',
         "place": "town, 1",
     }
     assert [row["place"] for row in aside(corpus)] == ["town, last"]
@@ -521,4 +542,4 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         stream.writelines(map(row, range(count)))
     rows, used = peak(large)
     assert rows == count
-    assert used < peak(small)[1] + 50
+    assert used < peak(small)[1] + 40

@@ -5,6 +5,7 @@ import pytest
 from written import parquet, write
 
 from helpers.corpora import load
+from helpers.corpora.corpus import SET_ASIDE
 from helpers.corpora.readers.tables import PIECE
 from helpers.files import WorkbookError
 
@@ -112,18 +113,18 @@ BAD = {
     "latin.txt": ("fine\ncaf\xe9\n".encode("latin-1"), r"line 2: byte 4 .* not UTF-8.*iconv"),
     "utf16.txt": ("text".encode("utf-16"), r"line 1: .* not UTF-8"),
     "nul.txt": (b"a\0b", r"line 1: there is a NUL"),
-    "nul.jsonl": ('"fine"\n"\\u0000"\n', r"line 2: there is a NUL"),
+    "nul.jsonl": ('"\\u0000"\n', r"line 1: there is a NUL"),
     "half.jsonl": ('"\\ud800"\n', r"line 1: half of a surrogate"),
-    "broken.jsonl": ('{"text": "a"}\n{"text": \n', r"line 2: broken JSON"),
+    "broken.jsonl": ('{"text": "a"}\n{"text": \n{', r"line 2: broken JSON"),
     "broken.json": ('[\n"a",\n]', r"line 3: broken JSON"),
     "object.json": ('{"text": "a"}', r"not a list"),
     "deep.jsonl": ("[" * 100_000, r"line 1: this JSON cannot be read"),
-    "column.jsonl": ('{"text": "a"}\n{"body": "a", "id": 1}\n', r"line 2: .*found: body, id.*column="),
-    "column.json": ('["a", {"body": "a"}]', r", row 2: .*found: body"),
+    "column.jsonl": ('{"text": "a"}\n' + '{"body": "a", "id": 1}\n' * 2, r"line 2: .*found: body, id.*column="),
+    "column.json": ('["a", {"body": "a"}, {"body": "b"}]', r", row 2: .*found: body"),
     "type.parquet": (parquet([{"text": 1}]), r", row 1: 'text' is int"),
     "type.jsonl": ('{"text": 1}\n', r"line 1: 'text' is int, not text"),
     "column.csv": ("id,body\n1,a\n", r"line 1: .*'text'; found: id, body.*column="),
-    "ragged.csv": ('id,text\n1,"a\nb"\n2,a,b\n', r"line 4: the row has 3 fields, the header 2"),
+    "ragged.csv": ('id,text\n1,"a\nb"\n2,a,b\n3,a,b\n', r"line 4: the row has 3 fields, the header 2"),
     "quote.csv": ('id,text\n1,"a\n', r"line 2: broken table"),
     "column.parquet": (parquet([{"id": 1}]), r"found: id.*column="),
     "fake.parquet": (b"PAR1 no", r"no readable Parquet"),
@@ -149,6 +150,17 @@ def test_bad_input_gives_one_error_with_place_reason_and_remedy(tmp_path, own_ca
     assert not list(own_cache.rglob("*.arrow"))
 
 
+def test_a_faulty_row_is_set_aside_with_its_remedy_and_the_others_are_read(tmp_path):
+    bad = ['{"text":', '{"body": "b"}', '{"text": 1}', '"\\u0000"', "7"]
+    corpus = load(write(tmp_path / "a.jsonl", "\n".join([*map(json.dumps, ROWS * 3), *bad])))
+    assert texts(corpus) == sorted(TEXTS)
+    found = list(map(json.loads, (corpus.folder / SET_ASIDE).read_text().splitlines()))[6:]
+    assert [row["kind"] for row in found] == ["broken JSON", "no such column", "not text", "NUL character", "not text"]
+    assert [row["place"] for row in found] == [f"a.jsonl:{10 + i}" for i in range(5)]
+    assert all(row["remedy"] for row in found)
+    assert corpus.report.removed["not text"].documents == 2
+
+
 @pytest.mark.parametrize("keep", [5, 40])
 def test_a_cut_off_gzip_file_is_told(tmp_path, keep):
     path = tmp_path / "a.txt.gz"
@@ -164,7 +176,7 @@ def test_a_file_that_only_claims_to_be_gzip_is_told(tmp_path):
 
 
 def test_unknown_places_and_kinds_list_what_is_known(tmp_path):
-    with pytest.raises(WorkbookError, match=r"no such file or folder.*pydocs, town, hub:"):
+    with pytest.raises(WorkbookError, match=r"no such source of kind text\. Known are pydocs, town, hub:"):
         load(str(tmp_path / "nothing"))
     with pytest.raises(WorkbookError, match="holds no files"):
         load(str(tmp_path))

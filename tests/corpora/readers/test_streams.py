@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from helpers import tokenization
 from helpers.corpora.readers import streams
 from helpers.corpora.readers.streams import stream
+from helpers.corpora.rows import Row
 from helpers.files import WorkbookError
 
 COUNTS = [300, 5, 80, 40, 200, 120, 60]
@@ -140,13 +141,13 @@ def test_splits_of_the_source_are_kept(tmp_path, hub):
 def test_no_more_is_read_ahead_than_the_buffer_holds(tmp_path, monkeypatch):
     taken = []
 
-    def read(path, column):
+    def read_rows(path, columns):
         for i in range(10**9):
             taken.append(i)
-            yield streams.Item(f"{i}".rjust(100), i)
+            yield Row(f"{i}".rjust(100), i)
 
     lines(tmp_path / "a.jsonl", ["x"])
-    monkeypatch.setattr(streams, "read", read)
+    monkeypatch.setattr(streams, "read_rows", read_rows)
     monkeypatch.setattr(streams, "BUFFER", 50)
     texts(stream(str(tmp_path), "train"), 10)
     assert 50 < len(taken) < 70

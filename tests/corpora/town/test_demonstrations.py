@@ -10,7 +10,7 @@ import pytest
 
 from helpers import files
 from helpers.corpora import load
-from helpers.corpora.kinds.prompts import SET_ASIDE
+from helpers.corpora.corpus import SET_ASIDE
 from helpers.corpora.kinds.rules import RULES, right
 from helpers.corpora.town import make_contract, make_world
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS

@@ -1,4 +1,4 @@
-"""Does it make sense to train on these conversations? What is told before an hour is spent on it.
+"""Does it make sense to train on these conversations? What to know before an hour is spent on it.
 
 `check` looks through a corpus of kind `prompts` and gives findings, each with its places and its remedy, a table of
 sizes, and a verdict. A finding of severity `stop` means that training would be pointless; a `warning` that the result
@@ -20,16 +20,16 @@ import json
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from helpers.corpora.corpus import Corpus
+from helpers.corpora.corpus import SET_ASIDE, Corpus
 from helpers.corpora.duplicates import BANDS, ROWS, SEED, shingles
-from helpers.corpora.kinds.prompts import REPEATED, SET_ASIDE
+from helpers.corpora.kinds.loading import digest
+from helpers.corpora.kinds.prompts import REPEATED
 from helpers.corpora.report import html_table, shorten
 from helpers.files import WorkbookError
 
@@ -65,15 +65,7 @@ Lengths = Callable[[list[Turns]], Sequence[tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found.
-
-    Attributes:
-        severity: one of `SEVERITIES`.
-        what: in a few words.
-        count: of how many rows.
-        places: of the first few.
-        remedy: what the user can do.
-    """
+    """Something that was found: how grave it is, of how many rows, the places of the first few, and what to do."""
 
     severity: str
     what: str
@@ -84,15 +76,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checkup:
-    """What was found in a corpus.
-
-    Attributes:
-        name: the corpus.
-        findings: the gravest first.
-        sizes: header and rows of the table of sizes, all as text.
-        verdict: whether training makes sense, in a sentence.
-        ok: whether it does.
-    """
+    """What was found in a corpus, the gravest first; header and rows of the table of sizes; and the verdict."""
 
     name: str
     findings: tuple[Finding, ...]
@@ -103,23 +87,18 @@ class Checkup:
     def __str__(self) -> str:
         widths = [max(map(len, column)) for column in zip(*self.sizes, strict=True)]
         table = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in self.sizes]
-        found = [
-            f"  {finding.severity}: {finding.what}: {finding.count:,}{_listed(finding.places)}\n    {finding.remedy}."
-            for finding in self.findings
-        ]
-        return "\n\n".join(
-            ["\n".join(["Sizes", *table]), "\n".join(["Findings", *(found or ["  none"])]), f"Verdict: {self.verdict}"]
-        )
+        found = []
+        for finding in self.findings:
+            places = f" ({', '.join(finding.places)})" if finding.places else ""
+            found += [f"  {finding.severity}: {finding.what}: {finding.count:,}{places}", f"    {finding.remedy}."]
+        parts = [["Sizes", *table], ["Findings", *(found or ["  none"])], [f"Verdict: {self.verdict}"]]
+        return "\n\n".join(map("\n".join, parts))
 
     def _repr_html_(self) -> str:
         header = ("severity", "what", "rows", "for example", "remedy")
         found = [(f.severity, f.what, f"{f.count:,}", ", ".join(f.places), f.remedy) for f in self.findings]
         verdict = f"<p><strong>{html.escape(self.name)}</strong>: {html.escape(self.verdict)}</p>"
         return "\n".join([verdict, html_table(header, found), html_table(self.sizes[0], self.sizes[1:])])
-
-
-def _listed(places: Sequence[str]) -> str:
-    return f" ({', '.join(places)})" if places else ""
 
 
 def check(
@@ -133,30 +112,24 @@ def check(
         context: how long a conversation may be for the model; None if that is not known.
         goal: what they are for, as the verdict, which begins with it, calls it.
         unit: in what they are measured.
-
-    Returns:
-        What was found.
     """
-    sizes, answers, near, marks = _Sizes(context), _Answers(), _Near(corpus), _Marks()
+    rows = {split: len(part) for split, part in corpus.splits.items()}
+    found = _Found()
+    _count(rows, found)
+    sizes, answers, near = _Sizes(context, unit, found), _Answers(found), _Near(rows, found)
     for batch in _batches(corpus):
         measured = lengths([row.messages for row in batch])
         for row, (whole, prompt) in zip(batch, measured, strict=True):
             sizes.add(row, whole, prompt)
             answers.add(row)
             near.add(row)
-            marks.add(row)
-    rows = {split: len(part) for split, part in corpus.splits.items()}
-    found = [
-        *_enough(rows),
-        *sizes.findings(unit),
-        *answers.findings(),
-        *near.findings(),
-        *marks.findings(),
-        *_set_aside(corpus),
-    ]
-    findings = tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+            _look_for_marks(row, found)
+    sizes.judge(sum(rows.values()))
+    answers.judge()
+    _look_at_set_aside(corpus, found)
+    findings = found.findings()
     stops = [finding.what for finding in findings if finding.severity == STOP]
-    return Checkup(corpus.name, findings, sizes.table(unit), _verdict(findings, stops, rows, goal), not stops)
+    return Checkup(corpus.name, findings, sizes.table(), _verdict(findings, stops, rows, goal), not stops)
 
 
 def _verdict(findings: Sequence[Finding], stops: list[str], rows: dict[str, int], goal: str) -> str:
@@ -219,7 +192,6 @@ def in_words(conversations: list[Turns]) -> list[tuple[int, int]]:
 
 class _Row(NamedTuple):
     split: str
-    number: int
     place: str
     task: str
     text: str
@@ -232,102 +204,127 @@ def _batches(corpus: Corpus) -> Iterator[list[_Row]]:
         for start in range(0, len(part), BATCH):
             columns = part[start : start + BATCH]
             values = (columns[name] for name in ("place", "task", "text", "messages"))
-            yield [_Row(split, start + i, *row) for i, row in enumerate(zip(*values, strict=True))]
+            yield [_Row(split, *row) for row in zip(*values, strict=True)]
 
 
-def _digest(value: Any) -> int:
-    return int.from_bytes(blake2b(json.dumps(value).encode(), digest_size=8).digest(), "big")
+class _Problem(NamedTuple):
+    severity: str
+    what: str
+    remedy: str
 
 
-@dataclass
-class _Places:
-    """How many, and where the first few are."""
+_TOO_FEW = _Problem(
+    STOP,
+    f"fewer than {FEWEST} rows to learn from",
+    "They would be learnt by heart; write more, or show them in the prompt",
+)
+_FEW = _Problem(
+    WARNING, f"fewer than {FEW} rows to learn from", "What is learnt varies from seed to seed; write more, or try seeds"
+)
+_UNTESTED = _Problem(
+    WARNING, "no rows to test on", "Nobody could tell whether training helped; name some in a column split"
+)
+_ALIKE = _Problem(STOP, "all answers are the same", "A constant needs no model; give rows with other answers")
+_SEVERAL = _Problem(
+    WARNING, "same prompt as an earlier row, another answer", "Keep them if all are right; else keep one"
+)
+_LEAKED = _Problem(
+    WARNING, "prompt of the test is also in train but for case or punctuation", "Take it out of one of them"
+)
+_NEAR_LEAKED = _Problem(
+    WARNING, "rows of the test nearly repeat one of train", "They test memory; take them out of one of them"
+)
+_NEAR_REPEATED = _Problem(WARNING, "nearly repeat an earlier row", "They count twice; keep one of each")
+_NOT_COMPARED = _Problem(NOTE, "not looked at for near duplicates", f"Only the first {COMPARED:,} rows are compared")
+_DAMAGED = _Problem(
+    WARNING, "text that was decoded wrongly", "Read the source again with its own encoding, and save it as UTF-8"
+)
+_PERSONAL = "A model can repeat it word for word; replace it, or make sure that it may be used"
+_SHORTEN = "Shorten them, or choose a model with a longer context"
 
-    count: int = 0
-    places: list[str] = field(default_factory=list)
 
-    def add(self, place: str) -> None:
-        self.count += 1
-        if len(self.places) < PLACES:
-            self.places.append(place)
+class _Found:
+    """What was found so far: of each problem how many, and where the first few are."""
 
-    def finding(self, severity: str, what: str, remedy: str) -> list[Finding]:
-        """Returns the finding, if there is one."""
-        return [Finding(severity, what, self.count, tuple(self.places), remedy)] if self.count else []
+    def __init__(self) -> None:
+        self._problems: dict[_Problem, tuple[int, list[str]]] = {}
+
+    def add(self, problem: _Problem, *places: str, count: int = 1) -> None:
+        before, named = self._problems.get(problem, (0, []))
+        self._problems[problem] = before + count, [*named, *places][:PLACES]
+
+    def take(self, problem: _Problem) -> tuple[int, list[str]]:
+        """Forgets a problem, and returns what was known of it."""
+        return self._problems.pop(problem, (0, []))
+
+    def findings(self) -> tuple[Finding, ...]:
+        found = [Finding(p.severity, p.what, n, tuple(named), p.remedy) for p, (n, named) in self._problems.items()]
+        return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _set_aside(corpus: Corpus) -> list[Finding]:
-    """Returns a finding for each kind of row that the loader set aside."""
+def _look_at_set_aside(corpus: Corpus, found: _Found) -> None:
     path = corpus.folder / SET_ASIDE
     if not path.exists():
-        return []
-    kinds: dict[str, _Places] = {}
+        return
     remedies: dict[str, str] = {}
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            kinds.setdefault(row["kind"], _Places()).add(row["place"])
-            remedies.setdefault(row["kind"], row["remedy"])
-    return [
-        finding
-        for kind, places in kinds.items()
-        for finding in places.finding(NOTE if kind == REPEATED else WARNING, f"set aside: {kind}", remedies[kind])
-    ]
+            kind = row["kind"]
+            severity = NOTE if kind == REPEATED.kind else WARNING
+            found.add(_Problem(severity, f"set aside: {kind}", remedies.setdefault(kind, row["remedy"])), row["place"])
 
 
-def _enough(rows: dict[str, int]) -> list[Finding]:
+def _count(rows: dict[str, int], found: _Found) -> None:
     train = rows.get("train", 0)
-    found = []
-    if train < FEWEST:
-        remedy = "They would be learnt by heart; write more, or give them as examples in the prompt instead"
-        found.append(Finding(STOP, f"fewer than {FEWEST} rows to learn from", train, (), remedy))
-    elif train < FEW:
-        remedy = "What is learnt from so few varies from seed to seed; write more, or train with several seeds"
-        found.append(Finding(WARNING, f"fewer than {FEW} rows to learn from", train, (), remedy))
+    if train < FEW:
+        found.add(_TOO_FEW if train < FEWEST else _FEW, count=train)
     if not rows.get("test"):
-        remedy = "Nobody could tell whether training helped; put rows into test.jsonl, or name them in a column split"
-        found.append(Finding(WARNING, "no rows to test on", 0, (), remedy))
-    return found
+        found.add(_UNTESTED, count=0)
+
+
+class _Lengths(NamedTuple):
+    """Lengths of rows, and of their answers."""
+
+    whole: array[int]
+    answer: array[int]
 
 
 class _Sizes:
     """How long rows and their answers are, and which are too long."""
 
-    def __init__(self, context: int | None) -> None:
-        self._context = context
-        self._splits: dict[str, tuple[array[int], array[int]]] = {}  # lengths of rows, and of their answers
-        self._tasks: dict[str, tuple[array[int], array[int]]] = {}
-        self._wholly, self._partly = _Places(), _Places()
+    def __init__(self, context: int | None, unit: str, found: _Found) -> None:
+        self._context, self._unit, self._found = context, unit, found
+        self._splits: dict[str, _Lengths] = {}
+        self._tasks: dict[str, _Lengths] = {}
+        limit = f"the model's {context} {unit}"
+        self._lost = _Problem(WARNING, f"prompt fills {limit}: nothing of the answer is left", _SHORTEN)
+        self._long = _Problem(WARNING, f"longer than {limit}: left out of training", _SHORTEN)
 
     def add(self, row: _Row, whole: int, prompt: int) -> None:
-        for part in (self._splits.setdefault(row.split, _pair()), self._tasks.setdefault(row.task, _pair())):
-            part[0].append(whole)
-            part[1].append(whole - prompt)
+        for parts, name in ((self._splits, row.split), (self._tasks, row.task)):
+            part = parts.setdefault(name, _Lengths(array("I"), array("I")))
+            part.whole.append(whole)
+            part.answer.append(whole - prompt)
         if self._context is not None and whole > self._context:
-            (self._wholly if prompt >= self._context else self._partly).add(row.place)
+            self._found.add(self._lost if prompt >= self._context else self._long, row.place)
 
-    def findings(self, unit: str) -> list[Finding]:
-        rows = sum(len(whole) for whole, _ in self._splits.values())
-        limit = f"the model's {self._context} {unit}"
-        gravity = STOP if self._wholly.count > rows / 2 else WARNING
-        shorter = "Shorten them, or choose a model with a longer context"
-        return [
-            *self._wholly.finding(gravity, f"prompt fills {limit}: nothing of the answer is left", shorter),
-            *self._partly.finding(WARNING, f"longer than {limit}: left out of training", shorter),
-        ]
+    def judge(self, rows: int) -> None:
+        """Stops the training if most answers are lost."""
+        count, places = self._found.take(self._lost)
+        if count:
+            severity = STOP if count > rows / 2 else WARNING
+            self._found.add(self._lost._replace(severity=severity), *places, count=count)
 
-    def table(self, unit: str) -> tuple[tuple[str, ...], ...]:
+    def table(self) -> tuple[tuple[str, ...], ...]:
         measures = ("median", "95%", "longest")
-        header = ("rows of", "rows", *(f"{unit}, {m}" for m in measures), *(f"of answers, {m}" for m in measures))
+        words = *(f"{self._unit}, {m}" for m in measures), *(f"of answers, {m}" for m in measures)
         parts = list(self._splits.items())
         if len(self._tasks) > 1:
-            tasks = sorted(self._tasks.items(), key=lambda item: -len(item[1][0]))
+            tasks = sorted(self._tasks.items(), key=lambda item: -len(item[1].whole))
             parts += [(f"task {shorten(task) or '(none)'}", part) for task, part in tasks[:TASKS]]
-        return header, *((name, f"{len(whole):,}", *_spread(whole), *_spread(ans)) for name, (whole, ans) in parts)
-
-
-def _pair() -> tuple[array[int], array[int]]:
-    return array("I"), array("I")
+        rows = ((name, f"{len(part.whole):,}", *_spread(part.whole), *_spread(part.answer)) for name, part in parts)
+        return ("rows of", "rows", *words), *rows
 
 
 def _spread(lengths: array[int]) -> Iterator[str]:
@@ -336,81 +333,63 @@ def _spread(lengths: array[int]) -> Iterator[str]:
 
 
 class _Answers:
-    """Which prompts have several answers, or stand in both splits but for case and punctuation."""
+    """Which prompts have several answers, or are in both splits but for case and punctuation."""
 
-    def __init__(self) -> None:
+    def __init__(self, found: _Found) -> None:
+        self._found = found
         self._prompts: set[int] = set()
         self._loosely: set[int] = set()
         self._answers: set[int] = set()
-        self._several, self._leaked, self._train = _Places(), _Places(), _Places()
 
     def add(self, row: _Row) -> None:
         prompt = [turn["content"] for turn in row.messages[:-1]]
-        exactly = _digest([[turn["role"] for turn in row.messages], prompt])
-        loosely = _digest([" ".join(text.lower().split()).rstrip(".?!") for text in prompt])
+        exactly = digest([[turn["role"] for turn in row.messages], prompt])
+        loosely = digest([" ".join(text.lower().split()).rstrip(".?!") for text in prompt])
         if exactly in self._prompts:  # the loader has set aside rows that have the same answer too
-            self._several.add(row.place)
+            self._found.add(_SEVERAL, row.place)
         self._prompts.add(exactly)
         if row.split == "train":
-            self._train.add(row.place)
+            self._found.add(_ALIKE, row.place)
             self._loosely.add(loosely)
-            self._answers.add(_digest(row.messages[-1]["content"].strip()))
+            self._answers.add(digest(row.messages[-1]["content"].strip()))
         elif loosely in self._loosely:
-            self._leaked.add(row.place)
+            self._found.add(_LEAKED, row.place)
 
-    def findings(self) -> list[Finding]:
-        alike = self._train if len(self._answers) == 1 < self._train.count else _Places()
-        return [
-            *alike.finding(STOP, "all answers are the same", "A constant needs no model; give rows with other answers"),
-            *self._several.finding(
-                WARNING, "same prompt as an earlier row, another answer", "Keep them if all are right; else keep one"
-            ),
-            *self._leaked.finding(
-                WARNING, "prompt of the test stands in train but for case or punctuation", "Take it out of one of them"
-            ),
-        ]
+    def judge(self) -> None:
+        """Keeps the finding that all answers are alike if they are."""
+        count, places = self._found.take(_ALIKE)
+        if len(self._answers) == 1 < count:
+            self._found.add(_ALIKE, *places, count=count)
 
 
 class _Near:
     """Which rows nearly repeat an earlier one."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, rows: dict[str, int], found: _Found) -> None:
         from rensa import RMinHashLSH
 
-        rows = {split: len(part) for split, part in corpus.splits.items()}
         held_out = min(sum(rows.values()) - rows.get("train", 0), COMPARED // 10)
+        self._found = found
         self._left = {"train": COMPARED - held_out, "held out": held_out}
         self._index = RMinHashLSH(threshold=NEAR, num_perm=BANDS * ROWS, num_bands=BANDS // 2)
         self._sketches: list[tuple[RMinHash, str, str]] = []  # with split and place
-        self._repeated, self._leaked, self._not_compared = _Places(), _Places(), _Places()
 
     def add(self, row: _Row) -> None:
         part = "train" if row.split == "train" else "held out"
         if not self._left[part]:
-            self._not_compared.add(row.place)
+            self._found.add(_NOT_COMPARED, row.place)
             return
         self._left[part] -= 1
         sketch = _sketch(row.text)
         candidates = [self._sketches[key] for key in islice(self._index.query(sketch), CANDIDATES)]
         twins = {split: place for other, split, place in candidates if sketch.jaccard(other) >= NEAR}
         if part == "held out" and "train" in twins:
-            self._leaked.add(f"{row.place} like {twins['train']}")
+            self._found.add(_NEAR_LEAKED, f"{row.place} like {twins['train']}")
         elif twins:
-            self._repeated.add(f"{row.place} like {next(iter(twins.values()))}")
+            self._found.add(_NEAR_REPEATED, f"{row.place} like {next(iter(twins.values()))}")
         else:
             self._index.insert(len(self._sketches), sketch)
             self._sketches.append((sketch, row.split, row.place))
-
-    def findings(self) -> list[Finding]:
-        return [
-            *self._leaked.finding(
-                WARNING, "rows of the test nearly repeat one of train", "They test memory; take them out of one of them"
-            ),
-            *self._repeated.finding(WARNING, "nearly repeat an earlier row", "They count twice; keep one of each"),
-            *self._not_compared.finding(
-                NOTE, "not looked at for near duplicates", f"Only the first {COMPARED:,} rows are compared"
-            ),
-        ]
 
 
 def _sketch(text: str) -> RMinHash:
@@ -478,23 +457,9 @@ def masked(text: str) -> str:
     return text[0] + re.sub(r"\w", "•", text[1:-1]) + text[-1]
 
 
-class _Marks:
-    """Which rows show signs of damaged text or hold personal data."""
-
-    def __init__(self) -> None:
-        self._damaged = _Places()
-        self._personal: dict[str, _Places] = {}
-
-    def add(self, row: _Row) -> None:
-        if not row.text.isascii() and (found := _MOJIBAKE.search(row.text)):
-            self._damaged.add(f"{row.place}: {found.group()}")
-        for kind, shown in personal(row.text).items():
-            self._personal.setdefault(kind, _Places()).add(f"{row.place}: {shown}")
-
-    def findings(self) -> list[Finding]:
-        read_again = "Read the source again with its own encoding, and save it as UTF-8"
-        found = self._damaged.finding(WARNING, "text that was decoded wrongly", read_again)
-        for kind, places in self._personal.items():
-            remedy = "A model can repeat it word for word; replace it, or make sure that it may be used"
-            found += places.finding(WARNING, f"perhaps {kind}", remedy)
-        return found
+def _look_for_marks(row: _Row, found: _Found) -> None:
+    """Looks for signs of damaged text and for personal data."""
+    if not row.text.isascii() and (damage := _MOJIBAKE.search(row.text)):
+        found.add(_DAMAGED, f"{row.place}: {damage.group()}")
+    for kind, shown in personal(row.text).items():
+        found.add(_Problem(WARNING, f"perhaps {kind}", _PERSONAL), f"{row.place}: {shown}")

@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from helpers.corpora.rows import Flaw
 from helpers.files import WorkbookError
 
 LONGEST = 200
@@ -44,7 +45,7 @@ def right(answer: str, demonstrated: str, check: str = "") -> bool:
     """Says whether an answer is right.
 
     Args:
-        answer: the answer.
+        answer: any.
         demonstrated: the one that was shown as good.
         check: rules, as the JSON of an object; empty for none.
 
@@ -54,28 +55,43 @@ def right(answer: str, demonstrated: str, check: str = "") -> bool:
     rules = json.loads(check) if check else {}
     if not rules:
         return answer.strip() == demonstrated.strip()
+    if flaw := _flaw_of_rules(rules):
+        raise WorkbookError(f"{flaw.reason}. {flaw.remedy}.")
+    return bool(answer.strip()) and not _broken(rules, answer)
+
+
+def flaw_of(check: Any, demonstrated: str) -> Flaw | None:
+    """Returns what is wrong with a check, if anything: it cannot be used, or the demonstrated answer breaks it."""
+    if not isinstance(check, dict):
+        return Flaw("broken check", f"'check' is {type(check).__name__}, not an object")
+    if flaw := _flaw_of_rules(check):
+        return flaw
+    if broken := _broken(check, demonstrated):
+        reason = f"the answer breaks its own check {json.dumps(broken)}"
+        return Flaw("answer breaks its check", reason, "Mend whichever of the two is wrong")
+    return None
+
+
+def _flaw_of_rules(rules: dict[str, Any]) -> Flaw | None:
+    """Returns which rule cannot be used; a text where a list belongs would be taken letter by letter."""
     for rule, wanted in rules.items():
-        _validate(rule, wanted)
-    return bool(answer.strip()) and all(RULES[rule](answer.strip(), wanted) for rule, wanted in rules.items())
+        if rule not in RULES:
+            return Flaw("unknown rule", f"check {rule!r} is unknown", f"Known: {', '.join(RULES)}")
+        if not _WANTED[rule].fits(wanted):
+            return Flaw("broken check", f"check {rule!r} is {json.dumps(wanted)}", f"Write {_WANTED[rule].name}")
+    return None
 
 
-def _validate(rule: str, wanted: Any) -> None:
-    """Checks a rule: a text where a list belongs would be taken letter by letter."""
-    if rule not in RULES:
-        raise WorkbookError(f"check {rule!r} is unknown. Known: {', '.join(RULES)}.")
-    if not _KINDS[rule].fits(wanted):
-        raise WorkbookError(f"check {rule!r} is {json.dumps(wanted)}. Write {_KINDS[rule].name}.")
+def _broken(rules: dict[str, Any], answer: str) -> dict[str, Any]:
+    """Returns the rules that an answer breaks."""
+    return {rule: wanted for rule, wanted in rules.items() if not RULES[rule](answer.strip(), wanted)}
 
 
 def value_of(text: str) -> float | None:
-    """Returns the value of an arithmetic expression in Python, which is read and never executed.
+    """Returns the value of an expression of numbers, `+ - * / // % **`, parentheses, `max`, `min` and `abs`.
 
-    Args:
-        text: numbers, `+ - * / // % **`, parentheses, `max`, `min` and `abs`.
-
-    Returns:
-        The value; None if it is no such expression, has no value, is longer than `LONGEST`, or comes on its way to more
-        than `LARGEST` or to a power other than one from 0 to `HIGHEST`.
+    It is read and never executed. None if it is no such expression, has no value, is longer than `LONGEST`, or comes on
+    its way to more than `LARGEST` or to a power other than one from 0 to `HIGHEST`.
     """
     if len(text) > LONGEST:
         return None
@@ -128,17 +144,17 @@ RULES: Mapping[str, Callable[[str, Any], bool]] = {
 """What each rule asks of an answer."""
 
 
-class _Kind(NamedTuple):
+class _Wanted(NamedTuple):
     """What a rule is given: in words for whoever writes it wrongly, and how it is told."""
 
     name: str
     fits: Callable[[Any], bool]
 
 
-_TEXTS = _Kind("a list of texts", lambda wanted: isinstance(wanted, list) and all(isinstance(x, str) for x in wanted))
-_TEXT = _Kind("a text", lambda wanted: isinstance(wanted, str))
-_NUMBER = _Kind("a number", lambda wanted: type(wanted) in (int, float))
-_KINDS: Mapping[str, _Kind] = {
+_TEXTS = _Wanted("a list of texts", lambda wanted: isinstance(wanted, list) and all(isinstance(x, str) for x in wanted))
+_TEXT = _Wanted("a text", lambda wanted: isinstance(wanted, str))
+_NUMBER = _Wanted("a number", lambda wanted: type(wanted) in (int, float))
+_WANTED: Mapping[str, _Wanted] = {
     **dict.fromkeys(("contains", "lacks"), _TEXTS),
     **dict.fromkeys(("begins", "ends"), _TEXT),
     **dict.fromkeys(("sentences", "most_words", "value"), _NUMBER),

@@ -1,4 +1,4 @@
-"""Text from the Hugging Face Hub, through `datasets`: streamed, so that no more is fetched than is asked for.
+"""Rows from the Hugging Face Hub, through `datasets`: streamed, so that no more is fetched than is asked for.
 
 The tests read a local folder in the Hub's layout (a README.md with the configurations, Parquet files under `data/`),
 through the same calls; no test has spoken to the Hub itself. Code of a data set is never run.
@@ -11,79 +11,108 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from helpers.corpora.corpus import Corpus, cached
-from helpers.corpora.readers.folders import SPLIT_NAMES, new_texts, schema, stamps
-from helpers.corpora.readers.tables import checked, require
+from helpers.corpora.readers.folders import SPLIT_NAMES, stamps
 from helpers.corpora.report import Report, Source, shorten
+from helpers.corpora.rows import Input, Part, Row
 from helpers.files import WorkbookError
 from helpers.imports import code_version
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
+PREFIX = "hub:"
+
 TIMEOUT = 10
 """Seconds to wait for the Hub's first answer."""
 
 
-def load(address: str, column: str = "text", limit: int | None = None) -> Corpus:
-    """Loads a data set of the Hub.
+class Address(NamedTuple):
+    """`hub:owner/name[:config][:split][:column]`; parts may be empty (`hub:owner/name::train`).
 
-    Args:
-        address: `owner/name[:config][:split][:column]`; parts may be empty (`owner/name::train`). A path that begins
-            with `.` or `/` is a local folder in the Hub's layout.
-        column: which column holds the text, where the address does not say it.
-        limit: how many documents to take at most of each split; None for all.
-
-    Returns:
-        The corpus; columns `text` and `group` (the row). Splits named train, validation and test are kept; a single
-        split is divided by a hash of the row.
-
-    Raises:
-        WorkbookError: the address is malformed, or the Hub does not give the data; it says what was tried.
+    A name that begins with `.` or `/` is a local folder in the Hub's layout.
     """
-    name, config, split, column = parse(address, column)
 
-    def make(report: Report) -> Iterator[dict[str, Any]]:
-        with told(address):
-            report.sources.append(ask(name))
-            yield from _documents(open_streams(name, config, split), column, limit, address, report)
+    name: str
+    config: str
+    split: str
+    column: str
 
-    key = [column, str(limit), code_version(__name__), *local_stamps(name)]
-    return cached(f"hub:{address}", key, schema(), make)
+    @property
+    def local(self) -> Path | None:
+        """The local folder, if it is one."""
+        return Path(self.name) if self.name.startswith((".", "/")) else None
 
 
-def parse(address: str, column: str) -> tuple[str, str, str, str]:
-    """Splits `owner/name[:config][:split][:column]` into its four parts, with `column` where it names none.
+def parse(source: str) -> Address:
+    """Splits a source that begins with `hub:` into its parts.
 
     Raises:
         WorkbookError: it is malformed, or means a local folder that is not there.
     """
-    parts = address.split(":")
+    parts = source.removeprefix(PREFIX).split(":")
     if len(parts) > 4 or not parts[0]:
-        raise WorkbookError(f"hub:{address}: write hub:owner/name[:config][:split][:column].")
-    name, config, split, own_column = (*parts, "", "", "")[:4]
-    local = _local(name)
-    if local and not local.is_dir():
-        raise WorkbookError(f"hub:{address}: there is no folder {name}. Without . or / in front it means the Hub.")
-    return name, config, split, own_column or column
+        raise WorkbookError(f"{source}: write hub:owner/name[:config][:split][:column].")
+    address = Address(*(*parts, "", "", "")[:4])
+    if address.local and not address.local.is_dir():
+        raise WorkbookError(f"{source}: there is no folder {address.name}. Without . or / in front it means the Hub.")
+    return address
 
 
-def local_stamps(name: str) -> list[str]:
-    """Returns what tells whether a local folder has changed; of the Hub's data sets nothing is asked."""
-    local = _local(name)
-    return stamps(sorted(local.rglob("*"))) if local else []
+def open_hub(source: str, limit: int | None = None) -> Input:
+    """Opens a data set of the Hub, to be read as rows; the numbers of a ClassLabel become the names of its classes.
+
+    Splits named train, validation and test are kept.
+
+    Args:
+        source: `hub:` and an `Address`.
+        limit: of rows of each split; None for all.
+
+    Raises:
+        WorkbookError: the address is malformed; or, on the way, the Hub does not give the data.
+    """
+    address = parse(source)
+
+    def parts(report: Report) -> Iterator[Part]:
+        with told(source):
+            about = ask(address)
+            streams = open_streams(address)
+        for split, stream in streams.items():
+            name = split or "row"
+            where = f"{source}, {name}:{{}}".format
+            yield Part(name, split, partial(_rows, source, stream, limit), where, partial(_described, about, name))
+
+    # Of the Hub's data sets nothing is asked to see whether they have changed.
+    local = stamps(sorted(address.local.rglob("*"))) if address.local else []
+    return Input(source, [str(limit), code_version(__name__), *local], parts)
 
 
-def _local(name: str) -> Path | None:
-    return Path(name) if name.startswith((".", "/")) else None
+def _described(about: Source, split: str, rows: int) -> Source:
+    return replace(about, name=f"{about.name}, {split}", documents=rows)
+
+
+def _rows(source: str, stream: IterableDataset, limit: int | None) -> Iterator[Row]:
+    from datasets import ClassLabel
+
+    classes = {name: f.names for name, f in (stream.features or {}).items() if isinstance(f, ClassLabel)}
+    with told(source):
+        for number, row in enumerate(islice(stream, limit), 1):
+            named = {column: _class_name(row.get(column), names) for column, names in classes.items()}
+            yield Row(row | named, number)
+
+
+def _class_name(value: int | None, names: list[str]) -> str | None:
+    """Returns the name of a class; None where it is hidden: of a split without labels all have -1."""
+    return None if value is None or not 0 <= value < len(names) else names[value]
 
 
 @contextmanager
-def told(address: str) -> Iterator[None]:
+def told(source: str) -> Iterator[None]:
     """Turns whatever the Hub's libraries raise into one error that names the data set and the remedy."""
     try:
         yield
@@ -91,26 +120,27 @@ def told(address: str) -> Iterator[None]:
         raise
     except Exception as error:  # errors of many kinds, all of them the Hub's "no"
         raise WorkbookError(
-            f"hub:{address}: the data set cannot be read: {type(error).__name__}: {shorten(str(error), 300)}. "
+            f"{source}: the data set cannot be read: {type(error).__name__}: {shorten(str(error), 300)}. "
             "Check the name and the connection (and that HF_HUB_OFFLINE is not set), or name a local file instead."
         ) from error
 
 
-def ask(name: str) -> Source:
+def ask(address: Address) -> Source:
     """Asks the Hub for the data set once and without retries, which tells within seconds whether it can be reached."""
     from huggingface_hub import HfApi
 
-    if local := _local(name):
-        return Source(local.name, "local folder")
-    about = HfApi().dataset_info(name, timeout=TIMEOUT)
+    if address.local:
+        return Source(address.local.name, "local folder")
+    about = HfApi().dataset_info(address.name, timeout=TIMEOUT)
     licence = about.card_data.get("license") if about.card_data else None
-    return Source(name, version=about.sha or "", licence=str(licence or "not stated"))
+    return Source(address.name, version=about.sha or "", licence=str(licence or "not stated"))
 
 
-def open_streams(name: str, config: str, split: str) -> dict[str | None, IterableDataset]:
+def open_streams(address: Address) -> dict[str | None, IterableDataset]:
     """Opens the streams, by the corpus' split; None for one that is to be divided."""
     from datasets import load_dataset
 
+    name, config, split, _ = address
     if split:
         return {None: load_dataset(name, config or None, split=split, streaming=True)}
     found = load_dataset(name, config or None, streaming=True)
@@ -121,17 +151,3 @@ def open_streams(name: str, config: str, split: str) -> dict[str | None, Iterabl
         raise WorkbookError(f"hub:{name}: none of the splits is for training. Choose one of: {', '.join(found)}.")
     streams.pop(None, None)
     return streams
-
-
-def _documents(
-    streams: dict[str | None, IterableDataset], column: str, limit: int | None, address: str, report: Report
-) -> Iterator[dict[str, Any]]:
-    def items(split: str | None, stream: IterableDataset) -> Iterator[tuple[str, str]]:
-        for number, row in enumerate(islice(stream, limit), 1):
-            require({"column": column}, list(row), f"hub:{address}")
-            yield f"{split or 'row'}:{number}", checked(row[column], f"hub:{address}, row {number}", None, column)
-
-    every = (item for split, stream in streams.items() for item in items(split, stream))
-    for label, text in new_texts(every, report):
-        split = label.partition(":")[0]
-        yield {"text": text, "group": label, "split": split if split in streams else None}

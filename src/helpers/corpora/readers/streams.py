@@ -4,7 +4,11 @@ Nothing is written and nothing but a buffer is kept, so memory does not grow wit
 .parquet file of a path are held whole while they are read). Whole files are dealt to the processes: none opens
 another's, except that `datasets` looks into the first file of a Hub data set for its columns. Left out, for it would
 need the whole text: documents that repeat earlier ones are not removed, and the shuffling is local: a document moves by
-about `BUFFER` places and with its file.
+about `BUFFER` places and with its file. A faulty row ends the stream with an error, since nothing is written to set it
+aside: `python -m helpers report` finds all of them before.
+
+What `datasets` has for this would not do: `split_dataset_by_node` lets each process read all files unless their number
+is a multiple of the processes', and the buffer of `IterableDataset.shuffle` counts documents but not their size.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.readers import folders, hub
-from helpers.corpora.readers.tables import Item, checked, read, require
+from helpers.corpora.readers.tables import read_rows, text_in, where
+from helpers.corpora.rows import Row, Unfit
 from helpers.files import WorkbookError, at, fingerprint
 
 if TYPE_CHECKING:
@@ -34,8 +39,7 @@ BUFFER = 1000
 BUFFER_CHARACTERS = 1 << 25
 """Characters that these have at most together; with very long documents the buffer holds fewer."""
 
-File = Callable[[], Iterator[Item]]
-"""Opens a file and yields its texts."""
+File = Callable[[], Iterator[str]]
 
 
 def stream(
@@ -48,15 +52,13 @@ def stream(
     A piece of a text file counts as a document.
 
     Args:
-        source: a path to a file or a folder (`readers.folders`), or `hub:owner/name[:config][:split][:column]`
-            (`readers.hub`).
+        source: a path to a file or a folder (`readers.folders`), or a data set of the Hub (`readers.hub`).
         split: `train` repeats for ever, in each epoch with another order of the files and shuffled through a buffer;
             `validation` goes once through the files, in order.
         column: which column or key holds the text, where there are several.
         rank: of this process, from 0.
-        processes: how many there are; there must be a file for each. Those of a path are dealt by their size, those of
-            a Hub data set by their number.
-        seed: of the order.
+        processes: there must be a file for each. Those of a path are dealt by their size, those of a Hub data set by
+            their number.
 
     Returns:
         A stream of rows with `text`, one shard, already this process' own: nothing may divide it once more.
@@ -69,16 +71,9 @@ def stream(
 
     if split not in SPLITS:
         raise WorkbookError(f"split {split!r} is unknown. Known: {', '.join(SPLITS)}.")
-    if source.partition(":")[0] in ("pydocs", "town"):
-        raise at(source, "it is no source for streams", "Load it with helpers.corpora.load; it fits into memory")
-    found = _hub_files(source, column) if source.startswith("hub:") else _local_files(Path(source).expanduser(), column)
-    divided = "validation" not in found
-    files, sizes = zip(*found[split if not divided else "train" if "train" in found else None], strict=True)
-    if len(files) < processes:
-        remedy = f"Divide the text into {processes} files or more, or start fewer processes"
-        raise at(source, f"{len(files)} file(s) for {split} cannot be dealt to {processes} processes", remedy)
+    mine, divided = _dealt(source, split, column, rank, processes)
     arguments: dict[str, Any] = {
-        "files": tuple(files[i] for i in deal(sizes, processes)[rank]),  # a tuple: datasets takes lists for shards
+        "files": tuple(mine),  # a tuple: datasets takes lists for shards
         "held_out": split == "validation" if divided else None,
     }
     if split == "train":
@@ -86,6 +81,24 @@ def stream(
     return IterableDataset.from_generator(
         _epochs if split == "train" else _once, features=Features({"text": Value("string")}), gen_kwargs=arguments
     )
+
+
+def _dealt(source: str, split: str, column: str, rank: int, processes: int) -> tuple[list[File], bool]:
+    """Returns the files of a process, and whether their documents are to be divided into train and validation.
+
+    Raises:
+        WorkbookError: the source cannot be opened or has too few files.
+    """
+    if source.partition(":")[0] in ("pydocs", "town"):
+        raise at(source, "it is no source for streams", "Load it with helpers.corpora.load; it fits into memory")
+    of_hub = source.startswith(hub.PREFIX)
+    found = _hub_files(source, column) if of_hub else _local_files(Path(source).expanduser(), column)
+    divided = "validation" not in found
+    files, sizes = zip(*found[split if not divided else "train" if "train" in found else None], strict=True)
+    if len(files) < processes:
+        remedy = f"Divide the text into {processes} files or more, or start fewer processes"
+        raise at(source, f"{len(files)} file(s) for {split} cannot be dealt to {processes} processes", remedy)
+    return [files[i] for i in deal(sizes, processes)[rank]], divided
 
 
 def deal(sizes: Sequence[int], processes: int) -> list[list[int]]:
@@ -108,35 +121,53 @@ def _local_files(top: Path, column: str) -> dict[str | None, list[tuple[File, in
     paths = folders.find(top)
     found: dict[str | None, list[tuple[File, int]]] = {}
     for path, split in zip(paths, folders.given_splits(top, paths), strict=True):
-        found.setdefault(split, []).append((partial(read, path, column), path.stat().st_size))
+        found.setdefault(split, []).append((partial(_read_file, path, column), path.stat().st_size))
     return found
 
 
 def _hub_files(source: str, column: str) -> dict[str | None, list[tuple[File, int]]]:
     """Finds the shards of a data set, by split, each of size 1: how large they are is not asked."""
-    address = source.removeprefix("hub:")
-    name, config, split, column = hub.parse(address, column)
-    with hub.told(address):
-        hub.ask(name)
-        opened = hub.open_streams(name, config, split)
+    address = hub.parse(source)
+    column = address.column or column
+    with hub.told(source):
+        hub.ask(address)
+        opened = hub.open_streams(address)
     return {
         split: [(partial(_read_shard, source, shards, i, column), 1) for i in range(shards.num_shards)]
         for split, shards in opened.items()
     }
 
 
-def _read_shard(source: str, shards: IterableDataset, index: int, column: str) -> Iterator[Item]:
-    with hub.told(source.removeprefix("hub:")):
+def _read_file(path: Path, column: str) -> Iterator[str]:
+    return _sound(read_rows(path, {"column": column}), partial(where, path), column)
+
+
+def _read_shard(source: str, shards: IterableDataset, index: int, column: str) -> Iterator[str]:
+    with hub.told(source):
         file = shards.shard(shards.num_shards, index).reshard()  # by row groups, or datasets reads a Parquet file whole
-        for number, row in enumerate(file, 1):
-            require({"column": column}, list(row), source)
-            yield Item(checked(row[column], f"{source}, file {index + 1}, row {number}", None, column), number)
+        rows = (Row(row, number) for number, row in enumerate(file, 1))
+        yield from _sound(rows, f"{source}, file {index + 1}, row {{}}".format, column)
+
+
+def _sound(rows: Iterable[Row], where: Callable[[int], str], column: str) -> Iterator[str]:
+    """Yields the text of each row.
+
+    Raises:
+        WorkbookError: a row is faulty.
+    """
+    for value, number, flaw in rows:
+        try:
+            if flaw:
+                raise Unfit(flaw)
+            yield text_in(value, column)
+        except Unfit as unfit:
+            raise at(where(number), unfit.flaw.reason, unfit.flaw.remedy) from None
 
 
 def _texts(files: Iterable[File], held_out: bool | None) -> Iterator[str]:
     """Yields the texts that are not empty: the held-out ones, the others, or with None all."""
     for file in files:
-        for text, _ in file():
+        for text in file():
             if text.strip() and held_out in (None, int(fingerprint([text]), 16) < HELD_OUT * 2**64):
                 yield text
 

@@ -1,0 +1,179 @@
+"""How do rows become a corpus? One way for every kind of document and every source.
+
+A reader gives rows. The kind's parser turns each into a document, or says what is wrong with it. When all are known,
+the kind settles what one row means for another: splits, repetitions, contradictions. A faulty row stops nothing and
+does not vanish: it is set aside, counted in the report with its reason, and written with its remedy to `SET_ASIDE` in
+the corpus' folder. Too many are an error: when none of the first `FIRST` rows of a file can be used, or at its end more
+than half cannot. Rows that only repeat or contradict others do not count for that.
+
+A new kind is one class with `schema`, `parse` and, where rows must be compared, `add` and `settle`.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Generator, Iterator
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from helpers.corpora.corpus import Corpus, Faulty, cached, shown
+from helpers.corpora.readers.tables import Columns
+from helpers.corpora.report import Report
+from helpers.corpora.rows import Conversation, Flaw, Input, Labelled, Part, Unfit
+from helpers.files import WorkbookError, at
+from helpers.imports import code_version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FIRST = 20
+"""Rows of a file of which one must be fit."""
+
+Document = dict[str, Any]
+"""By column; and `split`, one of `train`, `validation`, `test`, or None where a hash is to decide."""
+
+
+class Kind(ABC):
+    """What a document is; made for one corpus, of which it remembers what it must to compare rows."""
+
+    name: ClassVar[str]
+    identity: ClassVar[tuple[str, ...]] = ("group", "text")
+    """The columns that tell documents apart, in the order in which the fingerprint takes them."""
+
+    example: ClassVar[str] = ""
+    """Two rows that can be used, as .jsonl; empty where plain text will do."""
+
+    settles: ClassVar[bool] = True
+    """Whether `settle` decides on the documents; if not, their splits and groups do."""
+
+    columns: Columns = MappingProxyType({})
+    """Which columns a table must have, by the argument that chooses each."""
+
+    @abstractmethod
+    def schema(self) -> pa.Schema:
+        """Returns the columns of a document."""
+
+    @abstractmethod
+    def parse(self, value: Any, place: str, part: Part) -> Document:
+        """Returns the document of a row.
+
+        Args:
+            value: as the reader gives it.
+            place: of the row, such as `a.csv:12`.
+            part: where it is from.
+
+        Raises:
+            Unfit: it is none.
+        """
+
+    @abstractmethod
+    def add(self, document: Document) -> Flaw | None:
+        """Remembers a document, for `settle`; or says at once why it is to be left out."""
+
+    def settle(self, report: Report) -> Iterator[str | Flaw]:
+        """Yields the split of each document that was added, or why it is set aside."""
+        raise NotImplementedError
+
+
+def load_rows(source: Input, kind: Kind) -> Corpus:
+    """Loads a corpus from the rows of a source.
+
+    Raises:
+        WorkbookError: a file cannot be read as a whole, too many rows are faulty, or no document is left.
+    """
+
+    def make(report: Report) -> Iterator[Document | Faulty]:
+        for part in source.parts(report):
+            rows = yield from _documents(part, kind)
+            if part.source:
+                report.sources.append(part.source(rows))
+
+    key = [*kind.columns.values(), *source.key, code_version(type(kind).__module__)]
+    settle = kind.settle if kind.settles else None
+    return cached(source.name, key, kind.schema(), make, kind.name, kind.identity, settle)
+
+
+def _documents(part: Part, kind: Kind) -> Generator[Document | Faulty, None, int]:
+    """Yields the documents of one file, and the rows to be set aside; returns how many rows there were.
+
+    Raises:
+        WorkbookError: too many are faulty.
+    """
+    rows, faults = 0, _Faults(part, kind.example)
+    for rows, row in enumerate(part.rows(), 1):
+        own = isinstance(row.value, Labelled | Conversation)
+        place = row.value.place if own else f"{part.name}:{row.number}"
+        try:
+            if row.flaw:
+                raise Unfit(row.flaw)
+            document = kind.parse(row.value, place, part)
+        except Unfit as unfit:
+            faults.add(row.number, unfit.flaw)
+            yield Faulty(place, unfit.flaw, row.value)
+        else:
+            if flaw := kind.add(document):
+                yield Faulty(place, flaw, row.value, shown(document))
+            elif kind.settles:
+                yield document | {"place": place, "row": json.dumps(row.value, default=str)}
+            else:
+                yield document
+        if rows == FIRST and faults.count == FIRST:
+            raise faults.error(f"None of the first {FIRST} rows can be used")
+    if faults.count > rows / 2:
+        raise faults.error(f"Of {rows:,} rows, {faults.count:,} cannot be used")
+    return rows
+
+
+class _Faults:
+    """The faulty rows of one file: the first one, and how many of each kind."""
+
+    def __init__(self, part: Part, example: str) -> None:
+        self._part, self._example = part, example
+        self._first: tuple[int, Flaw] | None = None
+        self._kinds: Counter[str] = Counter()
+        self._remedies: dict[str, str] = {}
+        self.count = 0
+
+    def add(self, number: int, flaw: Flaw) -> None:
+        self.count += 1
+        self._first = self._first or (number, flaw)
+        self._kinds[flaw.kind] += 1
+        self._remedies.setdefault(flaw.kind, flaw.remedy)
+
+    def error(self, summary: str) -> WorkbookError:
+        """Returns the error that names the first row, its reason and remedy, and the others by kind."""
+        assert self._first
+        number, flaw = self._first
+        lines = [f"{at(self._part.where(number), flaw.reason, flaw.remedy)}.", f"{summary}:"]
+        lines += [f"  {kind}: {count:,}. {self._remedies[kind]}." for kind, count in self._kinds.most_common()]
+        if self._example:
+            lines += ["Rows that can be used, as .jsonl:", self._example]
+        return WorkbookError("\n".join(lines))
+
+
+def text_schema(*columns: str) -> pa.Schema:
+    """Returns the columns that all documents have, and others of text."""
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.string()) for name in ("text", "group", *columns)])
+
+
+def kept_splits(named: set[str | None], report: Report) -> dict[str | None, str]:
+    """Returns what becomes of each split that a source names; nothing if a hash is to decide, which the report tells.
+
+    There must be one to learn from and one to test on; a validation split alone is the test split.
+    """
+    names = {split for split in named if split}
+    if "train" in names and len(names) > 1:
+        return {"train": "train", "test": "test", "validation": "validation" if "test" in names else "test"}
+    if names:
+        report.problems.append(f"rows are named for {' and '.join(sorted(names))} alone: divided by a hash instead")
+    return {}
+
+
+def digest(value: Any) -> int:
+    """Returns a hash of 64 bits of a JSON value: two of a million are taken for one with a probability of 10⁻⁷."""
+    return int.from_bytes(blake2b(json.dumps(value).encode(), digest_size=8).digest(), "big")
