@@ -30,6 +30,7 @@ from helpers.models import causal_model, load_model, weights_fingerprint
 from helpers.training import demonstrations
 from helpers.training.adapters import with_adapters
 from helpers.training.demonstrations import (
+    ConversationTrainer,
     EncodedRow,
     Recipe,
     collate,

@@ -61,7 +61,7 @@ def pretraining(
         "tokens": log.tokens,
         "tokens_per_second": rate,
         "share_of_peak": rate * profile.flops_per_token / peak / 1e12,
-        "training_loss_at_the_end": log.losses[-1],
+        "training_loss_at_the_end": list(log.losses.values())[-1],
         "town_bits_per_byte": loss,
     }
 
