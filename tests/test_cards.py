@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import yaml
 from backbones import SAVED
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
@@ -106,8 +107,7 @@ def test_the_card_says_what_it_was_made_from_and_what_was_measured(tuned, tmp_pa
     save_tuned(*tuned, tmp_path / "tuned", CARD)
     text = (tmp_path / "tuned" / "README.md").read_text(encoding="utf-8")
     front, body = text.removeprefix("---\n").split("\n---\n", 1)
-    about = dict(line.split(": ", 1) for line in front.splitlines())
-    assert {key: json.loads(value) for key, value in about.items()} == {
+    assert yaml.safe_load(front) == {
         "license": "mit",
         "base_model": "results/reference/models/base",
         "library_name": "transformers",

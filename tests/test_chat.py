@@ -176,7 +176,7 @@ def test_where_there_is_no_model_that_writes_is_told(folder, tokenizer, tmp_path
     )
     for name, reason in {
         "empty": "no model could be loaded",
-        "masked": "this model does not write",
+        "masked": "this model does not generate text",
         "broken": "the adapter could not be loaded",
         "based": "empty: no model could be loaded",
         "nowhere": "no model could be loaded",

@@ -30,7 +30,7 @@ class Card:
     Attributes:
         title: the model's name, in words.
         about: what it is and what it is for, in a few sentences.
-        license: its license, as the Hub calls it, such as `mit`.
+        license: as the Hub calls it, such as `mit`.
         base_model: what it was trained from: a name on the Hub, or a folder.
         data: what it was trained on, by name, with the fingerprint of each.
         training: how: arm, rates, epochs, tokens, seconds and the like, by name.
@@ -52,19 +52,19 @@ class Card:
     def markdown(self, folder: str, library: str) -> str:
         """Returns the card as the README of the model's folder; all that it says is escaped.
 
-        Args:
-            folder: the folder's name, for the lines that open it.
-            library: the program that opens it, as the Hub calls it: `transformers` or `peft`.
+        The folder is named for the lines that open it; the library is what opens it, `transformers` or `peft`.
         """
-        about = {
-            "license": self.license,
-            "base_model": self.base_model,
-            "library_name": library,
-            "pipeline_tag": "text-generation",
-            "tags": list(self.tags),
-        }
+        from huggingface_hub import ModelCardData
+
+        about = ModelCardData(
+            license=self.license,
+            base_model=self.base_model,
+            library_name=library,
+            pipeline_tag="text-generation",
+            tags=list(self.tags) or None,
+        )
         parts = [
-            "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in about.items()), "---"]),
+            f"---\n{about.to_yaml()}\n---",
             f"# {escaped(self.title)}",
             escaped(self.about),
             f"## How to use it\n\n```python\n{_usage(folder)}\n```",
@@ -103,13 +103,8 @@ def save_tuned(
 def save_adapter(model: PeftModel, tokenizer: PreTrainedTokenizerFast, folder: Path, card: Card) -> None:
     """Saves a model's adapters alone, as peft does, with tokenizer and card; whole or not at all.
 
-    To open the folder, the base model must lie where it was loaded from: `adapter_config.json` names it.
-
-    Args:
-        model: with peft's adapters.
-        tokenizer: its tokenizer, with a chat template; not changed.
-        folder: where to; replaced if it is there.
-        card: becomes its README, in place of peft's.
+    To open the folder, the base model must be where it was loaded from: `adapter_config.json` names it. See
+    `save_tuned` for the arguments.
     """
     with files.replacing(folder) as partial:
         model.save_pretrained(str(partial))

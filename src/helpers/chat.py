@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from helpers import files
 from helpers.generation import stream
-from helpers.models import context_length, device, generates, is_bidirectional, load_model, quiet
+from helpers.models import context_length, device, generates, load_model, quiet
 from helpers.tokenization import with_chat_template
 from helpers.transcripts import printable
 
@@ -26,16 +26,10 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
     """Talks with a model until the input ends, or `/quit`, or Ctrl-C at the prompt.
 
     What the model says goes to stdout, all else to stderr; so with piped input stdout holds answers and nothing else.
-
-    Args:
-        source: a folder with a model or with an adapter of peft's, or `owner/name` on the Hub.
-        system: the system message; empty for none.
-        temperature: see `generation.reply`.
-        seed: of the draws; with each turn it is one more.
-        max_new_tokens: where to stop an answer that does not end by itself.
+    See `load_chat_model` for the source, and `Talk` for the other arguments.
 
     Raises:
-        WorkbookError: there is no model that writes.
+        WorkbookError: there is no model that generates text.
     """
     model, tokenizer = load_chat_model(source)
     talk = Talk(model, tokenizer, system, temperature, seed, max_new_tokens)
@@ -53,10 +47,11 @@ def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
     """Loads a model to talk with, with a plain chat template if its tokenizer has none.
 
     Args:
-        source: as for `chat`. Of an adapter, the model that it names as its base is loaded too.
+        source: a folder with a model or with an adapter of peft's, whose base model is loaded too; or `owner/name` on
+            the Hub.
 
     Raises:
-        WorkbookError: there is none, or it was not made to write what comes next.
+        WorkbookError: there is none, or it was not made to say what comes next.
     """
     if not Path(source).exists() and "/" not in source:  # without this, a slip would be looked for on the Hub
         raise files.at(
@@ -65,8 +60,8 @@ def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
     adapter = Path(source) / "adapter_config.json"
     with quiet():
         model, tokenizer = _load_adapted(adapter) if adapter.is_file() else load_model(source)
-    if not generates(model) or is_bidirectional(model):
-        raise files.at(source, "this model does not write", "Give one that was made to say what comes next.")
+    if not generates(model):
+        raise files.at(source, "this model does not generate text", "Give one that was made to say what comes next.")
     return model.to(device()), with_chat_template(tokenizer)  # type: ignore[arg-type]  # torch's stubs
 
 
@@ -90,15 +85,11 @@ def _load_adapted(adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
 
 @dataclass
 class Talk:
-    """A conversation that goes on.
+    """A conversation that goes on; see `generation.reply` for how it is answered.
 
     Attributes:
-        model: answers.
-        tokenizer: its tokenizer, with a chat template.
         system: the system message; empty for none.
-        temperature: see `generation.reply`.
-        seed: of the draws.
-        max_new_tokens: of an answer.
+        seed: of the draws; with each turn it is one more.
         turns: what was said, without the system message.
     """
 
@@ -112,7 +103,8 @@ class Talk:
 
     def answer(self, text: str) -> None:
         """Writes the model's answer as it comes; Ctrl-C stops it, and what was written by then is the answer."""
-        messages = [*self._opening(), *self.turns, {"role": "user", "content": text}]
+        opening = [{"role": "system", "content": self.system}] if self.system else []
+        messages = [*opening, *self.turns, {"role": "user", "content": text}]
         seed = self.seed + len(self.turns) // 2
         said = ""
         try:
@@ -136,9 +128,6 @@ class Talk:
             print(f"There is no command {printable(command)}. {COMMANDS}.", file=sys.stderr)
             return
         self.turns.clear()
-
-    def _opening(self) -> list[dict[str, str]]:
-        return [{"role": "system", "content": self.system}] if self.system else []
 
 
 def _line() -> str | None:

@@ -31,12 +31,12 @@ def sample(
     seed: int,
     temperature: float = 0.8,
 ) -> list[str]:
-    """Continues each prompt by sampling from all of the vocabulary.
+    """Continues each prompt by sampling from all of the vocabulary; an empty prompt lets the model begin by itself.
 
     Args:
         model: a causal model.
         tokenizer: its tokenizer, with begin and padding tokens.
-        prompts: the beginnings; an empty one lets the model begin by itself.
+        prompts: the beginnings.
         max_new_tokens: where to stop a text that does not end by itself.
         seed: of the draws; the caller's random state is left as it was.
         temperature: below 1, likely tokens are preferred; at 0, the likeliest token is always taken.
@@ -62,15 +62,9 @@ def reply(
 ) -> list[str]:
     """Answers each conversation.
 
-    One that is too long for the model loses its oldest turns: not the system's message, and not the last turn.
-
-    Args:
-        model: a causal model.
-        tokenizer: its tokenizer, with a chat template.
-        conversations: each a list of messages with `role` and `content`, the last of them a user's.
-        max_new_tokens: where to stop an answer that does not end by itself.
-        seed: of the draws; the caller's random state is left as it was.
-        temperature: at 0 the likeliest token is always taken; above it, tokens are drawn from all of the vocabulary.
+    One that is too long for the model loses its oldest turns: not the system's message, and not the last turn. At
+    temperature 0 the likeliest token is always taken; above it, tokens are drawn from all of the vocabulary. See
+    `sample` for the other arguments.
 
     Returns:
         The answers, without special tokens, in the order of the conversations.
@@ -202,17 +196,10 @@ def _text(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
 def sample_by_filling(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, count: int, new_tokens: int, seed: int
 ) -> list[str]:
-    """Lets a model that looks both ways write documents: a mask at the end is filled by sampling, then the next one.
-
-    Args:
-        model: as `models.masked_model` makes it.
-        tokenizer: its tokenizer, with begin, end and mask tokens.
-        count: documents.
-        new_tokens: where to stop one that does not end by itself.
-        seed: of the draws; the caller's random state is left as it was.
+    """Lets a bidirectional model write documents: a mask at the end is filled by sampling, then the next one.
 
     Returns:
-        The documents, without special tokens.
+        As many documents as asked for, without special tokens, of at most so many new tokens.
     """
     draw = torch.Generator().manual_seed(seed)
     ids = torch.full((count, 1), tokenizer.bos_token_id)

@@ -2,7 +2,7 @@
 
 A small Qwen3 (Yang et al. 2025: Llama's rotary positions, RMS norm and gated feed-forward, and normalised queries and
 keys, with which a small model learns faster), opened by `from_pretrained` without any code of ours. To guess hidden
-tokens instead of the next one, the same network looks both ways.
+tokens instead of the next one, the same network is made bidirectional.
 """
 
 from __future__ import annotations
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 
 def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
-    """Makes an untrained next-token model of the profile's size.
-
-    Args:
-        profile: gives width, depth, heads and context.
-        tokenizer: gives the vocabulary and the special tokens.
-        seed: of the initial weights.
+    """Makes an untrained next-token model of the profile's size, its initial weights by the seed.
 
     Returns:
         A `Qwen3ForCausalLM` in float32, its output layer tied to its embedding.
@@ -58,17 +53,12 @@ def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
 
 
 def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
-    """Makes an untrained model for guessing hidden tokens: `causal_model`, weight for weight, but it looks both ways.
-
-    Args:
-        profile: gives width, depth, heads and context.
-        tokenizer: gives the vocabulary and the special tokens, a mask token among them.
-        seed: of the initial weights.
+    """Makes an untrained model for guessing hidden tokens: `causal_model`, weight for weight, but bidirectional.
 
     Returns:
         A `Qwen3ForCausalLM` in float32 whose configuration says `is_causal=False`. Its logits at a place are for that
-        place itself, not for the next one. Give it an `attention_mask` of (rows, 1, tokens, tokens): without one,
-        attention falls back to looking at the past alone.
+        place itself, not for the next one. Give it an `attention_mask` of (rows, 1, tokens, tokens): without one, it
+        falls back to causal attention.
     """
     model = causal_model(profile, tokenizer, seed)
     model.config.is_causal, model.config.mask_token_id = False, tokenizer.mask_token_id
@@ -81,13 +71,10 @@ def is_bidirectional(model: PreTrainedModel) -> bool:
 
 
 def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads a causal model and its tokenizer from a folder or, by name, from the Hub.
+    """Loads a causal model, in float32 and evaluation mode, and its tokenizer.
 
     Args:
-        source: a folder that `save_model` or `save_pretrained` wrote, or `owner/name` on the Hub.
-
-    Returns:
-        The model in float32, in evaluation mode, and its tokenizer.
+        source: a folder in transformers' layout, or `owner/name` on the Hub.
 
     Raises:
         WorkbookError: nothing can be loaded from there; the message says what was tried.
@@ -98,16 +85,9 @@ def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
 
 
 def load_backbone(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads a model without what turns its states into words: an encoder like BERT or a decoder like GPT.
+    """Loads an encoder like BERT or a decoder like GPT without its output layer; otherwise like `load_model`.
 
-    Args:
-        source: a folder in transformers' layout, or `owner/name` on the Hub.
-
-    Returns:
-        The backbone in float32, in evaluation mode, and its tokenizer, which may lack a pad token: none is needed.
-
-    Raises:
-        WorkbookError: nothing can be loaded from there; the message says what was tried.
+    The tokenizer may lack a pad token: none is needed.
     """
     from transformers import AutoModel
 
@@ -131,12 +111,7 @@ def _load(kind: Any, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTok
 
 
 def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
-    """Returns a model of the same kind and size with new random weights.
-
-    Args:
-        model: a causal model or a backbone; not changed.
-        seed: of the new weights; the caller's random state is left as it was.
-    """
+    """Returns a model of the same kind and size with new random weights; the caller's random state is left alone."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return type(model)(copy.deepcopy(model.config)).eval()
@@ -144,7 +119,9 @@ def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
 
 def generates(model: PreTrainedModel) -> bool:
     """Returns whether a model, or the one that a backbone was part of, was made to say what comes next."""
-    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in model.config.architectures or [])
+    return not is_bidirectional(model) and any(
+        name.endswith(("ForCausalLM", "LMHeadModel")) for name in model.config.architectures or []
+    )
 
 
 def context_length(model: PreTrainedModel) -> int:
@@ -187,14 +164,7 @@ def mean_of(states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
 
 
 def full_attention_mask(input_ids: torch.Tensor) -> torch.Tensor:
-    """Returns the attention mask with which each token sees all of its row.
-
-    Args:
-        input_ids: (rows, tokens).
-
-    Returns:
-        Booleans, (rows, 1, tokens, tokens).
-    """
+    """Returns the mask, (rows, 1, tokens, tokens), with which each token of `input_ids` sees all of its row."""
     rows, tokens = input_ids.shape
     return torch.ones(rows, 1, tokens, tokens, dtype=torch.bool, device=input_ids.device)
 
@@ -203,12 +173,12 @@ def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torc
     """Returns a model's states: the embeddings, then those after each layer, (rows, tokens, width) each.
 
     Args:
-        model: a causal model, a backbone, or one that looks both ways.
+        model: a causal model, a backbone, or a bidirectional one.
         input_ids: (rows, tokens), padded on the right.
         attention_mask: (rows, tokens), 0 where there is only padding.
     """
     seen = attention_mask
-    if is_bidirectional(model):  # without a mask of four dimensions transformers lets our own look back only
+    if is_bidirectional(model):  # without a mask of four dimensions transformers lets our own see only what is before
         seen = attention_mask[:, None, None].expand(-1, 1, attention_mask.shape[1], -1).bool()
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
     return model(input_ids=input_ids, attention_mask=seen, output_hidden_states=True, **options).hidden_states
@@ -216,11 +186,7 @@ def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torc
 
 @torch.inference_mode()
 def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Returns a model's states, averaged over each row's tokens: the features of a text for a classifier.
-
-    Args:
-        model: a causal model, a backbone, or one that looks both ways.
-        rows: token ids, no row longer than the model's context.
+    """Returns a model's `states`, averaged over the tokens of each row of token ids: features for a classifier.
 
     Returns:
         (rows, layers + 1, width): the embeddings first, the last layer's states last.

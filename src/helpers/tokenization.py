@@ -55,15 +55,12 @@ ENCODED_AT_ONCE = 1 << 18
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Trains a byte-level BPE tokenizer (Sennrich et al. 2016; bytes as in Radford et al. 2019, section 2.2).
 
-    Digits are kept apart, so that every number is spelt alike wherever it stands. Text that happens to contain the
+    Digits are kept apart, so that every number is spelt alike wherever it occurs. Text that happens to contain the
     name of a special token is encoded as ordinary characters: data cannot pose as a chat turn.
 
     Args:
         texts: the training split only.
         vocab_size: tokens in all: 256 bytes, the special tokens, and merges.
-
-    Returns:
-        A tokenizer with begin, end, pad and mask tokens, eight reserved tokens and a chat template.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -124,13 +121,8 @@ def with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenize
     """Gives a tokenizer what conversations need, where it lacks it: a plain chat template, and a token that pads.
 
     Base models of the Hub have neither. The plain template writes each role as a word on a line of its own, so here,
-    other than by role markers that are tokens, a message can pose as a turn of someone else's.
-
-    Args:
-        tokenizer: not changed.
-
-    Returns:
-        The tokenizer itself if it lacks nothing, else a copy.
+    other than by role markers that are tokens, a message can pose as a turn of someone else's. A tokenizer that lacks
+    nothing is returned itself, any other as a copy.
 
     Raises:
         WorkbookError: something is missing, and there is no end token to make it with.
@@ -185,9 +177,6 @@ def end_of_answer(tokenizer: PreTrainedTokenizerFast) -> list[int]:
 
     They are what the chat template puts after an answer, up to the first special token. A template that puts none there
     would teach a model never to stop, so the tokenizer's own end token stands in.
-
-    Args:
-        tokenizer: with a chat template.
 
     Raises:
         WorkbookError: there is none of the two.
@@ -256,17 +245,13 @@ def _template_parts(
 
 
 def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
-    """Packs encoded documents into blocks without padding.
+    """Packs encoded documents into blocks of `context` tokens without padding.
 
     Documents follow one another; one that does not fit goes on in the next block. `position_ids` start again at 0 with
     each document and each block, and from that transformers' causal models see that attention must not cross
     documents: nothing crosses. What is lost: a document cut by the end of a block goes on without its beginning, and
     the first token of each document and block is not a target. Only the last block is filled up, with begin tokens
     that are no targets.
-
-    Args:
-        documents: token ids of each document.
-        context: tokens of a block.
 
     Returns:
         A data set with `input_ids`, `position_ids`, `labels`, each (context,), labels not shifted.
@@ -287,14 +272,8 @@ def pack_stream(documents: IterableDataset, tokenizer: PreTrainedTokenizerFast, 
 
     Only the last block differs: it is left out if it is not full.
 
-    Args:
-        documents: rows with `text`, as `helpers.corpora.readers.streams.stream` yields them; may be endless.
-        tokenizer: encodes each as `encode_documents` does.
-        context: tokens of a block.
-
-    Returns:
-        A stream with `input_ids`, `position_ids`, `labels`, each (context,). Who skips blocks, as the Trainer does when
-        it resumes, lets them be read and encoded again.
+    The documents are rows with `text`, as `helpers.corpora.readers.streams.stream` yields them; there may be no end of
+    them. Who skips blocks, as the Trainer does when it resumes, lets them be read and encoded again.
 
     Raises:
         WorkbookError: on the way, if the documents end before the first block is full.

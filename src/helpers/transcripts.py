@@ -20,13 +20,7 @@ MUTED = 'style="font-size: 0.85em; opacity: 0.75"'
 
 @dataclass(frozen=True)
 class Transcript:
-    """One conversation.
-
-    Attributes:
-        messages: each with `role` and `content`, in order.
-        note: what is to be said of it, such as `right` or `wrong, expected: the miller`; shown below.
-        title: shown above.
-    """
+    """One conversation, its title above it, and below it a note, such as `right` or `wrong, expected: the miller`."""
 
     messages: Sequence[Mapping[str, str]]
     note: str = ""
@@ -51,11 +45,7 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Transcripts:
-    """Several conversations, shown one below the other.
-
-    Attributes:
-        conversations: in order.
-    """
+    """Several conversations, shown one below the other."""
 
     conversations: Sequence[Transcript]
 

@@ -77,14 +77,14 @@ def test_of_an_encoder_it_is_said_that_it_does_not_write(tmp_path):
     assert type(start.backbone).__name__ == "BertModel"
     assert start.language_model is None
     assert start.tokenizer.cls_token == "[CLS]"
-    assert start.which == f"The trained model is `{tmp_path / 'bert'}`, which does not write."
+    assert start.which == f"The trained model is `{tmp_path / 'bert'}`, which does not generate text."
 
 
 def test_where_something_is_to_be_written_an_encoder_is_refused(save, tmp_path):
     save_bert(tmp_path / "bert")
     with pytest.raises(files.WorkbookError) as refused:
         load_causal_start(str(tmp_path / "bert"), tmp_path / "mine")
-    assert str(refused.value).startswith(f"{tmp_path / 'bert'}: this model does not write")
+    assert str(refused.value).startswith(f"{tmp_path / 'bert'}: this model does not generate text")
     assert "Name a causal model, such as GPT or Llama." in str(refused.value)
     save_gpt2(tmp_path / "gpt2")
     start = load_causal_start(str(tmp_path / "gpt2"), tmp_path / "mine")

@@ -39,17 +39,9 @@ MATMUL = 1024
 
 @dataclass(frozen=True)
 class Race:
-    """One training run against the clock.
+    """One training run against the clock: what was asked for, and what came of it.
 
-    Attributes:
-        recipe: `ours` or `stock`.
-        minutes: asked for.
-        seed: of weights and order.
-        parameters: of the model.
-        tokens: read.
-        seconds: taken.
-        matmul_gflops: the machine's peak just before, in float32.
-        bits_per_byte: on the test split of pydocs.
+    `matmul_gflops` is the machine's peak just before, in float32; `bits_per_byte` is on the test split of pydocs.
     """
 
     recipe: str
@@ -63,14 +55,10 @@ class Race:
 
 
 def bench(minutes: Sequence[float], repeats: int) -> dict[str, Any]:
-    """Races both recipes, prints the result, and saves it as `results/bench.json`.
+    """Races both recipes, prints the result, and saves it as `results/bench.json`; returns what was saved.
 
-    Args:
-        minutes: how long the races last.
-        repeats: of each, with other seeds; the recipes take turns, so that a slow hour of the machine meets both.
-
-    Returns:
-        What was saved: machine, races and summary.
+    Each length in minutes is raced `repeats` times, with other seeds; the recipes take turns, so that a slow hour of
+    the machine meets both.
     """
     profile = load_profile("laptop")
     corpus = load("pydocs")
@@ -128,14 +116,7 @@ def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
 
 
 def matmul_gflops(repeats: int = 20) -> float:
-    """Measures the float32 matrix product of this machine, with torch's threads: its peak, for what we can reach.
-
-    Args:
-        repeats: how often; the median counts.
-
-    Returns:
-        GFLOP/s.
-    """
+    """Returns the rate of float32 matrix products with torch's threads, in GFLOP/s; of repeats the median."""
     a, b = torch.randn(2, MATMUL, MATMUL)
     seconds = []
     for _ in range(repeats):

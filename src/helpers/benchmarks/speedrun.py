@@ -29,8 +29,8 @@ SHAPE = {"n_layer": 3, "hidden_size": 144}
 FIRST_TOKENS, MOST_TOKENS = 200_000, 20_000_000
 """Tokens of the first cycle of the learning rate, and of all cycles; each is twice as long as the one before."""
 
-LOOKS = (*(i / 10 for i in range(1, 9)), *(0.8 + i / 50 for i in range(1, 11)))
-"""Shares of a cycle after which the validation loss is looked at: oftener where the rate has come down."""
+EVALUATED_AT = (*(i / 10 for i in range(1, 9)), *(0.8 + i / 50 for i in range(1, 11)))
+"""Shares of a cycle after which the validation loss is measured: oftener where the rate has come down."""
 
 WINDOWS_AT_ONCE = 256
 
@@ -51,29 +51,21 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
     Returns:
         `reached`, `training_seconds` (without validation), `tokens` (read in training), `parameters`, and `loss_curve`:
         a list of pairs of tokens read and validation loss.
-
-    Raises:
-        WorkbookError: the text cannot be read or is too short.
     """
-    profile = load_profile(
-        "laptop", **SHAPE, context=context, batch_tokens=max(BATCH_TOKENS, context), tokens=FIRST_TOKENS
-    )
+    sizes = {"context": context, "batch_tokens": max(BATCH_TOKENS, context), "tokens": FIRST_TOKENS}
+    profile = load_profile("laptop", **SHAPE, **sizes)
     encoder, train, validation = _read(path, tokenizer, profile)
     model = causal_model(profile, encoder, seed)
-    tokens, seconds = 0, 0.0
+    tokens, seconds, wanted = 0, 0.0, FIRST_TOKENS
     curve: list[tuple[int, float]] = []
-    wanted = FIRST_TOKENS
+
+    def evaluate(step: int) -> float:
+        return validation_loss(model, validation, context)
+
     while not (curve and curve[-1][1] <= target_loss) and tokens + wanted <= MOST_TOKENS:
         blocks = draw(train, wanted // context, seed + tokens)
-        log = pretrain(
-            model,
-            blocks,
-            profile,
-            seed,
-            [round(share * steps_of(blocks, profile)) for share in LOOKS],
-            lambda step: validation_loss(model, validation, context),
-            until=lambda loss: loss <= target_loss,
-        )
+        at_steps = [round(share * steps_of(blocks, profile)) for share in EVALUATED_AT]
+        log = pretrain(model, blocks, profile, seed, at_steps, evaluate, until=lambda loss: loss <= target_loss)
         curve += [(tokens + step * batch_of(profile) * context, loss) for step, loss in log.evaluations.items()]
         tokens, seconds, wanted = tokens + log.tokens, seconds + log.seconds, 2 * wanted
     return {
@@ -89,13 +81,8 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
 def validation_loss(model: PreTrainedModel, ids: torch.Tensor, context: int) -> float:
     """Returns the mean loss in nats per token over consecutive windows of a text.
 
-    Each window predicts `context` tokens, from the token before the first of them on; a last one that is not full is
-    left out.
-
-    Args:
-        model: a causal model, in evaluation mode.
-        ids: the text's tokens, (tokens,).
-        context: tokens of a window.
+    Each window predicts `context` of the `ids`, (tokens,), from the token before the first of them on; a last one that
+    is not full is left out.
     """
     count = (len(ids) - 1) // context
     inputs = ids[: count * context].view(count, context)
@@ -133,13 +120,7 @@ def _read(path: Path, kind: str, profile: Profile) -> tuple[PreTrainedTokenizerF
 
 
 def draw(blocks: Dataset, count: int, seed: int) -> Dataset:
-    """Draws so many blocks at random, each of them once before any comes again.
-
-    Args:
-        blocks: what `tokenization.pack` returns.
-        count: how many.
-        seed: of the draw.
-    """
+    """Draws so many of the blocks of `tokenization.pack` at random, each of them once before any comes again."""
     rng = np.random.default_rng(seed)
     epochs = [rng.permutation(len(blocks)) for _ in range(-(-count // len(blocks)))]
     return blocks.select(np.concatenate(epochs)[:count])

@@ -1,1 +1,1 @@
-"""How does it learn? Pretraining; later chapters add fine-tuning and comparisons."""
+"""How does it learn? One engine for pretraining, classifiers and conversations."""

@@ -38,15 +38,10 @@ class BaseText:
 
 
 def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
-    """Loads and mixes the corpora of the base run.
+    """Loads and mixes the corpora of the base run; `own` is a source of the reader's own text, in place of pydocs.
 
     The whole chronicle of the town is read, once: what the base-run contract counts must come out as promised. Real
     text fills up its share around it.
-
-    Args:
-        profile: gives packages, size of the town and shares.
-        seed: of the town and of the mixture.
-        own: a source of the reader's own text, in place of pydocs.
     """
     real = own or ":".join(["pydocs", ",".join(profile.packages)]).rstrip(":")
     corpora = {
@@ -66,12 +61,8 @@ def starting_point(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Returns the model to be trained and its tokenizer.
 
-    Args:
-        source: a folder or a name on the Hub to train on from; empty for a new model of the profile's size, with a
-            tokenizer trained on the texts.
-        texts: the training split.
-        profile: gives the sizes of a new model.
-        seed: of its initial weights.
+    They are those of the source, a folder or a name on the Hub; if it is empty, a new model of the profile's size, with
+    initial weights by the seed, and a tokenizer trained on the texts.
     """
     if source:
         return load_model(source)
@@ -81,9 +72,6 @@ def starting_point(
 
 def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
     """Loads the base model from which a later chapter starts: this run's own if there is one, else the published one.
-
-    Args:
-        run: the run's folder.
 
     Returns:
         The model in float32, in evaluation mode; its tokenizer; and a sentence for the reader that says which it is.
@@ -104,13 +92,9 @@ def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]
 
 @dataclass(frozen=True)
 class Start:
-    """The trained model from which a later chapter starts.
+    """The trained model from which a later chapter starts; `which` says in a sentence which model it is.
 
-    Attributes:
-        backbone: the model without its output layer.
-        tokenizer: its tokenizer.
-        language_model: with its output layer, sharing the backbone's weights; None of a model that does not write.
-        which: a sentence for the reader that says which model it is.
+    The language model has an output layer beside the same weights. It is None where a model does not generate text.
     """
 
     backbone: PreTrainedModel
@@ -120,11 +104,10 @@ class Start:
 
 
 def load_start(source: str, run: Path) -> Start:
-    """Loads the model to start from: the base model, or another that the reader names.
+    """Loads the model to start from: the base model, as `load_base` finds it, or another that the reader names.
 
     Args:
-        source: a folder in transformers' layout or a name on the Hub, of an encoder or a decoder; empty for the base
-            model, as `load_base` finds it.
+        source: a folder in transformers' layout or a name on the Hub, of an encoder or a decoder; or empty.
         run: the run's folder.
 
     Raises:
@@ -135,18 +118,18 @@ def load_start(source: str, run: Path) -> Start:
         return Start(backbone_of(model), tokenizer, model, which)
     backbone, tokenizer = load_backbone(source)
     if not generates(backbone):
-        return Start(backbone, tokenizer, None, f"The trained model is `{source}`, which does not write.")
+        return Start(backbone, tokenizer, None, f"The trained model is `{source}`, which does not generate text.")
     model, tokenizer = load_model(source)
     return Start(backbone_of(model), tokenizer, model, f"The trained model is `{source}`.")
 
 
 def load_causal_start(source: str, run: Path) -> Start:
-    """Loads a model to start from that writes; see `load_start`.
+    """Loads a model to start from that generates text; see `load_start`.
 
     Raises:
-        WorkbookError: there is none, or it does not write.
+        WorkbookError: there is none, or it does not generate text.
     """
     start = load_start(source, run)
     if start.language_model is None:
-        raise files.at(source, "this model does not write", "Name a causal model, such as GPT or Llama.")
+        raise files.at(source, "this model does not generate text", "Name a causal model, such as GPT or Llama.")
     return start

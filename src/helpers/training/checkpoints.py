@@ -46,13 +46,7 @@ def seal(checkpoint: Path) -> None:
 
 
 def latest(folder: Path) -> Path | None:
-    """Returns the checkpoint from which a run goes on.
-
-    Args:
-        folder: the run's.
-
-    Returns:
-        The latest sealed checkpoint; None if there is none.
+    """Returns the latest sealed checkpoint of a run, from which it goes on; None if there is none.
 
     Raises:
         WorkbookError: its files are not those that were sealed. Which one to go back to is the user's decision.

@@ -72,12 +72,7 @@ RANK = 8
 
 @dataclass(frozen=True)
 class ClassifierRecipe:
-    """How one arm is trained; see the module's docstring.
-
-    Attributes:
-        epochs: how often each labelled text is read (oftener where that would be less than `FEWEST_STEPS`).
-        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
-    """
+    """How an arm is trained: epochs (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
     epochs: int
     rates: tuple[float, float]
@@ -94,11 +89,7 @@ RECIPES = {
 class Classifier(torch.nn.Module):
     """A backbone and a linear layer on the mean of its last states.
 
-    The head begins at zero: before training every label has the same probability.
-
-    Args:
-        backbone: a model of transformers without its output layer, as `models.load_backbone` gives it.
-        labels: the names of the classes, in order.
+    The head begins at zero: before training every label has the same probability. `labels` are the classes' names.
     """
 
     def __init__(self, backbone: PreTrainedModel, labels: Sequence[str]) -> None:
@@ -138,13 +129,7 @@ def encode_texts(
 
 
 def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
-    """Returns a copy of a backbone in which an arm's weights can be trained, and no others.
-
-    Args:
-        backbone: not changed.
-        arm: one of `ARMS`.
-        seed: of new random weights, where the arm has any.
-    """
+    """Returns a copy of a backbone in which the weights of one of `ARMS` can be trained, new ones by the seed."""
     if arm == LORA:
         return cast("PreTrainedModel", with_adapters(backbone, RANK, seed))  # it wraps and forwards
     model = untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
@@ -247,11 +232,7 @@ def plan(
 
 
 def fit_linear(inner: np.ndarray, classes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fits a logistic regression to standardised states.
-
-    Args:
-        inner: states, (rows, width).
-        classes: of each row, from 0 to the number of classes less one, all of them there.
+    """Fits a logistic regression to standardised states, (rows, width), of which every class has some.
 
     Returns:
         Weights, (classes, width), and biases, (classes,), for the states as they are.
@@ -287,10 +268,7 @@ def merge(classifier: Classifier) -> Classifier:
 
 
 def save_classifier(classifier: Classifier, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Saves a classifier: a folder of which `AutoModel` opens the backbone, and beside it `head.safetensors`.
-
-    The labels stand in its config.json, as transformers has them.
-    """
+    """Saves a folder whose config.json has the labels, whose backbone `AutoModel` opens, and a `head.safetensors`."""
     from safetensors.torch import save_file
 
     whole = merge(classifier)
@@ -321,12 +299,7 @@ def load_classifier(folder: Path) -> tuple[Classifier, PreTrainedTokenizerFast]:
 
 
 def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreTrainedModel:
-    """Returns a classifier's backbone with its former output layer: what is left of the language model that it was.
-
-    Args:
-        classifier: its backbone was a copy of `original`'s.
-        original: the causal model; not changed.
-    """
+    """Returns what is left of the language model that a classifier was: its backbone with the original output layer."""
     model = copy.deepcopy(original)
     backbone: torch.nn.Module = copy.deepcopy(merge(classifier).backbone)
     setattr(model, model.base_model_prefix, backbone.to(original.device))
@@ -335,11 +308,7 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
 
 
 def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]:
-    """Returns how far the weights of each part have gone, over how large they were.
-
-    Args:
-        classifier: trained from `backbone`.
-        backbone: as it was before.
+    """Returns how far training has moved a classifier's weights from those of the backbone that it was trained from.
 
     Returns:
         For `embeddings` and each block, `block 1` the first: the norm of the change over the norm before.

@@ -29,6 +29,7 @@ TOKENIZER_CHARACTERS = 10_000_000
 """From how much of a stream the tokenizer is learned."""
 
 
+@quiet()
 def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: bool = False) -> dict[str, Any]:
     """Pretrains a new model, and goes on where an earlier process of the same run was killed.
 
@@ -42,18 +43,8 @@ def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: 
     Returns:
         What `pretraining.json` holds: loss curve, tokens, seconds, processes, parameters. Every process gets it; the
         first one writes it.
-
-    Raises:
-        WorkbookError: as `load`, `stream` and `pretrain` raise it.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
-    with quiet():
-        return _launch(state, profile, seed, folder, corpus, stream)
-
-
-def _launch(
-    state: PartialState, profile: Profile, seed: int, folder: Path, corpus: str, stream: bool
-) -> dict[str, Any]:
     if stream:
         share = {"rank": state.process_index, "processes": state.num_processes, "seed": seed}
         documents = streams.stream(corpus, "train", **share)

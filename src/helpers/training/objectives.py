@@ -1,4 +1,4 @@
-"""What is the model asked to guess? The next token, or, if it may look both ways, tokens that were hidden from it.
+"""What is the model asked to guess? The next token, or, if it is bidirectional, tokens that were hidden from it.
 
 The first is transformers' own loss of a causal model. The second is BERT's (Devlin et al. 2019, section 3.1), but for
 the share that is hidden. Left out: hiding whole words or spans, and BERT's other task, whether two sentences belong
@@ -25,7 +25,7 @@ MASKED, REPLACED = 0.8, 0.1
 
 
 def document_mask(position_ids: torch.Tensor) -> torch.Tensor:
-    """Returns who may look at whom where all of a document is seen, but nothing of another one.
+    """Returns an attention mask by which a token sees all of its document, but nothing of another one.
 
     Args:
         position_ids: (blocks, context), 0 where a document or block starts.
@@ -62,16 +62,13 @@ def hide(
 def hidden_token_loss(
     model: PreTrainedModel, batch: dict[str, torch.Tensor], mask_token_id: int, vocab_size: int
 ) -> torch.Tensor:
-    """Returns the loss of a model that looks both ways at tokens hidden from it, in nats a hidden token.
+    """Returns the loss of a bidirectional model at tokens hidden from it, in nats a hidden token; 0 if none could be.
 
     Args:
         model: as `models.masked_model` makes it, or what wraps it for several processes.
         batch: `input_ids`, `position_ids`, `labels` as `tokenization.pack` makes them, (blocks, context) each.
-        mask_token_id: what stands for a hidden token.
-        vocab_size: of the vocabulary.
-
-    Returns:
-        A scalar; 0 where nothing could be hidden.
+        mask_token_id: as for `hide`, and so the size of the vocabulary.
+        vocab_size: see there.
     """
     seen, asked = hide(batch["input_ids"], batch["labels"], mask_token_id, vocab_size)
     places = document_mask(batch["position_ids"])

@@ -26,15 +26,12 @@ DECAY = 0.1
 
 
 def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
-    """Sorts the parameters of a model by what steps them.
+    """Sorts the parameters of a model by what steps them, into groups as optimizers of torch take them.
 
     Args:
         model: one of transformers, or a classifier; what it names as its output embeddings is the output layer.
         muon_rate: learning rate of the matrices of the blocks.
         adam_rate: learning rate of embeddings, output layer, norms and biases.
-
-    Returns:
-        The groups, as optimizers of torch take them.
     """
     tables = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
     output = [model.get_output_embeddings()] if model.get_output_embeddings() is not None else []
@@ -51,13 +48,7 @@ def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dic
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for the groups marked `orthogonal`, Adam for the others; one optimizer to save and resume.
-
-    Args:
-        groups: as `parameter_groups` makes them.
-        momentum: of Muon's running mean of gradients.
-        betas: of Adam's running means.
-    """
+    """Muon for the groups marked `orthogonal`, Adam for the others; one optimizer to save and resume."""
 
     def __init__(
         self, groups: list[dict[str, Any]], momentum: float = 0.8, betas: tuple[float, float] = (0.9, 0.95)

@@ -224,15 +224,9 @@ def _filled(blocks: Dataset | IterableDataset, batch: int) -> Dataset | Iterable
 
 
 def train_step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: dict[str, torch.Tensor]) -> float:
-    """Takes one step of training, as the Trainer does again and again.
+    """Takes one step of training, as the Trainer does again and again; returns the loss before it, in nats per token.
 
-    Args:
-        model: a causal model, in training mode.
-        optimizer: of its parameters.
-        batch: `input_ids`, `position_ids`, `labels`, (blocks, context) each.
-
-    Returns:
-        The loss before the step, in nats per token.
+    The batch is of `input_ids`, `position_ids` and `labels`, (blocks, context) each.
     """
     loss = model(**batch, use_cache=False).loss
     loss.backward()
@@ -242,11 +236,7 @@ def train_step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: 
 
 
 def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> str:
-    """Says what a pretraining run will cost here, from a few seconds of real steps on a copy of the model.
-
-    Returns:
-        A few lines with parameters, tokens, FLOPs and expected minutes on this machine.
-    """
+    """Says what a run will cost here, from a few seconds of real steps on a copy: size, tokens, FLOPs and minutes."""
     trial: Any = copy.deepcopy(model)
     trial.to(device()).train()
     optimizer = Muon(parameter_groups(trial, profile.matrix_learning_rate, profile.learning_rate))

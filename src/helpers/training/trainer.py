@@ -98,9 +98,7 @@ def training_arguments(
 class MuonTrainer(Trainer):
     """Trainer with Muon, and without what costs time and nobody reads.
 
-    Args:
-        options: as `Trainer` takes them.
-        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
+    `rates` are peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
     """
 
     def __init__(self, *options: Any, rates: tuple[float, float], **named: Any) -> None:
@@ -146,24 +144,21 @@ class Monitor(TrainerCallback):
 
     Args:
         progress: the line.
-        tokens_per_step: by how much a step advances it.
+        units_per_step: by how much a step advances it.
         at_steps: steps after which to evaluate; 0 is before the first.
         evaluate: gets the step, and returns what JSON can hold; the model is in evaluation mode meanwhile.
         until: gets what `evaluate` returned, and says whether it is enough.
-
-    Attributes:
-        evaluations: what `evaluate` returned, by step.
     """
 
     def __init__(
         self,
         progress: Progress,
-        tokens_per_step: int,
+        units_per_step: int,
         at_steps: Sequence[int],
         evaluate: Callable[[int], Any],
         until: Callable[[Any], bool] = lambda found: False,
     ) -> None:
-        self.progress, self.tokens_per_step = progress, tokens_per_step
+        self.progress, self.units_per_step = progress, units_per_step
         self.at_steps, self.evaluate, self.until = frozenset(at_steps), evaluate, until
         self.evaluations: dict[int, Any] = {}
         self._before, self._since = 0.0, math.nan
@@ -186,7 +181,7 @@ class Monitor(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Starts the clock, and evaluates the model as it is before the first step."""
         self._since = time.perf_counter()
-        self.progress.resume(state.global_step * self.tokens_per_step)
+        self.progress.resume(state.global_step * self.units_per_step)
         if state.global_step == 0:
             self._evaluate(state, control, model)
 
@@ -194,7 +189,7 @@ class Monitor(TrainerCallback):
         """Draws the line, and evaluates if it is time."""
         losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
         left = self.progress.total - self.progress.done  # the last batch may be smaller
-        self.progress.advance(min(self.tokens_per_step, left), f"loss {losses[0]:.2f} nats" if losses else "")
+        self.progress.advance(min(self.units_per_step, left), f"loss {losses[0]:.2f} nats" if losses else "")
         self._evaluate(state, control, model)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -224,14 +219,7 @@ class Monitor(TrainerCallback):
 
 
 def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookError:
-    """Builds the error for a run that must not go on: where it was, how fast it learned, what is still good.
-
-    Args:
-        args: the Trainer's arguments.
-        state: the Trainer's.
-        reason: what went wrong.
-        before: the step from which on nothing is good.
-    """
+    """Builds the error for a run that must not go on; `before` is the step from which on nothing is good."""
     rate = next((entry["learning_rate"] for entry in reversed(state.log_history) if "learning_rate" in entry), math.nan)
     good = [path for path in checkpoints.sealed(Path(args.output_dir)) if checkpoints.step_of(path) < before]
     kept = f"The last good checkpoint is {good[0]}" if good else "There is no checkpoint before it"
