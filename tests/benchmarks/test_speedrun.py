@@ -17,8 +17,8 @@ from helpers.profiles import load_profile
 @pytest.fixture
 def text(tmp_path, monkeypatch):
     """A text in which half of the letters follow from the one before; and races short enough for a test."""
-    monkeypatch.setattr(racing, "FIRST_TOKENS", 8000)
-    monkeypatch.setattr(racing, "MOST_TOKENS", 30_000)
+    monkeypatch.setattr(racing, "FIRST_TOKENS", 4000)
+    monkeypatch.setattr(racing, "MOST_TOKENS", 15_000)
     rng = random.Random(0)
     path = tmp_path / "text.txt"
     path.write_text(
@@ -45,7 +45,7 @@ def test_a_target_out_of_reach_ends_with_status_1_after_two_cycles(text, capsys)
     assert main(["speedrun", "--text", str(text), "--target-loss", "0.1", "--context", "32"]) == 1
     result = json.loads(capsys.readouterr().out)
     assert not result["reached"]
-    assert 20_000 < result["tokens"] <= 30_000  # 8,000 and then 16,000
+    assert 10_000 < result["tokens"] <= 15_000  # 4,000 and then 8,000
 
 
 def test_the_validation_loss_is_the_mean_over_all_predictions_of_whole_windows(text):

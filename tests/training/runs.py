@@ -1,13 +1,10 @@
-"""A small real training run, as a process of its own: `python runs.py FOLDER [SECONDS A STEP] [BYTES A FILE]`.
-
-It prints the fingerprint of the weights at its end. Tests kill it, starve it of disk space, and run several of it.
-"""
+"""A small real training run. Tests start it as a process of its own, kill it, and starve it of disk space."""
 
 import json
+import os
 import resource
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -28,24 +25,28 @@ def start(seed=0):
     return models.causal_model(PROFILE, tokenizer, seed), tokenizer, blocks
 
 
-def main(folder, pause="0", most_bytes=""):
-    """Trains, slowed down so that there is time to kill it, and says what came out."""
+def run(folder, pause=0.0, most_bytes=0):
+    """Trains, slowed down so that there is time to kill it, and says what came out in a file.
+
+    Args:
+        folder: gets the checkpoints, and `stdout` and `stderr`.
+        pause: seconds a step.
+        most_bytes: that a file may have; 0 for no limit.
+    """
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     model, _, blocks = start()
     if most_bytes:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(most_bytes),) * 2)
-    (Path(folder) / "begun").touch()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes,) * 2)
+    (folder / "begun").touch()
     try:
-        log = train(model, blocks, lambda step: time.sleep(float(pause)) or step, Path(folder))
+        log = train(model, blocks, lambda step: time.sleep(pause) or step, folder)
     except files.WorkbookError as error:
         sys.exit(f"error: {error}")
     assert log.evaluations == {step: step for step in EVERY_STEP}  # also what the processes before this one saw
     print("RESULT " + json.dumps({"weights": models.weights_fingerprint(model), "losses": [*log.losses.items()]}))
 
 
-def train(model, blocks, look=lambda step: step, checkpoints=None):
-    """Trains, and looks after each step."""
-    return pretraining.pretrain(model, blocks, PROFILE, 1, EVERY_STEP, look, checkpoints=checkpoints)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def train(model, blocks, evaluate=lambda step: step, checkpoints=None):
+    """Trains, and evaluates after each step."""
+    return pretraining.pretrain(model, blocks, PROFILE, 1, EVERY_STEP, evaluate, checkpoints=checkpoints)

@@ -1,13 +1,12 @@
 """A killed run must end like one that nobody killed; and whatever happens to a checkpoint, the user is told once."""
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import pytest
 import runs
@@ -17,23 +16,40 @@ from helpers.models import weights_fingerprint
 from helpers.training import checkpoints
 
 
-def launch(folder, *options):
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, runs.__file__, folder, *options],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture(scope="module")
+def launch():
+    """Starts a run as a process of its own, a fork of one that has imported the libraries, once for all."""
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["runs"])
+
+    def start(folder, *options):
+        process = forks.Process(target=runs.run, args=(folder, *options))
+        process.start()
+        return process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(runs.__file__).parent), prepend=os.pathsep)
+        yield start
 
 
-def result(process):
-    out, errors = process.communicate(timeout=300)
+def result(process, folder):
+    process.join(300)
+    out, errors = ((folder / name).read_text() for name in ("stdout", "stderr"))
     lines = [line for line in out.splitlines() if line.startswith("RESULT ")]
     assert lines, errors
     assert not errors  # in a notebook it would be red
     return json.loads(lines[0].removeprefix("RESULT "))
+
+
+def wait_for(process, ready):
+    """Waits until something is ready, or the process has ended."""
+    while process.is_alive() and not ready():
+        time.sleep(0.001)
+
+
+def kill(process):
+    process.kill()
+    process.join()
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +63,19 @@ def written(folder):
     return list(folder.glob("*/checkpoint-*"))
 
 
-def test_a_run_killed_at_random_moments_ends_with_the_same_bits(tmp_path, unbroken):
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(tmp_path, unbroken, launch):
     """`WORKBOOK_KILLS=20` makes a soak of it."""
     kills, rng = int(os.environ.get("WORKBOOK_KILLS", "2")), random.Random(int(os.environ.get("WORKBOOK_SEED", "0")))
-    for kill in range(kills):
+    for number in range(kills):
         (tmp_path / "begun").unlink(missing_ok=True)
-        process = launch(tmp_path, "0.02")
-        while process.poll() is None and not (tmp_path / "begun").exists():
-            time.sleep(0.01)  # it is still importing its libraries
-        if kill % 2:  # while a checkpoint is written: it is there, but without its seal
-            while process.poll() is None and all((path / "seal.json").exists() for path in written(tmp_path)):
-                time.sleep(0.001)
+        process = launch(tmp_path, 0.02)
+        wait_for(process, (tmp_path / "begun").exists)
+        if number % 2:  # while a checkpoint is written: it is there, but without its seal
+            wait_for(process, lambda: not all((path / "seal.json").exists() for path in written(tmp_path)))
         else:
             time.sleep(rng.uniform(0, 0.9))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert result(launch(tmp_path)) == unbroken
+        kill(process)
+    assert result(launch(tmp_path), tmp_path) == unbroken
 
 
 def test_a_checkpoint_that_was_half_written_is_as_if_it_had_never_been(run):
@@ -114,22 +127,21 @@ def test_only_the_last_two_are_kept(run):
     assert not (run / "checkpoint-10").exists()
 
 
-def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_is_intact(tmp_path, unbroken):
-    process = launch(tmp_path, "0.02")
-    while not list(tmp_path.glob("*/checkpoint-*/seal.json")):
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_is_intact(tmp_path, unbroken, launch):
+    process = launch(tmp_path, 0.02)
+    wait_for(process, lambda: list(tmp_path.glob("*/checkpoint-*/seal.json")))
+    kill(process)
     before = checkpoints.sealed(next(path for path in tmp_path.iterdir() if path.is_dir()))
-    full = launch(tmp_path, "0", "100000")  # bytes that a file may have: less than the weights
-    _, errors = full.communicate(timeout=300)
-    assert full.returncode == 1
+    full = launch(tmp_path, 0.0, 100_000)  # bytes that a file may have: less than the weights
+    full.join(300)
+    errors = (tmp_path / "stderr").read_text()
+    assert full.exitcode == 1
     assert len(errors.splitlines()) == 1
     assert "could not be written" in errors
     assert f"{before[0]} is whole" in errors
     assert "Traceback" not in errors
     assert checkpoints.latest(before[0].parent) == before[0]
-    assert result(launch(tmp_path)) == unbroken
+    assert result(launch(tmp_path), tmp_path) == unbroken
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -346,7 +346,7 @@ def test_a_model_of_the_hub_without_template_and_padding_learns_to_answer_and_to
     assert (bare.chat_template, bare.pad_token) == (None, None)
     tokenizer = tokenization.with_chat_template(bare)
     talk = conversation("mill?", "river")
-    rows, _ = overfitted(model, tokenizer, talk, epochs=200)
+    rows, _ = overfitted(model, tokenizer, talk, epochs=60, rates=(0.02, 0.03))
     assert loss_now(model, rows) < 0.05
     expected = tokenizer.decode(tokenizer("river")["input_ids"])  # the tiny tokenizer knows no better than "riv er"
     room = model.config.n_positions - len(tokenization.encode_conversation(tokenizer, talk[:1], answer=True)[0])

@@ -1,12 +1,11 @@
 """Several processes must train as one does; a stream must train as it comes; rerunning must go on."""
 
-import functools
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+import distributed
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,34 +54,33 @@ def own_text(tmp_path_factory):
     return folder
 
 
-def test_two_processes_give_the_loss_curve_of_one(tmp_path):
-    script = Path(__file__).with_name("distributed.py")
-    results = {}
-    alone = functools.partial(subprocess.run, check=True)
-    for name, run in (("one", lambda *command: alone([sys.executable, *command])), ("two", accelerate)):
-        (tmp_path / name).mkdir()
-        run(script, "data", tmp_path / name)
-        results[name] = json.loads((tmp_path / name / "result.json").read_text())
-    assert [results["one"]["processes"], results["two"]["processes"]] == [1, 2]
-    assert results["two"]["tokens"] == results["one"]["tokens"]
-    assert results["two"]["losses"] == pytest.approx(results["one"]["losses"], abs=1e-4)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Trains on one and on two processes; returns what came of them, and the folders of the saved models."""
+    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+    distributed.main(one)
+    accelerate(distributed.__file__, two)
+    return [json.loads((folder / "result.json").read_text()) | {"folder": folder} for folder in (one, two)]
 
 
-def test_muon_steps_a_model_that_is_divided_as_it_steps_a_whole_one(tmp_path):
-    script = Path(__file__).with_name("distributed.py")
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "divided").mkdir()
-    subprocess.run([sys.executable, script, "sharded", tmp_path / "whole"], check=True)
-    accelerate(script, "sharded", tmp_path / "divided")
-    whole, divided = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("whole", "divided"))
-    assert divided["losses"] == pytest.approx(whole["losses"], abs=1e-4)
-    models = [AutoModelForCausalLM.from_pretrained(tmp_path / name / "model") for name in ("whole", "divided")]
+def test_two_processes_give_the_loss_curve_of_one(trained):
+    one, two = trained
+    assert [one["processes"], two["processes"]] == [1, 2]
+    assert two["dealt"]["tokens"] == one["dealt"]["tokens"]
+    assert two["dealt"]["losses"] == pytest.approx(one["dealt"]["losses"], abs=1e-4)
+
+
+def test_muon_steps_a_model_that_is_divided_as_it_steps_a_whole_one(trained):
+    whole, divided = trained
+    assert divided["sharded"]["losses"] == pytest.approx(whole["sharded"]["losses"], abs=1e-4)
+    models = [AutoModelForCausalLM.from_pretrained(of["folder"] / "model") for of in trained]
     for ours, theirs in zip(*(model.parameters() for model in models), strict=True):
         assert ours.shape == theirs.shape
         assert (ours - theirs).abs().max() < 1e-3
 
 
-def test_a_stream_trains_and_leaves_a_model_and_no_checkpoints(tmp_path, own_text):
+def test_a_stream_trains_and_leaves_a_model_and_no_checkpoints(tmp_path, own_text, monkeypatch):
+    monkeypatch.setattr(launching, "TOKENIZER_CHARACTERS", 50_000)
     profile = load_profile("smoke", vocab_size=320, context=32, batch_tokens=256, tokens=256 * 40)
     result = launching.launch(profile, 0, tmp_path, str(own_text), stream=True)
     assert result["tokens"] == profile.tokens
