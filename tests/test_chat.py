@@ -50,7 +50,7 @@ def asked(monkeypatch):
         seen.append([(message["role"], message["content"]) for message in messages])
         yield from ("Answer ", f"{len(seen)}.")
 
-    monkeypatch.setattr(chat, "stream", stream)
+    monkeypatch.setattr(chat, "stream_reply", stream)
     return seen
 
 
@@ -106,7 +106,7 @@ def test_ctrl_c_stops_the_answer_and_what_was_written_is_kept(talk, monkeypatch)
         if len(seen) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(chat, "stream", stream)
+    monkeypatch.setattr(chat, "stream_reply", stream)
     said = talk("Who?\nWhere?\n")
     assert said.out == "The miller\nThe miller\n"
     assert "(stopped)" in said.err
@@ -134,7 +134,7 @@ def test_there_is_a_prompt_for_who_types_and_ctrl_c_at_it_leaves(folder, asked, 
 
 
 def test_no_command_of_a_terminal_is_passed_on(talk, monkeypatch):
-    monkeypatch.setattr(chat, "stream", lambda *arguments: iter(["a\x1b[2J", "\x07\r\n\tb\x9b"]))
+    monkeypatch.setattr(chat, "stream_reply", lambda *arguments: iter(["a\x1b[2J", "\x07\r\n\tb\x9b"]))
     assert talk("Who?\n").out == "a[2J\n\tb\n"
 
 

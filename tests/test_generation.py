@@ -7,7 +7,7 @@ import torch
 
 from helpers import generation, tokenization
 from helpers.files import WorkbookError
-from helpers.generation import reply, stream
+from helpers.generation import reply, stream_reply
 from helpers.models import causal_model
 from helpers.profiles import load_profile
 
@@ -49,7 +49,7 @@ def test_an_answer_is_what_the_full_pass_gives(model, tokenizer):
     assert tokenizer.eos_token_id not in ids
     expected = tokenizer.decode(ids, skip_special_tokens=True)
     assert reply(model, tokenizer, [messages], 12) == [expected]
-    assert "".join(stream(model, tokenizer, messages, 12)) == expected
+    assert "".join(stream_reply(model, tokenizer, messages, 12)) == expected
 
 
 def test_answers_keep_their_order_and_do_not_depend_on_what_is_asked_beside(model, tokenizer, monkeypatch):
@@ -60,7 +60,7 @@ def test_answers_keep_their_order_and_do_not_depend_on_what_is_asked_beside(mode
     assert reply(model, tokenizer, conversations[::-1], 12) == alone[::-1]
     monkeypatch.setattr(generation, "in_batches", lambda rows: [[0, 5], [3, 1, 2, 4]])
     assert reply(model, tokenizer, conversations, 12) == alone
-    assert ["".join(stream(model, tokenizer, messages, 12)) for messages in conversations] == alone
+    assert ["".join(stream_reply(model, tokenizer, messages, 12)) for messages in conversations] == alone
 
 
 def test_each_token_is_read_once_even_by_a_model_that_was_made_to_be_trained(model, tokenizer):
@@ -85,12 +85,12 @@ def test_draws_repeat_by_seed_and_leave_the_callers_random_state(model, tokenize
     first = reply(model, tokenizer, conversations, 12, seed=3, temperature=1.0)
     assert first == reply(model, tokenizer, conversations, 12, seed=3, temperature=1.0)
     assert first != reply(model, tokenizer, conversations, 12, seed=4, temperature=1.0)
-    pieces = stream(model, tokenizer, conversations[0], 12, seed=3, temperature=1.0)
+    pieces = stream_reply(model, tokenizer, conversations[0], 12, seed=3, temperature=1.0)
     start = next(pieces)
     assert torch.equal(before, torch.random.get_rng_state())
     drawn = start + "".join(pieces)
-    assert drawn == "".join(stream(model, tokenizer, conversations[0], 12, seed=3, temperature=1.0))
-    assert drawn != "".join(stream(model, tokenizer, conversations[0], 12, seed=4, temperature=1.0))
+    assert drawn == "".join(stream_reply(model, tokenizer, conversations[0], 12, seed=3, temperature=1.0))
+    assert drawn != "".join(stream_reply(model, tokenizer, conversations[0], 12, seed=4, temperature=1.0))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -108,14 +108,14 @@ def test_an_answer_ends_where_the_tokenizer_or_the_template_ends_it(model, token
         assert ending.eos_token_id == tokenizer.eos_token_id
     expected = tokenizer.decode(written[:place], skip_special_tokens=True)
     assert reply(model, ending, [[user("Who?")]], 12) == [expected]
-    assert "".join(stream(model, ending, [user("Who?")], 12)) == expected
+    assert "".join(stream_reply(model, ending, [user("Who?")], 12)) == expected
 
 
 @pytest.mark.parametrize("text", ["naïve 東京 🐈!", "🐈", "", "fine."])
 def test_a_piece_is_never_half_a_character(model, tokenizer, monkeypatch, text):
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     monkeypatch.setattr(generation, "_tokens", lambda *arguments: iter(ids))
-    pieces = list(stream(model, tokenizer, [user("Who?")], 12))
+    pieces = list(stream_reply(model, tokenizer, [user("Who?")], 12))
     assert "".join(pieces) == text
     assert "\N{REPLACEMENT CHARACTER}" not in "".join(pieces)
     assert all(pieces)
@@ -124,7 +124,7 @@ def test_a_piece_is_never_half_a_character(model, tokenizer, monkeypatch, text):
 def test_what_stays_half_a_character_is_shown_as_such_at_the_end(model, tokenizer, monkeypatch):
     ids = tokenizer("a🐈", add_special_tokens=False)["input_ids"]
     monkeypatch.setattr(generation, "_tokens", lambda *arguments: iter(ids[:-1]))
-    assert "".join(stream(model, tokenizer, [user("Who?")], 12)) == tokenizer.decode(ids[:-1])
+    assert "".join(stream_reply(model, tokenizer, [user("Who?")], 12)) == tokenizer.decode(ids[:-1])
 
 
 def test_a_long_conversation_loses_its_oldest_turns(model, tokenizer):
@@ -143,7 +143,7 @@ def test_a_long_conversation_loses_its_oldest_turns(model, tokenizer):
         == (tokenization.encode_conversation(tokenizer, fitting[0], answer=True)[0])
     )
     assert answer == reply(model, tokenizer, fitting[:1], 12)
-    assert answer == ["".join(stream(model, tokenizer, [SYSTEM, *told, last], 12))]
+    assert answer == ["".join(stream_reply(model, tokenizer, [SYSTEM, *told, last], 12))]
 
 
 @pytest.mark.parametrize("before", [[], [SYSTEM], [user("Who?"), assistant("I.")]])
@@ -151,7 +151,7 @@ def test_a_last_turn_that_is_too_long_alone_is_told(model, tokenizer, before):
     messages = [*before, user("1 " * 70)]
     for answered in (
         lambda: reply(model, tokenizer, [messages], 12),
-        lambda: list(stream(model, tokenizer, messages, 12)),
+        lambda: list(stream_reply(model, tokenizer, messages, 12)),
     ):
         with pytest.raises(WorkbookError, match=r"last message is too long.* 128, of which 12 are kept"):
             answered()

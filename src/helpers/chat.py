@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from helpers import files
-from helpers.generation import stream
+from helpers.generation import stream_reply
 from helpers.models import context_length, device, generates, load_model, quiet
 from helpers.tokenization import with_chat_template
 from helpers.transcripts import printable
@@ -108,7 +108,9 @@ class Talk:
         seed = self.seed + len(self.turns) // 2
         said = ""
         try:
-            for piece in stream(self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature):
+            for piece in stream_reply(
+                self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature
+            ):
                 said += piece
                 print(printable(piece), end="", flush=True)
         except KeyboardInterrupt:

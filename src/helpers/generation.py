@@ -84,7 +84,7 @@ def reply(
     return answers
 
 
-def stream(
+def stream_reply(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     messages: Sequence[Mapping[str, str]],
@@ -93,6 +93,8 @@ def stream(
     temperature: float = 0.0,
 ) -> Iterator[str]:
     """Answers one conversation piece by piece, as it is written; see `reply` for the arguments and errors.
+
+    Transformers' own streamer needs a thread, whose draws come from the caller's random state, and cannot be stopped.
 
     Yields:
         Text, whole characters of it, though a token may be a part of one. At temperature 0 the pieces make up what

@@ -56,11 +56,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     """Trains a byte-level BPE tokenizer (Sennrich et al. 2016; bytes as in Radford et al. 2019, section 2.2).
 
     Digits are kept apart, so that every number is spelt alike wherever it occurs. Text that happens to contain the
-    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn.
-
-    Args:
-        texts: the training split only.
-        vocab_size: tokens in all: 256 bytes, the special tokens, and merges.
+    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn. The vocabulary is of the
+    256 bytes, the special tokens, and merges.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

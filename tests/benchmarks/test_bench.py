@@ -25,7 +25,9 @@ def test_the_summary_gives_medians_and_ratios_of_pairs():
 
 
 def test_both_recipes_race_with_equal_parameters_and_the_result_is_saved(tmp_path, monkeypatch, capsys):
-    (tmp_path / "own.txt").write_text("\n\n".join(f"Function {i} returns the mill number {i * 7}." for i in range(3000)))
+    (tmp_path / "own.txt").write_text(
+        "\n\n".join(f"Function {i} returns the mill number {i * 7}." for i in range(3000))
+    )
     small = load_profile("smoke", vocab_size=320, context=32, batch_tokens=256)
     monkeypatch.setattr(bench, "load_profile", lambda name: small)
     monkeypatch.setattr(bench, "load", lambda name: load(str(tmp_path / "own.txt")))

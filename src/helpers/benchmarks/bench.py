@@ -91,26 +91,21 @@ def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
         `minutes`: by length, the median bits per byte of each recipe and the median of their ratios, stock to ours;
         `tokens_per_second` of each recipe; `share_of_matmul_peak` of ours; `peak_memory_mb` of this process.
     """
-    by_length: dict[str, Any] = {}
-    for length in sorted({race.minutes for race in races}):
-        of = {name: [race for race in races if (race.recipe, race.minutes) == (name, length)] for name in RECIPES}
-        pairs = [(ours.bits_per_byte, stock.bits_per_byte) for ours, stock in zip(*of.values(), strict=True)]
-        ratios = [stock / ours for ours, stock in pairs]
-        middle = dict(zip(RECIPES, map(statistics.median, zip(*pairs, strict=True)), strict=True))
-        spread = {"ratio": statistics.median(ratios), "ratios": [min(ratios), max(ratios)]}
-        by_length[f"{length:g}"] = middle | spread
-    rates = {
-        name: statistics.median(race.tokens / race.seconds for race in races if race.recipe == name) for name in RECIPES
+    import pandas as pd
+
+    table = pd.DataFrame(map(asdict, races))
+    bits = table.pivot(index=["minutes", "seed"], columns="recipe", values="bits_per_byte")
+    bits["ratio"] = bits["stock"] / bits["ours"]
+    by_length = {
+        f"{length:g}": {**of[[*RECIPES, "ratio"]].median(), "ratios": [of["ratio"].min(), of["ratio"].max()]}
+        for length, of in bits.groupby("minutes")
     }
-    shares = [
-        race.tokens / race.seconds * profile.flops_per_token / 1e9 / race.matmul_gflops
-        for race in races
-        if race.recipe == "ours"
-    ]
+    rates = table["tokens"] / table["seconds"]
+    shares = (rates * profile.flops_per_token / 1e9 / table["matmul_gflops"])[table["recipe"] == "ours"]
     return {
         "minutes": by_length,
-        "tokens_per_second": rates,
-        "share_of_matmul_peak": statistics.median(shares),
+        "tokens_per_second": rates.groupby(table["recipe"]).median().to_dict(),
+        "share_of_matmul_peak": shares.median(),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
     }
 

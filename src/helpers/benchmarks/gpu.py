@@ -102,7 +102,7 @@ def chat_model(
     }
 
 
-def measure(profile: Profile, model: Path | None, size: int, rows: int, context: int) -> dict[str, Any]:
+def measure_card(profile: Profile, model: Path | None, size: int, rows: int, context: int) -> dict[str, Any]:
     """Returns all measurements by precision, with the machine and the sizes.
 
     Args:
@@ -127,7 +127,7 @@ def measure(profile: Profile, model: Path | None, size: int, rows: int, context:
 
 
 def main() -> None:
-    """Reads the command line, and prints what `measure` found."""
+    """Reads the command line, and prints what `measure_card` found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--profile", default="gpu")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="of the pretraining run")
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=1024)
     given = parser.parse_args()
     profile = load_profile(given.profile, tokens=given.tokens, packages=("python",))
-    found = measure(profile, given.model, given.size, given.rows, given.context)
+    found = measure_card(profile, given.model, given.size, given.rows, given.context)
     command = " ".join(["python -m helpers.benchmarks.gpu", *sys.argv[1:]])
     files.write_json(files.RESULTS / "gpu.json", {"command": command, **found})
     print(json.dumps({precision: found[precision] for precision in PRECISIONS}, indent=2))
