@@ -147,13 +147,13 @@ def _stock(
     torch.manual_seed(seed)
     model = GPT2LMHeadModel(
         GPT2Config(
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
             vocab_size=len(tokenizer),
             n_positions=profile.context,
             n_embd=profile.hidden_size,
             n_layer=profile.n_layer,
             n_head=profile.n_head,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
         )
     )
     with tempfile.TemporaryDirectory() as scratch, quiet():
