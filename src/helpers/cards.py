@@ -85,11 +85,8 @@ def save_tuned(
 ) -> None:
     """Saves a model as a folder that `AutoModelForCausalLM` and `pipeline` open; whole or not at all.
 
-    Args:
-        model: a causal model, or one with peft's adapters, which are merged into the weights of a copy; not changed.
-        tokenizer: its tokenizer, with a chat template; not changed.
-        folder: where to; replaced if it is there.
-        card: becomes its README.
+    Adapters of peft's are merged into the weights of a copy: neither model nor tokenizer, which has a chat template, is
+    changed. A folder that is there is replaced. The card becomes its README.
     """
     from peft import PeftModel
 

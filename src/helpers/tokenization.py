@@ -145,7 +145,7 @@ def encode_conversation(
     Args:
         tokenizer: with a chat template.
         messages: each with `role` and `content`.
-        answer: whether the assistant is to go on: the template's beginning of an answer is added.
+        answer: whether the template's beginning of an answer is added.
 
     Returns:
         Token ids; and of each whether it is what an assistant said, the tokens that ended it included. A template that

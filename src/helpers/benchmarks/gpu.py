@@ -103,14 +103,9 @@ def chat_model(
 
 
 def measure_card(profile: Profile, model: Path | None, size: int, rows: int, context: int) -> dict[str, Any]:
-    """Returns all measurements by precision, with the machine and the sizes.
+    """Returns all measurements by precision, with machine and sizes; without a model, that part is left out.
 
-    Args:
-        profile: of the pretraining run.
-        model: a folder with a causal model; None to leave that part out.
-        size: of the matrices that tell the peak.
-        rows: texts that the chat model reads or writes together.
-        context: tokens of each.
+    `size` is of the matrices whose product gives the peak; `rows` texts of `context` tokens are read or written at once.
     """
     text = base_text(profile, 0)
     tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)

@@ -45,12 +45,15 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
         path: the text, in UTF-8.
         tokenizer: `char` for the characters of the text; `bpe` for one trained on its first 90%.
         target_loss: mean loss, in nats per token, over consecutive windows of the validation text.
-        context: tokens that the model sees at once, in training and validation.
-        seed: of the weights and of the order of the text; the same gives the same curve.
+        context: tokens that the model reads at once.
+        seed: of the weights and of the order of the text.
 
     Returns:
         `reached`, `training_seconds` (without validation), `tokens` (read in training), `parameters`, and `loss_curve`:
         a list of pairs of tokens read and validation loss.
+
+    Raises:
+        WorkbookError: the text cannot be read or is too short.
     """
     sizes = {"context": context, "batch_tokens": max(BATCH_TOKENS, context), "tokens": FIRST_TOKENS}
     profile = load_profile("laptop", **SHAPE, **sizes)

@@ -80,13 +80,8 @@ def encode_conversations(
 ) -> list[EncodedRow]:
     """Encodes conversations for training; those that are longer than the context are left out.
 
-    To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup`
-    says beforehand how many there are.
-
-    Args:
-        tokenizer: with a chat template (see `tokenization.with_chat_template`).
-        conversations: each a list of messages with `role` and `content`.
-        context: tokens that the model reads at once.
+    To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup` says
+    beforehand how many there are. The tokenizer has a chat template (see `tokenization.with_chat_template`).
 
     Raises:
         WorkbookError: none is left.
@@ -107,14 +102,9 @@ def encode_conversations(
 def encode_replay(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], tokens: int, context: int, seed: int
 ) -> list[EncodedRow]:
-    """Encodes some of the text that a model was pretrained on, for it to read again.
+    """Encodes some of the texts that a model was pretrained on, drawn by the seed, for it to read again.
 
-    Args:
-        tokenizer: its tokenizer.
-        texts: documents to draw from.
-        tokens: how many tokens in all, about; fewer if there is no more text.
-        context: a longer document is divided.
-        seed: of the draw.
+    They have about so many tokens in all, fewer if there is no more text. A text longer than the context is divided.
     """
     rows: list[EncodedRow] = []
     read = 0
@@ -163,7 +153,7 @@ def pack_rows(
         epochs: how often each row is to be read.
         seed: of the order.
         replay: rows that are read once: each epoch has others of them.
-        together: whether several may share a packed row; else each stays alone (see `keeps_apart`).
+        together: whether several may share a packed row (see `keeps_apart`).
 
     Returns:
         A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that were packed into one.
@@ -254,7 +244,7 @@ def finetune(
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
         tokenizer: its tokenizer.
         rows: what `encode_conversations` gave.
-        recipe: how.
+        recipe: epochs, rates and size of a batch.
         seed: of the order.
         at_shares: after which shares of the steps to evaluate, 0 for before the first.
         evaluate: see `Monitor`.

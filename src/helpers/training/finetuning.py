@@ -163,7 +163,7 @@ def finetune_classifier(
         labels: the names of the classes.
         arm: one of `ARMS`.
         seed: of the order of the texts and of new weights.
-        inner: for `FROZEN`, the backbone's mean last states of the rows, (rows, width), where they are at hand.
+        inner: for `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
 
     Returns:
         The classifier, in evaluation mode, and what became of the training.

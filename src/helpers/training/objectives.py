@@ -45,7 +45,7 @@ def hide(
     Args:
         input_ids: (blocks, context).
         labels: (blocks, context), `IGNORED` where nothing may be asked.
-        mask_token_id: what stands for a hidden token.
+        mask_token_id: shown in place of a hidden token.
         vocab_size: of the vocabulary from which tokens are drawn at random.
 
     Returns:
@@ -64,11 +64,7 @@ def hidden_token_loss(
 ) -> torch.Tensor:
     """Returns the loss of a bidirectional model at tokens hidden from it, in nats a hidden token; 0 if none could be.
 
-    Args:
-        model: as `models.masked_model` makes it, or what wraps it for several processes.
-        batch: `input_ids`, `position_ids`, `labels` as `tokenization.pack` makes them, (blocks, context) each.
-        mask_token_id: as for `hide`, and so the size of the vocabulary.
-        vocab_size: see there.
+    The model may be wrapped for several processes. The batch is of blocks of `tokenization.pack`; see `hide`.
     """
     seen, asked = hide(batch["input_ids"], batch["labels"], mask_token_id, vocab_size)
     places = document_mask(batch["position_ids"])
