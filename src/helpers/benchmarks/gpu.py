@@ -105,7 +105,7 @@ def chat_model(
 def measure_card(profile: Profile, model: Path | None, size: int, rows: int, context: int) -> dict[str, Any]:
     """Returns all measurements by precision, with machine and sizes; without a model, that part is left out.
 
-    `size` is of the matrices whose product gives the peak; `rows` texts of `context` tokens are read or written at once.
+    `size` is of the matrices whose product gives the peak; `rows` texts of `context` tokens are read at once.
     """
     text = base_text(profile, 0)
     tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)
