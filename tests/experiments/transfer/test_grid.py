@@ -150,7 +150,7 @@ def test_the_frozen_arm_is_given_the_states_of_the_texts_that_it_learns_from(toy
     learned_from = []
     some = toy.sample("train", 4, seed=0)
     known = finetuning.finetune_classifier(toy.backbone, some.rows, some.classes, toy.labels, FROZEN, 0)
-    monkeypatch.setattr(grid, "finetune", finetune)
+    monkeypatch.setattr(grid, "finetune_classifier", finetune)
     grid.run_grid(toy, [FROZEN, FULL], [4, 16], [0], test_size=4)
     assert learned_from == [(FROZEN, 4, 4), (FULL, 4, 4), (FROZEN, 16, 16), (FULL, 16, 16)]
 
