@@ -119,14 +119,14 @@ PROFILES = {
         n_layer=2,
         n_head=2,
         context=128,
-        tokens=65_536,
+        tokens=32_768,
         batch_tokens=1024,
         matrix_learning_rate=0.04,
         learning_rate=0.03,
-        packages=("python",),
+        packages=("accelerate", "datasets", "evaluate", "seaborn"),  # small ones: read in two seconds, all together
         pydocs_share=0.5,
-        people=60,
-        heldout_bytes=20_000,
+        people=40,
+        heldout_bytes=10_000,
         samples=2,
     ),
     "laptop": Profile(
