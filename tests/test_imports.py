@@ -30,7 +30,7 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-"""Rooms in the order in which data flows: a module imports from its own room and from earlier layers. Rooms of one layer
+"""Rooms in the order in which data flows: a module imports from its own room and earlier layers. Rooms of one layer
 do not import each other, so that a meter never trains and no wing knows another; but those of `OPEN` layers may."""
 
 OPEN = GROUND, CORPORA, SHOWN
