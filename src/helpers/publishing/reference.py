@@ -18,12 +18,8 @@ import jinja2
 from helpers import files, records
 from helpers.cards import escaped
 from helpers.progress import clock
-<<<<<<< HEAD
-from helpers.publishing import chapters
-from helpers.publishing.chapters import TEXTS
-=======
 from helpers.publishing import chapters, timing
->>>>>>> 34d798e (Costs: each chapter's seconds are noted with the machine's pace, published with the run, and predicted from two sizes)
+from helpers.publishing.chapters import TEXTS
 from helpers.publishing.exporter import TEMPLATE
 
 MODELS = ("base", "assistant")
