@@ -44,11 +44,7 @@ def closure(modules: Iterable[str]) -> list[str]:
 
 
 def code_version(*modules: str) -> str:
-    """Returns a fingerprint of the code of the modules and of all that they stand on.
-
-    Args:
-        modules: dotted names, such as `__name__`.
-    """
+    """Returns a fingerprint of the code of modules, such as `__name__`, and of all that they stand on."""
     return files.fingerprint(part for module in closure(modules) for part in (module, _read(module).code))
 
 

@@ -30,11 +30,9 @@ Took = list[tuple[str, str, str]]
 
 
 def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
-    """Brings chapters up to date, in order, and says what it did.
+    """Brings chapters up to date, in order, and says what it did; without names, all.
 
-    Args:
-        run: which run.
-        names: the chapters, by name or number; empty for all. Of others, what they found before is taken as it is.
+    Of other chapters, what they found before is taken as it is.
 
     Returns:
         Whether all went well; a chapter that fails stops those after it.
@@ -78,12 +76,7 @@ class Reporter(ZeroReporter):
 
 
 def tasks(run: Run, took: Took) -> Iterator[Task]:
-    """Yields for doit each chapter's tasks `execute` and `export`, then the index.
-
-    Args:
-        run: which run.
-        took: gets an entry for each chapter that is executed.
-    """
+    """Yields for doit each chapter's tasks `execute` and `export`, then the index; `took` grows with each execution."""
     for chapter in chapters.chapters():
         yield _task(
             _execute,

@@ -38,33 +38,23 @@ SAMPLE_SECONDS = 0.3
 
 
 class Cost(NamedTuple):
-    """What one execution of a chapter cost.
-
-    Attributes:
-        chapter: its name.
-        sizes: of the profile, as JSON has them.
-        settings: parameters of the notebook that were set.
-        flops: of a pretraining run of these sizes.
-        seconds: from the start of the kernel to its end, less the reading of docstrings.
-        pace: of the machine.
-    """
+    """What one execution of a chapter cost."""
 
     chapter: str
     sizes: dict[str, Any]
+    """Of the profile, as JSON has them."""
     settings: dict[str, Any]
+    """Parameters of the notebook."""
     flops: float
+    """Of a pretraining run of these sizes."""
     seconds: float
+    """From the start of the kernel to its end, less the reading of docstrings."""
     pace: float
+    """Of the machine."""
 
 
 def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
-    """Says how long a chapter will take on this machine.
-
-    Args:
-        chapter: its name.
-        run: of which run.
-        at_pace: the machine's.
-        reading: what `reading_seconds` said.
+    """Says how long a chapter will take on a machine of this pace; `reading` is what `reading_seconds` said.
 
     Returns:
         `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
@@ -79,9 +69,7 @@ def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
 def predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
     """Returns the seconds that a chapter will take at the pace of `wanted`; None if that cannot be known.
 
-    Args:
-        noted: what the same chapter cost before, the most telling first.
-        wanted: what is asked; its seconds don't count.
+    `noted` is what the same chapter cost before, the most telling first.
     """
     by_flops: dict[float, float] = {}
     for cost in noted:
@@ -166,11 +154,6 @@ class ChapterLine:
 
     Use as a context manager. In a terminal one line is drawn anew every second; in a log, a line is written every
     fifteen.
-
-    Args:
-        chapter: its name.
-        cells: how many cells it has.
-        expected: what `expected` said.
     """
 
     def __init__(self, chapter: str, cells: int, expected: str) -> None:
