@@ -129,9 +129,9 @@ def reading_seconds(chapter: str, run: Run) -> float:
     """Returns how long it will take to read the docstrings that a chapter needs and no cache has, from a sample."""
     if run.settings.get("CORPUS") or READER not in closure(chapters.imports(chapters.source(chapter))):
         return 0.0
-    from helpers.corpora.pydocs import docstrings
+    from helpers.corpora.pydocs import corpus, docstrings
 
-    paths = docstrings.paths_of(run.profile.packages or docstrings.PACKAGES)
+    paths = docstrings.paths_of(corpus.chosen(run.profile.packages))
     unread = [package for package, path in paths.items() if not path.exists()]
     sources = [source for package in unread for source in docstrings.list_files(package)]
     random.Random(0).shuffle(sources)

@@ -111,6 +111,11 @@ def given(monkeypatch):
     return give
 
 
+def test_packages_that_are_named_are_the_labels(given):
+    given(documents())
+    assert {row.label for row in tasks.by_package(["seaborn", "torch"])} == {"seaborn", "torch"}
+
+
 def test_the_label_is_the_package_and_other_packages_are_left_out(given):
     given(documents())
     found = list(tasks.by_package())
