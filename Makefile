@@ -10,8 +10,9 @@ BIN := .venv/bin
 run: .venv/installed
 	$(BIN)/python -m helpers run --profile "$(PROFILE)" --name "$(NAME)"
 
+# By files, in the order of the names but the chapters first (tests/conftest.py); on one core leave the options out.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed
 	$(BIN)/ruff check

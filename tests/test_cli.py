@@ -130,7 +130,7 @@ def test_data_are_checked_in_tokens_of_the_model_named_or_of_the_base_model(
     ("rows", "options", "message"),
     [
         (5, [], "pointless: fewer than 20 rows to learn from"),
-        (None, [], "error: nowhere.jsonl: there are no such conversations. Known are town"),
+        (None, [], "error: nowhere.jsonl: there is no such source of kind prompts. Known are town"),
         (30, ["--model", "nowhere"], "error: nowhere: there is no such folder. Give the folder of a model"),
         (30, ["--model", "."], "error: .: no tokenizer could be loaded"),
     ],

@@ -6,12 +6,7 @@ from typing import NamedTuple
 
 
 class Claim(NamedTuple):
-    """A claim made about ChatGPT-like models.
-
-    Attributes:
-        text: the claim, in a sentence.
-        chapter: the number of the chapter that tests it.
-    """
+    """A claim made about ChatGPT-like models, in a sentence, and the number of the chapter that tests it."""
 
     text: str
     chapter: str

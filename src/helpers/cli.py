@@ -11,13 +11,19 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from helpers import files
 from helpers.corpora import KINDS
 from helpers.profiles import PROFILES, load_profile
+
+Work = Callable[[Namespace], int | None]
+Option = tuple[tuple[str, ...], dict[str, Any]]
+COMMANDS: dict[str, tuple[str, Work, tuple[Option, ...]]] = {}
+"""By name: what a command does, the function that does it, and what it can be given."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,9 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 if a chapter failed or data are not worth training on, 2 for a mistake of the user's, 130
         after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (summary, work, options) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.set_defaults(work=work)
+        for names, how in options:
+            command.add_argument(*names, **how)
+    given = parser.parse_args(arguments)
     try:
-        return options.command(options)
+        return given.work(given) or 0
     except files.WorkbookError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -41,98 +54,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _command(summary: str, *options: Option) -> Callable[[Work], None]:
+    """Makes a function the command of its name; one that returns nothing has done well."""
 
-    run = _command(commands, "run", _run, "execute chapters and make their pages; only what has changed")
-    run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="name or number; all of them by default")
-    _add_run_options(run)
-    _add_settings(run, "a notebook's parameter (SEED=3, CORPUS=my.txt) or a size of the profile (tokens=500000)")
+    def add(work: Work) -> None:
+        COMMANDS[work.__name__.strip("_").replace("_", "-")] = summary, work, options
 
-    study = _command(commands, "study", _study, "run the experiment that is too large for the live chapter; resumable")
-    study.add_argument("study", metavar="NAME", help="such as 01_pretraining or 01_scaling")
-    study.add_argument("--only", default="*", help="arms whose name fits this pattern, such as 'next-*'")
-    _add_run_options(study)
-
-    compare = _command(commands, "compare", _compare, "say which numbers of two runs differ, and what around them")
-    compare.add_argument("a", metavar="A", help="a run's name or folder")
-    compare.add_argument("b", metavar="B", nargs="?", default=files.REFERENCE.name, help="the published run by default")
-
-    publish = _command(commands, "publish", _publish, "make a finished run the published one, in results/reference")
-    publish.add_argument("run", metavar="RUN", help="a run's name or folder")
-
-    export = _command(commands, "export", _export, "make the page of an executed notebook, beside it")
-    export.add_argument("notebook", type=Path, metavar="NOTEBOOK")
-
-    pretrain = _command(commands, "pretrain", _pretrain, "train the base model alone, also under accelerate launch")
-    _add_run_options(pretrain)
-    pretrain.add_argument("--corpus", default="", metavar="SOURCE", help="your own text in place of pydocs")
-    pretrain.add_argument("--stream", action="store_true", help="read --corpus alone and as it comes, however large")
-    pretrain.add_argument("--seed", type=int, default=0, help="of weights, mixture and order (default: 0)")
-    _add_settings(pretrain, "a size of the profile (tokens=500000)")
-
-    speedrun = _command(commands, "speedrun", _speedrun, "train from scratch until a given loss; prints JSON")
-    speedrun.add_argument(
-        "--text", type=Path, required=True, metavar="FILE", help="first 90%% train, last 10%% validation"
-    )
-    speedrun.add_argument("--tokenizer", choices=("char", "bpe"), default="char", help="default: char")
-    speedrun.add_argument("--target-loss", type=float, required=True, metavar="NATS", help="on the validation text")
-    speedrun.add_argument("--context", type=int, default=64, help="tokens of a window (default: 64)")
-    speedrun.add_argument("--seed", type=int, default=0, help="same seed, same curve (default: 0)")
-
-    bench = _command(commands, "bench", _bench, "race our recipe against the stock one on this machine")
-    bench.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 4], metavar="M", help="default: 1 2 4")
-    bench.add_argument("--repeats", type=int, default=3, help="of each race (default: 3, which takes 45 minutes)")
-
-    _add_data_commands(commands)
-    return parser
+    return add
 
 
-def _add_data_commands(commands: Any) -> None:
-    """Adds the commands about a reader's own data, and what becomes of them."""
-    report = _command(commands, "report", _report, "read and check a corpus, and say what is in it")
-    report.add_argument("source", metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name")
-    report.add_argument("--kind", choices=KINDS, default="text", help="what a document is (default: text)")
-    report.add_argument("--column", default="text", metavar="NAME", help="which column has the text (default: text)")
-    report.add_argument("--label", default="label", metavar="NAME", help="which has the label (default: label)")
-    report.add_argument("--profile", choices=PROFILES, default="laptop", help="gives the town's size")
-
-    check = _command(commands, "check-data", _check_data, "say whether a model can be fine-tuned on your conversations")
-    check.add_argument("source", metavar="FILE", help="your prompts and answers: a file, a folder, or hub:owner/name")
-    check.add_argument("--model", type=Path, metavar="DIR", help="whose tokens are counted (default: the base model)")
-    check.add_argument("--profile", choices=PROFILES, default="laptop", help="whose base model, and the town's size")
-
-    shown = _command(commands, "demonstrations", _demonstrations, "write the data set that chapter 04 fine-tunes on")
-    shown.add_argument("--people", type=int, default=60, help="inhabitants of the town (default: 60)")
-    shown.add_argument("--seed", type=int, default=0, help="of the town, and of what is drawn (default: 0)")
-    custom = files.ROOT / "data" / "custom"
-    shown.add_argument("--to", type=Path, default=custom, metavar="DIR", help="default: data/custom")
-
-    chat = _command(commands, "chat", _chat, "talk with a model, in the terminal or with questions piped in")
-    chat.add_argument("model", metavar="DIR", help="a model's folder, a peft adapter's, or owner/name on the Hub")
-    chat.add_argument("--system", default="", metavar="TEXT", help="the system message (default: none)")
-    chat.add_argument("--temperature", type=float, default=0.0, help="0 always takes the likeliest token (default: 0)")
-    chat.add_argument("--seed", type=int, default=0, help="of the draws, above temperature 0 (default: 0)")
-    chat.add_argument("--max-new-tokens", type=int, default=80, metavar="N", help="of an answer (default: 80)")
+def _option(*names: str, **how: Any) -> Option:
+    return names, how
 
 
-def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
-    command.set_defaults(command=function)
-    return command
+def _settings(what: str) -> Option:
+    return _option("--set", action="append", default=[], metavar="KEY=VALUE", help=f"{what}; repeatable")
 
 
-def _add_run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--profile", choices=PROFILES, default="laptop", help="size of the run (default: laptop)")
-    command.add_argument("--name", default="", help="name of the run, and of its folder (default: the profile's)")
+def _profile(what: str) -> Option:
+    return _option("--profile", choices=PROFILES, default="laptop", help=f"{what} (default: laptop)")
 
 
-def _add_settings(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=f"{what}; repeatable")
+_NAME = _option("--name", default="", help="name of the run, and of its folder (default: the profile's)")
+_CUSTOM = files.ROOT / "data" / "custom"
+_RUN = _profile("size of the run"), _NAME
 
 
-def _run(options: argparse.Namespace) -> int:
+@_command(
+    "execute chapters and make their pages; only what has changed",
+    _option("chapters", nargs="*", metavar="CHAPTER", help="name or number; all of them by default"),
+    *_RUN,
+    _settings("a notebook's parameter (SEED=3, CORPUS=my.txt) or a size of the profile (tokens=500000)"),
+)
+def _run(options: Namespace) -> int:
     from helpers.publishing.run import Run
     from helpers.publishing.runner import run_workbook
 
@@ -140,18 +94,13 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if run_workbook(run, options.chapters) else 1
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    """Splits `key=value`; the value is a Python literal if it can be read as one, else text."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise files.WorkbookError(f"--set {text}: write it as KEY=VALUE, such as --set SEED=3.")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
-
-
-def _study(options: argparse.Namespace) -> int:
+@_command(
+    "run the experiment that is too large for the live chapter; resumable",
+    _option("study", metavar="NAME", help="such as 01_pretraining or 01_scaling"),
+    _option("--only", default="*", help="arms whose name fits this pattern, such as 'next-*'"),
+    *_RUN,
+)
+def _study(options: Namespace) -> None:
     from helpers.experiments.registry import STUDIES
     from helpers.experiments.study import run_study
 
@@ -159,35 +108,49 @@ def _study(options: argparse.Namespace) -> int:
         raise files.WorkbookError(f"study {options.study!r} is unknown. Known: {', '.join(STUDIES)}.")
     profile = load_profile(options.profile)
     print(f"See {run_study(options.study, STUDIES[options.study], profile, options.name, options.only)}")
-    return 0
 
 
-def _compare(options: argparse.Namespace) -> int:
+@_command(
+    "say which numbers of two runs differ, and what around them",
+    _option("a", metavar="A", help="a run's name or folder"),
+    _option("b", metavar="B", nargs="?", default=files.REFERENCE.name, help="the published run by default"),
+)
+def _compare(options: Namespace) -> None:
     from helpers.publishing.comparison import report
 
     print(report(_folder(options.a), _folder(options.b)))
-    return 0
 
 
-def _publish(options: argparse.Namespace) -> int:
+@_command(
+    "make a finished run the published one, in results/reference",
+    _option("run", metavar="RUN", help="a run's name or folder"),
+)
+def _publish(options: Namespace) -> None:
     from helpers.publishing.reference import publish, state_costs
 
     publish(_folder(options.run), files.REFERENCE)
     state_costs(files.ROOT / "README.md", files.REFERENCE)
     print(f"See {files.REFERENCE / 'README.md'}")
-    return 0
 
 
-def _export(options: argparse.Namespace) -> int:
+@_command("make the page of an executed notebook, beside it", _option("notebook", type=Path, metavar="NOTEBOOK"))
+def _export(options: Namespace) -> None:
     from helpers.publishing.exporter import export
 
     page = options.notebook.with_suffix(".html")
     export(options.notebook, page)
     print(f"See {page}")
-    return 0
 
 
-def _pretrain(options: argparse.Namespace) -> int:
+@_command(
+    "train the base model alone, also under accelerate launch",
+    *_RUN,
+    _option("--corpus", default="", metavar="SOURCE", help="your own text in place of pydocs"),
+    _option("--stream", action="store_true", help="read --corpus alone and as it comes, however large"),
+    _option("--seed", type=int, default=0, help="of weights, mixture and order (default: 0)"),
+    _settings("a size of the profile (tokens=500000)"),
+)
+def _pretrain(options: Namespace) -> None:
     from helpers.publishing.run import Run
     from helpers.training.launch import launch
 
@@ -198,10 +161,17 @@ def _pretrain(options: argparse.Namespace) -> int:
     result = launch(profile, options.seed, folder, options.corpus, options.stream)
     if os.environ.get("RANK", "0") == "0":  # one line, however many processes
         print(f"loss {result['loss_curve'][-1][1]:.3f} nats per token at the end. See {folder}")
-    return 0
 
 
-def _speedrun(options: argparse.Namespace) -> int:
+@_command(
+    "train from scratch until a given loss; prints JSON",
+    _option("--text", type=Path, required=True, metavar="FILE", help="first 90%% train, last 10%% validation"),
+    _option("--tokenizer", choices=("char", "bpe"), default="char", help="default: char"),
+    _option("--target-loss", type=float, required=True, metavar="NATS", help="on the validation text"),
+    _option("--context", type=int, default=64, help="tokens of a window (default: 64)"),
+    _option("--seed", type=int, default=0, help="same seed, same curve (default: 0)"),
+)
+def _speedrun(options: Namespace) -> int:
     from helpers.benchmarks.speedrun import speedrun
 
     with contextlib.redirect_stdout(sys.stderr):  # progress; the result alone goes to stdout
@@ -210,30 +180,41 @@ def _speedrun(options: argparse.Namespace) -> int:
     return 0 if result["reached"] else 1
 
 
-def _bench(options: argparse.Namespace) -> int:
+@_command(
+    "race our recipe against the stock one on this machine",
+    _option("--minutes", type=float, nargs="+", default=[1, 2, 4], metavar="M", help="default: 1 2 4"),
+    _option("--repeats", type=int, default=3, help="of each race (default: 3, which takes 45 minutes)"),
+)
+def _bench(options: Namespace) -> None:
     from helpers.benchmarks.bench import bench
 
     bench(options.minutes, options.repeats)
-    return 0
 
 
-def _report(options: argparse.Namespace) -> int:
+@_command(
+    "read and check a corpus, and say what is in it",
+    _option("source", metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name"),
+    _option("--kind", choices=KINDS, default="text", help="what a document is (default: text)"),
+    _option("--column", default="text", metavar="NAME", help="which column has the text (default: text)"),
+    _option("--label", default="label", metavar="NAME", help="which has the label (default: label)"),
+    _profile("gives the town's size"),
+)
+def _report(options: Namespace) -> None:
     from helpers.corpora import load
 
     profile = load_profile(options.profile)
-    corpus = load(
-        options.source,
-        options.kind,
-        column=options.column,
-        label=options.label,
-        people=profile.people,
-        town_bytes=profile.town_bytes,
-    )
+    column, label, people, town_bytes = options.column, options.label, profile.people, profile.town_bytes
+    corpus = load(options.source, options.kind, column=column, label=label, people=people, town_bytes=town_bytes)
     print(corpus.report)
-    return 0
 
 
-def _check_data(options: argparse.Namespace) -> int:
+@_command(
+    "say whether a model can be fine-tuned on your conversations",
+    _option("source", metavar="FILE", help="your prompts and answers: a file, a folder, or hub:owner/name"),
+    _option("--model", type=Path, metavar="DIR", help="whose tokens are counted (default: the base model)"),
+    _profile("whose base model, and the town's size"),
+)
+def _check_data(options: Namespace) -> int:
     from helpers.corpora import load
     from helpers.corpora.kinds.checkup import check, in_tokens, in_words
 
@@ -256,19 +237,42 @@ def _check_data(options: argparse.Namespace) -> int:
     return 0 if checkup.ok else 1
 
 
-def _demonstrations(options: argparse.Namespace) -> int:
+@_command(
+    "write the data set that chapter 04 fine-tunes on",
+    _option("--people", type=int, default=60, help="inhabitants of the town (default: 60)"),
+    _option("--seed", type=int, default=0, help="of the town, and of what is drawn (default: 0)"),
+    _option("--to", type=Path, default=_CUSTOM, metavar="DIR", help="default: data/custom"),
+)
+def _demonstrations(options: Namespace) -> None:
     from helpers.corpora.town import demonstrations
 
     for path, rows in demonstrations.write(options.to, options.people, options.seed).items():
         print(f"{path}: {rows:,} rows, {path.stat().st_size:,} bytes")
-    return 0
 
 
-def _chat(options: argparse.Namespace) -> int:
+@_command(
+    "talk with a model, in the terminal or with questions piped in",
+    _option("model", metavar="DIR", help="a model's folder, a peft adapter's, or owner/name on the Hub"),
+    _option("--system", default="", metavar="TEXT", help="the system message (default: none)"),
+    _option("--temperature", type=float, default=0.0, help="0 always takes the likeliest token (default: 0)"),
+    _option("--seed", type=int, default=0, help="of the draws, above temperature 0 (default: 0)"),
+    _option("--max-new-tokens", type=int, default=80, metavar="N", help="of an answer (default: 80)"),
+)
+def _chat(options: Namespace) -> None:
     from helpers.chat import chat
 
     chat(options.model, options.system, options.temperature, options.seed, options.max_new_tokens)
-    return 0
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Splits `key=value`; the value is a Python literal if it can be read as one, else text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise files.WorkbookError(f"--set {text}: write it as KEY=VALUE, such as --set SEED=3.")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
 
 
 def _tokenizer(folder: Path) -> tuple[Any, int]:

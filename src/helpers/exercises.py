@@ -4,13 +4,7 @@ from __future__ import annotations
 
 
 def check(answer: float | None, correct: float, tolerance: float = 0.01) -> None:
-    """Says whether an answer is right, without giving it away.
-
-    Args:
-        answer: the reader's; None while there is none.
-        correct: the right one, computed from the chapter's own results.
-        tolerance: how far off an answer may be, relative to the right one.
-    """
+    """Says whether a reader's answer is right, to a relative tolerance, without giving it away."""
     if answer is None:
         print("No answer yet: put yours in place of None and run this cell again.")
     elif abs(answer - correct) <= tolerance * abs(correct):

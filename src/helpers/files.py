@@ -36,30 +36,16 @@ class WorkbookError(Exception):
 
 
 def at(path: str | Path, reason: str, remedy: str, line: int | None = None) -> WorkbookError:
-    """Builds the error for bad input in a file.
-
-    Args:
-        path: the file at fault.
-        reason: what is wrong with it.
-        remedy: what the user can do.
-        line: the line at fault, counted from 1, where there is one.
-
-    Returns:
-        The error, to be raised by the caller.
-    """
+    """Returns the error for bad input in a file, at a line counted from 1, to be raised by the caller."""
     where = f"{path}, line {line}" if line is not None else str(path)
     return WorkbookError(f"{where}: {reason}. {remedy}")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; renames it to `path` on success, removes it on failure or Ctrl-C.
+    """Yields a temporary path beside `path`, where the caller makes a file or a folder.
 
-    Args:
-        path: the file or folder to write. Parent folders are made.
-
-    Yields:
-        The temporary path, which the caller creates as a file or a folder.
+    It is renamed to `path` on success, and removed on failure or Ctrl-C. Parent folders are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -9,10 +9,10 @@ only passed by: what lies in a folder does not depend on all that lies beside it
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from helpers import files
 
@@ -22,13 +22,12 @@ PACKAGE = Path(__file__).parent
 def imported(tree: ast.AST) -> set[str]:
     """Returns the modules of this package that some code imports, by their dotted names, such as `helpers.files`."""
     found = set()
-    for node in _running(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if path_of(alias.name)}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if path_of(inner) else node.module)
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if path_of(name) else node.module for name in inner}
     return found
 
 
@@ -40,19 +39,16 @@ def closure(modules: Iterable[str]) -> list[str]:
         module = left.pop()
         if module not in found:
             found.add(module)
-            left += imported(_parsed(module))
+            left += _read(module).imports
     return sorted(found)
 
 
 def code_version(*modules: str) -> str:
-    """Returns a fingerprint of the code of the modules and of all that they stand on.
-
-    Args:
-        modules: dotted names, such as `__name__`.
-    """
-    return files.fingerprint(part for module in closure(modules) for part in (module, _code_of(module)))
+    """Returns a fingerprint of the code of modules, such as `__name__`, and of all that they stand on."""
+    return files.fingerprint(part for module in closure(modules) for part in (module, _read(module).code))
 
 
+@cache
 def path_of(module: str) -> Path | None:
     """Returns the file of a module of this package; None of anything else."""
     top, *parts = module.split(".")
@@ -60,34 +56,45 @@ def path_of(module: str) -> Path | None:
     return next((path for path in places if top == PACKAGE.name and path.is_file()), None)
 
 
+class _Module(NamedTuple):
+    imports: set[str]
+    code: str
+    """In a form in which comments, docstrings and line breaks leave no trace."""
+
+
 @cache
-def _parsed(module: str) -> ast.Module:
+def _read(module: str) -> _Module:
+    """Reads a module, once a process: each chapter and most caches ask for nearly all of them."""
     path = path_of(module)
     if path is None:
         raise ModuleNotFoundError(f"there is no module {module} in {PACKAGE}")
-    return ast.parse(path.read_bytes())
-
-
-@cache
-def _code_of(module: str) -> str:
-    """Returns a module's code in a form in which comments, docstrings and line breaks leave no trace."""
-    tree = copy.deepcopy(_parsed(module))
-    for node in ast.walk(tree):
-        for name, body in ast.iter_fields(node):
-            if isinstance(body, list):
+    tree = ast.parse(path.read_bytes())
+    found = imported(tree)
+    for node in (tree, *_statements(tree, checked=True)):
+        for name in _BODIES:
+            if isinstance(body := getattr(node, name, None), list):
                 setattr(node, name, [part for part in body if not _is_remark(part)])
-    return ast.dump(tree)
+    return _Module(found, ast.dump(tree))
 
 
-def _is_remark(node: object) -> bool:
+_BODIES = ("body", "handlers", "orelse", "finalbody", "cases")
+"""Where a statement holds others."""
+
+
+def _statements(node: ast.AST, checked: bool = False) -> Iterator[ast.AST]:
+    """Yields the statements inside a node, but not those that only a type checker reads, unless `checked`."""
+    for name in _BODIES:
+        inner = getattr(node, name, ())
+        for part in inner if isinstance(inner, list) else ():  # a lambda's body is an expression
+            yield part
+            if checked or not _is_for_checkers(part):
+                yield from _statements(part, checked)
+
+
+def _is_for_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _is_remark(node: ast.AST) -> bool:
     """Returns whether a statement is a bare text: a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields the nodes of the code that runs: not those that only a type checker reads."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from _running(node)

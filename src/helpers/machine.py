@@ -46,8 +46,12 @@ def _processor() -> str:
 
 def _threads() -> int:
     """Returns the threads that torch computes with: one a core, unless the environment says fewer."""
-    if wanted := os.environ.get("OMP_NUM_THREADS"):
-        return int(wanted)
+    wanted = os.environ.get("OMP_NUM_THREADS")
+    return int(wanted) if wanted else cores()
+
+
+def cores() -> int:
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -12,7 +12,8 @@ from helpers.publishing import chapters
 
 PARAMETERS = ["PROFILE", "SEED", "NAME", "MODEL", "CORPUS", "OVERRIDES"]
 PATHS = sorted(files.NOTEBOOKS.glob("*.ipynb"))
-MOST_LINES = 15
+MOST_LINES_OF_A_CELL, MOST_LINES = 15, 350
+TAKES_APART = {"partition", "rpartition", "removeprefix", "removesuffix"}
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -72,11 +73,24 @@ def test_it_ends_with_verdict_exercises_and_what_is_saved(notebook):
     assert found == ["Verdict", "Exercises", "What is saved"]
 
 
-def test_its_cells_are_short_plain_python(code):
+def test_it_and_its_cells_are_short_plain_python(code):
     for source in code:
         ast.parse(source)  # no %magic, no !shell
-        lines = [line for line in source.splitlines() if line.strip()]
-        assert len(lines) <= MOST_LINES, source
+        assert lines_of(source) <= MOST_LINES_OF_A_CELL, source
+    assert sum(map(lines_of, code)) <= MOST_LINES
+
+
+def lines_of(source):
+    return sum(bool(line.strip()) for line in source.splitlines())
+
+
+def test_no_name_is_taken_apart(code):
+    """What a measurement is about stands in columns; a name is split at no sign. Running text may be, at blanks."""
+    for source in code:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in TAKES_APART, source
+                assert node.func.attr not in ("split", "rsplit") or not node.args, source
 
 
 def test_it_runs_on_any_machine(code):

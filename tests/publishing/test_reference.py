@@ -37,7 +37,8 @@ def contents(folder):
 def test_everything_that_is_published_is_there(run, tmp_path):
     reference = tmp_path / "reference"
     publish(run, reference)
-    pages = {"01_first.html", "index.html", *TEXTS, "results.json", "README.md", "figures/01_first_loss.png"}
+    pages = {"01_first.html", "index.html", *TEXTS, "results.json", "costs.json", "README.md"}
+    pages.add("figures/01_first_loss.png")
     model = {f"models/base/{name}" for name in ("README.md", "model.safetensors", "config.json", "tokenizer.json")}
     assert contents(reference) == pages | model
     light = base64.b64decode(figure_output().data["image/png"])

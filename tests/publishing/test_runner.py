@@ -3,7 +3,6 @@
 Real kernels execute small notebooks, so each test here looks at several things on the way.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,6 @@ import nbformat
 import pytest
 
 from helpers import files
-from helpers.publishing import timing
 from helpers.publishing.run import Run
 from helpers.publishing.runner import run_workbook
 from helpers.records import load_results
@@ -208,19 +206,3 @@ def test_a_path_given_as_parameter_is_found_from_the_notebooks_folder(workbook, 
     parameters = Run("smoke", settings={"CORPUS": "my.txt", "MODEL": "owner/name"}).parameters(notebook)
     assert parameters["CORPUS"] == str(tmp_path.resolve() / "my.txt")
     assert parameters["MODEL"] == "owner/name"
-
-
-def test_time_is_expected_from_a_record_of_the_same_sizes_scaled_to_this_machine(workbook):
-    run = Run("smoke")
-    run.gflops = 50.0
-    assert timing.expected("01_first", run).startswith("at least ")
-    sizes = json.loads(json.dumps(vars(run.profile)))
-    cost = {"seconds": 60.0, "peak_memory_mb": 1, "calibration_gflops": 100.0}
-    files.REFERENCE.mkdir(parents=True)
-    files.write_json(
-        files.REFERENCE / "results.json", {"format": 1, "chapters": {"01_first": {"sizes": sizes, "cost": cost}}}
-    )
-    assert timing.expected("01_first", run) == "about 2:00"
-    larger = Run("smoke", settings={"tokens": 10**6})
-    larger.gflops = 50.0
-    assert timing.expected("01_first", larger).startswith("at least ")

@@ -56,8 +56,12 @@ def test_less_than_one_batch_is_one_step(tokenizer, blocks):
 def test_reckoning_the_cost_leaves_the_model_as_it_was(tokenizer, blocks):
     model = models.causal_model(PROFILE, tokenizer, seed=0)
     before = models.weights_fingerprint(model)
-    sentence = expected_cost(model, blocks, PROFILE)
+    asked = []
+    sentence = expected_cost(model, blocks, PROFILE, [0, 10, 20], asked.append)
     assert f"{model.num_parameters():,} parameters" in sentence
+    assert ", of these 0:00 for 3 evaluations" in sentence
+    assert asked == [0]
+    assert "evaluations" not in expected_cost(model, blocks, PROFILE)
     assert models.weights_fingerprint(model) == before
 
 

@@ -39,13 +39,7 @@ def inputs(run: Run, chapter: str) -> str:
 
 
 def left_behind(run: Run, chapter: str, models: Iterable[str]) -> dict[str, Any]:
-    """Returns fingerprints of what a chapter left in the run's folder for later ones.
-
-    Args:
-        run: the run.
-        chapter: its name.
-        models: the files that it wrote, relative to the run's folder.
-    """
+    """Returns fingerprints of what a chapter left: its record, and files relative to the run's folder."""
     return {"found": _found(run.folder, chapter), "models": {name: _file(run.folder / name) for name in models}}
 
 

@@ -24,12 +24,7 @@ TEXTS = {"glossary.html": "GLOSSARY.md", "data.html": "data/README.md", "prompts
 
 
 class Chapter(NamedTuple):
-    """A chapter of the workbook.
-
-    Attributes:
-        name: its notebook's name without ending, such as `01_pretraining`.
-        title: its first heading.
-    """
+    """A chapter: its notebook's name without ending, such as `01_pretraining`, and its first heading."""
 
     name: str
     title: str
@@ -127,32 +122,19 @@ def title(notebook: dict[str, Any], name: str) -> str:
 
 
 def heading(cell: dict[str, Any], level: str = "#{1,6}") -> str:
-    """Returns a Markdown cell's first heading without Markdown's marks; empty where there is none.
-
-    Args:
-        cell: a cell.
-        level: the hashes that the heading begins with, as a regular expression.
-    """
+    """Returns a Markdown cell's first heading without marks; empty where there is none. `level` is a pattern of #."""
     found = re.search(rf"^{level} +(.+)$", cell["source"], re.MULTILINE) if cell["cell_type"] == "markdown" else None
     return re.sub(r"[*_`]", "", found[1]).strip() if found else ""
 
 
-def chapters(folder: Path | None = None) -> list[Chapter]:
-    """Returns the chapters of a folder in order: its notebooks named like `01_pretraining.ipynb`.
-
-    Args:
-        folder: the folder; the workbook's notebooks by default.
-    """
-    found = sorted((folder or files.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+def chapters() -> list[Chapter]:
+    """Returns the chapters in order: the notebooks named like `01_pretraining.ipynb`."""
+    found = sorted(files.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     return [Chapter(path.stem, title({"cells": cells(path)}, path.stem)) for path in found]
 
 
 def find(name: str, among: list[str]) -> str:
-    """Returns the chapter of that name or number.
-
-    Args:
-        name: such as `01_pretraining`, `01` or `1`.
-        among: the names of the chapters that it may be.
+    """Returns the chapter of that name or number, such as `01_pretraining`, `01` or `1`.
 
     Raises:
         WorkbookError: it is none of these; they are listed.

@@ -21,15 +21,7 @@ OUTCOMES = ("identical", "alike", "different", "only in A", "only in B")
 
 
 class Compared(NamedTuple):
-    """One measurement in two runs.
-
-    Attributes:
-        chapter: its chapter.
-        name: its name.
-        outcome: one of `OUTCOMES`.
-        a: the measurement in run A, as in `results.json`, or None.
-        b: the measurement in run B, or None.
-    """
+    """One measurement in two runs: as each `results.json` has it, or None, and which of `OUTCOMES` that is."""
 
     chapter: str
     name: str
@@ -39,14 +31,7 @@ class Compared(NamedTuple):
 
 
 def compare(a: Path, b: Path) -> list[Compared]:
-    """Compares every measurement of two runs.
-
-    Args:
-        a: a run's folder, or its `results.json`.
-        b: another.
-
-    Returns:
-        The measurements of either run, in the order of chapters and names.
+    """Compares every measurement of two runs, each a folder or its `results.json`, in order of chapter and name.
 
     Raises:
         WorkbookError: one of them is no record of this workbook.

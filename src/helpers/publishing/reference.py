@@ -18,7 +18,7 @@ import jinja2
 from helpers import files, records
 from helpers.cards import escaped
 from helpers.progress import clock
-from helpers.publishing import chapters
+from helpers.publishing import chapters, timing
 from helpers.publishing.chapters import TEXTS
 from helpers.publishing.exporter import TEMPLATE
 
@@ -57,6 +57,7 @@ def publish(run: Path, reference: Path) -> None:
         for bench in (reference / "bench.json", files.RESULTS / "bench.json"):  # the newer comes last
             if bench.exists():
                 shutil.copyfile(bench, partial / "bench.json")
+        timing.write_costs(partial, timing.published_costs(run, reference))
         (partial / "studies").mkdir()
         for study in [*reference.glob("studies/*.json"), *run.glob("studies/*.json")]:  # the run's own come last
             shutil.copyfile(study, partial / "studies" / study.name)

@@ -20,18 +20,15 @@ SIZES = tuple(field.name for field in fields(Profile) if field.name != "name")
 class Run:
     """One run of the workbook.
 
-    Attributes:
-        profile_name: the dial's position.
-        name: the run's name; empty means the profile's.
-        settings: what the user set, by name: parameters of the notebooks and fields of the profile.
-
     Raises:
         WorkbookError: the profile or a field's value is wrong, or the name cannot be used.
     """
 
     profile_name: str = "laptop"
     name: str = ""
+    """Empty means the profile's."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """What the user set, by name: parameters of the notebooks and fields of the profile."""
 
     def __post_init__(self) -> None:
         if self.name and not re.fullmatch(r"\w[\w.-]*", self.name):

@@ -19,6 +19,7 @@ from doit.exceptions import BaseFail, TaskFailed
 from doit.reporter import ZeroReporter
 
 from helpers import files, records
+from helpers.profiles import pace
 from helpers.progress import clock
 from helpers.publishing import changes, chapters, timing
 from helpers.publishing.run import Run
@@ -29,11 +30,9 @@ Took = list[tuple[str, str, str]]
 
 
 def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
-    """Brings chapters up to date, in order, and says what it did.
+    """Brings chapters up to date, in order, and says what it did; without names, all.
 
-    Args:
-        run: which run.
-        names: the chapters, by name or number; empty for all. Of others, what they found before is taken as it is.
+    Of other chapters, what they found before is taken as it is.
 
     Returns:
         Whether all went well; a chapter that fails stops those after it.
@@ -77,12 +76,7 @@ class Reporter(ZeroReporter):
 
 
 def tasks(run: Run, took: Took) -> Iterator[Task]:
-    """Yields for doit each chapter's tasks `execute` and `export`, then the index.
-
-    Args:
-        run: which run.
-        took: gets an entry for each chapter that is executed.
-    """
+    """Yields for doit each chapter's tasks `execute` and `export`, then the index; `took` grows with each execution."""
     for chapter in chapters.chapters():
         yield _task(
             _execute,
@@ -144,15 +138,18 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
 
     notebook, executed, moment = chapters.source(chapter), run.folder / f"{chapter}.ipynb", time.time()
     kept = execution.failed(executed)
-    expected = timing.expected(chapter, run)
+    reading, before = timing.reading_seconds(chapter, run), pace()
+    expected = timing.expected(chapter, run, before, reading)
     try:
         with timing.ChapterLine(chapter, len(chapters.cells(notebook)), expected) as line:
             execution.execute(notebook, executed, run.parameters(notebook), line.at_cell)
     except execution.ChapterFailed as failure:
         _withdraw(run, chapter)
         raise files.WorkbookError(f"{failure}\n{_show_failed(kept)}") from None
+    seconds = line.seconds
     kept.with_suffix(".html").unlink(missing_ok=True)
-    took.append((chapter, clock(line.seconds), expected))
+    timing.note(run, timing.cost_of(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2))
+    took.append((chapter, clock(seconds), expected))
     return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
 
 

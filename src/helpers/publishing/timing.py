@@ -1,38 +1,152 @@
 """How long will it take here? A chapter's expected time on this machine, and its line in the terminal.
 
-A chapter's own record says what it cost, and how fast that machine was; a short calibration says how fast this one is.
+The runner notes what each chapter took from start to end, at which sizes, and how fast the machine was then (`pace`),
+in the run's `costs.json`; the published run keeps these notes, of `smoke` too. From them comes the expectation: from a
+chapter of the same sizes its time, from two of other sizes a fixed part (starting, importing, drawing) and one in
+proportion to the training. Reading docstrings that no cache has yet comes on top, priced from a sample of them.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
+from typing import Any, NamedTuple
 
-from helpers import files, records
+from helpers import files
+from helpers.imports import closure
+from helpers.machine import cores
+from helpers.profiles import PROFILES
 from helpers.progress import clock
+from helpers.publishing import chapters
 from helpers.publishing.run import Run
 
+FARTHEST = 4
+"""How many times the largest training known an expectation may reach."""
 
-def expected(chapter: str, run: Run) -> str:
-    """Says how long a chapter will take on this machine.
+READER = "helpers.corpora.pydocs.docstrings"
 
-    A record of the same sizes is looked for in the run itself, the run named like the profile, the published run.
+SAMPLE_SECONDS = 0.3
+"""For how long sources are read to price the rest."""
+
+
+class Cost(NamedTuple):
+    """What one execution of a chapter cost."""
+
+    chapter: str
+    sizes: dict[str, Any]
+    """Of the profile, as JSON has them."""
+    settings: dict[str, Any]
+    """Parameters of the notebook."""
+    flops: float
+    """Of a pretraining run of these sizes."""
+    seconds: float
+    """From the start of the kernel to its end, less the reading of docstrings."""
+    pace: float
+    """Of the machine."""
+
+
+def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
+    """Says how long a chapter will take on a machine of this pace; `reading` is what `reading_seconds` said.
 
     Returns:
-        `about m:ss`, scaled from the record; without one `at least m:ss`, from the training alone.
+        `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
     """
+    own = cost_of(chapter, run, 0.0, at_pace)
+    noted = [cost for cost in known_costs(_folders(run)) if cost.chapter == chapter and cost.settings == own.settings]
+    seconds = predict(noted, own)
+    known = f"about {clock(seconds)}" if seconds else f"at least {clock(run.profile.training_seconds(run.gflops))}"
+    return f"{known}, and {clock(reading)} more to read the docstrings, this once" if reading >= 1 else known
+
+
+def predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
+    """Returns the seconds that a chapter will take at the pace of `wanted`; None if that cannot be known.
+
+    `noted` is what the same chapter cost before, the most telling first.
+    """
+    by_flops: dict[float, float] = {}
+    for cost in noted:
+        seconds = cost.seconds * cost.pace / wanted.pace
+        if cost.sizes == wanted.sizes:
+            return seconds
+        by_flops.setdefault(cost.flops, seconds)
+    if len(by_flops) < 2 or wanted.flops > FARTHEST * max(by_flops):
+        return None
+    (less, few), (more, many) = sorted(sorted(by_flops.items(), key=lambda known: abs(known[0] - wanted.flops))[:2])
+    return max(min(few, many), few + (many - few) * (wanted.flops - less) / (more - less))
+
+
+def cost_of(chapter: str, run: Run, seconds: float, at_pace: float) -> Cost:
+    """Returns what a chapter of a run cost."""
     sizes = json.loads(json.dumps(asdict(run.profile)))
-    for folder in (run.folder, files.RESULTS / run.profile_name, files.REFERENCE):
-        found = records.load_results(folder)["chapters"] if (folder / "results.json").exists() else {}
-        if chapter in found and found[chapter]["sizes"] == sizes:
-            cost = found[chapter]["cost"]
-            return f"about {clock(cost['seconds'] * cost['calibration_gflops'] / run.gflops)}"
-    return f"at least {clock(run.profile.training_seconds(run.gflops))}"
+    settings = {key: value for key, value in run.settings.items() if key not in (*run.overrides, "SEED")}
+    return Cost(chapter, sizes, settings, run.profile.tokens * run.profile.flops_per_token, seconds, at_pace)
+
+
+def note(run: Run, cost: Cost) -> None:
+    """Notes what a chapter cost in the run's `costs.json`, in place of what the same cost before."""
+    write_costs(run.folder, [cost, *known_costs([run.folder])])
+
+
+def write_costs(folder: Path, costs: Iterable[Cost]) -> None:
+    """Writes costs into a folder, of alike ones the first."""
+    kept = {json.dumps([cost.chapter, cost.sizes, cost.settings]): cost for cost in reversed(list(costs))}
+    files.write_json(folder / "costs.json", {"format": 1, "costs": [cost._asdict() for cost in kept.values()]})
+
+
+def known_costs(folders: Iterable[Path]) -> list[Cost]:
+    """Returns what was noted in folders, in their order; a file that cannot be read tells nothing."""
+    found = []
+    for folder in folders:
+        try:
+            noted = json.loads((folder / "costs.json").read_text(encoding="utf-8"))
+            found += [Cost(**cost) for cost in noted["costs"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def published_costs(run: Path, reference: Path) -> list[Cost]:
+    """Returns what the published run tells of costs: a run's and others' here, at the sizes of the profiles."""
+    sizes = [json.loads(json.dumps(asdict(profile))) for profile in PROFILES.values()]
+    noted = known_costs([run, *(files.RESULTS / name for name in PROFILES), reference])
+    return [cost for cost in noted if cost.sizes in sizes and not cost.settings]
+
+
+def _folders(run: Run) -> list[Path]:
+    """Returns where costs are looked for: the run itself, those named like profiles, the published run."""
+    return [run.folder, *(files.RESULTS / name for name in PROFILES), files.REFERENCE]
+
+
+def reading_seconds(chapter: str, run: Run) -> float:
+    """Returns how long it will take to read the docstrings that a chapter needs and no cache has, from a sample."""
+    if run.settings.get("CORPUS") or READER not in closure(chapters.imports(chapters.source(chapter))):
+        return 0.0
+    from helpers.corpora.pydocs import corpus, docstrings
+
+    paths = docstrings.paths_of(corpus.chosen(run.profile.packages))
+    unread = [package for package, path in paths.items() if not path.exists()]
+    sources = [source for package in unread for source in docstrings.list_files(package)]
+    random.Random(0).shuffle(sources)
+    total, read, start = sum(map(_size, sources)), 0, time.perf_counter()
+    for source in sources:
+        docstrings.read_file(source)
+        read += _size(source)
+        if time.perf_counter() - start > SAMPLE_SECONDS:
+            break
+    return total / read * (time.perf_counter() - start) / cores() if read else 0.0
+
+
+def _size(source: Any) -> int:
+    path = Path(source.path)
+    return path.stat().st_size if path.is_file() else 0
 
 
 class ChapterLine:
@@ -40,11 +154,6 @@ class ChapterLine:
 
     Use as a context manager. In a terminal one line is drawn anew every second; in a log, a line is written every
     fifteen.
-
-    Args:
-        chapter: its name.
-        cells: how many cells it has.
-        expected: what `expected` said.
     """
 
     def __init__(self, chapter: str, cells: int, expected: str) -> None:

@@ -235,8 +235,14 @@ def train_step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: 
     return loss.item()
 
 
-def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> str:
-    """Says what a run will cost here, from a few seconds of real steps on a copy: size, tokens, FLOPs and minutes."""
+def expected_cost(
+    model: PreTrainedModel,
+    blocks: Dataset,
+    profile: Profile,
+    at_steps: Sequence[int] = (),
+    evaluate: Callable[[int], Any] = no_evaluation,
+) -> str:
+    """Says what `pretrain` will cost here, from a few seconds of real steps on a copy of the model and one evaluation."""
     trial: Any = copy.deepcopy(model)
     trial.to(device()).train()
     optimizer = Muon(parameter_groups(trial, profile.matrix_learning_rate, profile.learning_rate))
@@ -248,8 +254,20 @@ def expected_cost(model: PreTrainedModel, blocks: Dataset, profile: Profile) -> 
         seconds.append(time.perf_counter() - start)
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
+    evaluating = len(at_steps) * _seconds_of_one(model, evaluate) if at_steps else 0.0
     size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs"
-    lines = [size, f"expected on this machine ({device().type}): {clock(expected)}"]
+    of_these = f", of these {clock(evaluating)} for {len(at_steps)} evaluations" if at_steps else ""
+    lines = [size, f"expected on this machine ({device().type}): {clock(expected + evaluating)}{of_these}"]
     if device().type != "cpu":
         lines.append("The published numbers are a CPU's: yours will differ in their last digits, and may by more.")
     return "\n".join(lines)
+
+
+def _seconds_of_one(model: PreTrainedModel, evaluate: Callable[[int], Any]) -> float:
+    was_training = model.training
+    model.eval()
+    start = time.perf_counter()
+    evaluate(0)
+    seconds = time.perf_counter() - start
+    model.train(was_training)
+    return seconds

@@ -97,12 +97,7 @@ def read_packages(packages: Iterable[str]) -> dict[str, Path]:
     """
     import pyarrow.parquet as pq
 
-    code = code_version(__name__)
-    grammar = ".".join(platform.python_version_tuple()[:2])  # a file may be a syntax error in one and not in another
-    paths = {}
-    for package in packages:
-        key = files.fingerprint([package, version_of(package), grammar, code])
-        paths[package] = files.CACHE / "pydocs" / f"{package}-{key}.parquet"
+    paths = paths_of(packages)
     missing = {package: list_files(package) for package, path in paths.items() if not path.exists()}
     with closing(_read_files(missing)) as read:  # closed, and its workers with it, also on Ctrl-C
         for package, results in read:
@@ -110,6 +105,14 @@ def read_packages(packages: Iterable[str]) -> dict[str, Path]:
             with files.replacing(paths[package]) as partial:
                 pq.write_table(table, partial, compression="zstd")
     return paths
+
+
+def paths_of(packages: Iterable[str]) -> dict[str, Path]:
+    """Returns where `read_packages` keeps what it reads of each package."""
+    code = code_version(__name__)
+    grammar = ".".join(platform.python_version_tuple()[:2])  # a file may be a syntax error in one and not in another
+    keys = {package: files.fingerprint([package, version_of(package), grammar, code]) for package in packages}
+    return {package: files.CACHE / "pydocs" / f"{package}-{key}.parquet" for package, key in keys.items()}
 
 
 def source_of(path: Path) -> tuple[Source, list[str]]:

@@ -36,9 +36,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[.-][A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def by_package(packages: Iterable[str] = ()) -> Iterator[Labelled]:
-    """Yields the first sentence of each docstring of `CLASSES`, its package as the label."""
+    """Yields the first sentence of each docstring of the packages, by default `CLASSES`, its package as the label."""
+    packages = tuple(packages)
     for sentence, package, module, split in first_sentences(packages):
-        if package in CLASSES and 5 <= len(sentence.split()) <= 24:
+        if package in (packages or CLASSES) and 5 <= len(sentence.split()) <= 24:
             yield Labelled(without_names(sentence, module), package, module, split, f"{package}, {module}")
 
 
