@@ -9,9 +9,20 @@ import pytest
 
 from helpers.imports import PACKAGE, code_version, imported
 
-GROUND = {"files", "imports", "progress", "profiles", "claims", "machine", "statistics", "records", "exercises"}
+GROUND = {
+    "files",
+    "imports",
+    "progress",
+    "profiles",
+    "claims",
+    "machine",
+    "statistics",
+    "records",
+    "exercises",
+    "plotting",
+}
 CORPORA = {"corpora.rows", "corpora.report", "corpora.corpus", "corpora.duplicates", "corpora.mixing"}
-SHOWN = {"cards", "transcripts", "plotting", "chat", "benchmarks"}
+SHOWN = {"cards", "transcripts", "chat", "benchmarks"}
 LAYERS = [
     GROUND,
     CORPORA,

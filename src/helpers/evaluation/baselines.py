@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.evaluation.likelihood import HeldOut, byte_lengths
-from helpers.statistics import Interval, mean_interval
+from helpers.records import Record
+from helpers.statistics import mean_interval
 
 
 @dataclass
@@ -43,13 +44,9 @@ class NGramModel:
         self._orders: list[_Order] = []
 
     def fit(self, documents: Sequence[Sequence[int]]) -> NGramModel:
-        """Counts the n-grams of encoded documents, each `begin, tokens, end`; n-grams do not cross documents.
+        """Counts the n-grams of encoded documents, each `begin, tokens, end`, and returns itself.
 
-        Args:
-            documents: token ids of each document.
-
-        Returns:
-            The model itself.
+        No n-gram crosses documents.
         """
         stream, is_target = self._stream(documents)
         numbers = [
@@ -151,27 +148,27 @@ def _smoothed(keys: np.ndarray, counts: np.ndarray, prefix: np.ndarray, prefixes
     return _Order(keys, counts, totals, backoff, discounts)
 
 
-XZ_PARTS = 4
-"""Parts into which held-out text is divided for xz, which cannot price a single document."""
+XZ, XZ_PARTS = "xz, primed", 4
+"""Parts into which held-out text is divided for xz, which cannot score a single document."""
 
 
-def xz_bits_per_byte(training: Sequence[str], held: HeldOut) -> tuple[float, Interval]:
-    """Returns what xz, primed with the training text, pays for held-out text, with a t interval over parts of it."""
+def measure_xz(record: Record, corpus: str, held: HeldOut, training: Sequence[str]) -> None:
+    """Adds the bits per byte of held-out text by xz, primed with the training text; t interval over parts of it.
+
+    The record has the unigram's already, as the null, and gets `<corpus>.xz, primed`.
+    """
     parts = held.parts(XZ_PARTS)
     bits = xz_bits(training, [part.texts for part in parts])
     _, interval = mean_interval([cost / part.bytes.sum() for cost, part in zip(bits, parts, strict=True)])
-    return float(bits.sum() / held.bytes.sum()), interval
+    null = record.find(corpus=corpus, method="unigram").value
+    known = {"interval": interval, "n": XZ_PARTS, "null": null, "corpus": corpus, "method": XZ}
+    record.measure(f"{corpus}.{XZ}", bits.sum() / held.bytes.sum(), "bits per byte", **known)
 
 
 def xz_bits(training: Sequence[str], chunks: Sequence[Sequence[str]]) -> np.ndarray:
-    """Returns the bits that xz adds for each chunk of held-out documents after the training text.
+    """Returns the bits that xz adds for each chunk of held-out documents after the training text, (len(chunks),).
 
-    Args:
-        training: the documents that prime the compressor.
-        chunks: groups of held-out documents; those of one chunk also help one another, which favours xz.
-
-    Returns:
-        Bits of each chunk, (len(chunks),).
+    The documents of one chunk also help one another, which favours xz.
     """
     prime = "\n\n".join(training).encode("utf-8")
     # The dictionary reaches back over all of the text; a longer list of matches gains under 1% and takes twice as long.

@@ -1,19 +1,18 @@
-"""Which of these would it rather have said? Forced choices, of which one end is right: the cheapest is the answer.
+"""Which of these texts is likelier? Forced choices, of which one option is right: the likeliest is the answer.
 
-What is compared is the surprise at whole texts that are alike but for one thing, as BLiMP does (Warstadt et al. 2020,
-section 4.1); so no model has to follow an instruction, and one that counts words takes the same test.
+Compared are the log-likelihoods of whole texts that are alike but for one thing, as BLiMP does (Warstadt et al. 2020,
+section 4.1). So no model has to follow an instruction, and one that counts words takes the same test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from helpers.evaluation.likelihood import document_bits
-from helpers.statistics import share_interval
 from helpers.tokenization import encode_documents
 
 if TYPE_CHECKING:
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
     from helpers.evaluation.baselines import NGramModel
 
-Pricer = Callable[[Sequence[str]], np.ndarray]
-"""Gives the bits of each text, (texts,)."""
+Scorer = Callable[[Sequence[str]], np.ndarray]
+"""Gives minus the log-likelihood of each text, in bits, (texts,)."""
 
 TIE = 1e-6
-"""Bits within which two prices are one: sums of the same numbers in another order differ by less."""
+"""Bits within which two texts are equally likely: sums of the same numbers in another order differ by less."""
 
 
 @dataclass(frozen=True)
@@ -43,38 +42,50 @@ class Choice:
     kind: str = ""
 
 
-def model_pricer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context: int) -> Pricer:
-    """Returns what prices texts by a causal model."""
+@dataclass(frozen=True)
+class ChoiceTest:
+    """Choices that are scored together.
+
+    Attributes:
+        name: unique among the tests of a chapter.
+        about: what tells it from the others, for `Measurement.about`.
+    """
+
+    name: str
+    choices: list[Choice]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of each choice."""
+        return [choice.group for choice in self.choices]
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of blind guessing."""
+        return float(np.mean([1 / len(choice.options) for choice in self.choices]))
+
+    def score(self, scorer: Scorer) -> np.ndarray:
+        """Returns what `score_choices` does."""
+        return score_choices(self.choices, scorer)
+
+
+def model_scorer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context: int) -> Scorer:
+    """Returns what scores texts by a causal model."""
     return lambda texts: document_bits(model, tokenizer, texts, context)
 
 
-def ngram_pricer(ngram: NGramModel, tokenizer: PreTrainedTokenizerFast) -> Pricer:
-    """Returns what prices texts by an n-gram model."""
+def ngram_scorer(ngram: NGramModel, tokenizer: PreTrainedTokenizerFast) -> Scorer:
+    """Returns what scores texts by an n-gram model."""
     return lambda texts: ngram.document_bits(encode_documents(tokenizer, texts))
 
 
-def share_right(choices: Sequence[Choice], scores: np.ndarray) -> list[float]:
-    """Returns the share of choices that were right, and the ends of its interval over groups.
+def score_choices(choices: Sequence[Choice], scorer: Scorer) -> np.ndarray:
+    """Returns for each choice 1 if the right option is the likeliest, 0 if not, and its share of a tie, (choices,).
 
-    Args:
-        choices: what was asked.
-        scores: what `score_choices` returned.
+    One that cannot tell the options apart gets 1 / options on average.
     """
-    interval = share_interval(scores, [choice.group for choice in choices])
-    return [float(scores.mean()), interval.low, interval.high]
-
-
-def score_choices(choices: Sequence[Choice], price: Pricer) -> np.ndarray:
-    """Returns for each choice 1 if the right option is the cheapest, 0 if not, and of a tie its share.
-
-    Args:
-        choices: what is asked.
-        price: whom it is asked of.
-
-    Returns:
-        (len(choices),). One who cannot tell the options apart gets 1 / options in the mean.
-    """
-    bits = price([option for choice in choices for option in choice.options])
+    bits = scorer([option for choice in choices for option in choice.options])
     ends = np.cumsum([len(choice.options) for choice in choices])
-    cheapest = [np.flatnonzero(prices <= prices.min() + TIE) for prices in np.split(bits, ends[:-1])]
-    return np.array([(0 in tied) / len(tied) for tied in cheapest])
+    likeliest = [np.flatnonzero(costs <= costs.min() + TIE) for costs in np.split(bits, ends[:-1])]
+    return np.array([(0 in tied) / len(tied) for tied in likeliest])

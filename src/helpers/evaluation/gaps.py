@@ -1,7 +1,7 @@
-"""Which word stood here? A token is taken out of a text that no model has read, and guessed from what is around it.
+"""Which token was here? One is taken out of a held-out text, and predicted from what is around it.
 
-The same gaps are put to a model that looks both ways and to one that looks back, once with both sides shown and once
-with the left side alone; so what an objective can do is told apart from what it was shown.
+The same gaps are given to a model that looks both ways and to one that looks back, once with both sides shown and once
+with the left side alone. So what an objective can do is kept apart from what it was shown.
 """
 
 from __future__ import annotations
@@ -27,19 +27,12 @@ SIDE = 32
 """Tokens shown at most on each side of a gap."""
 
 CANDIDATES = 10
-"""Guesses of a model that looks back which it then tries out, to see what each makes of the right side."""
+"""Guesses that a model that looks back tries out, to see how likely each makes the right side."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A token taken out of a text.
-
-    Attributes:
-        left: the ids of the tokens before it, a begin token first.
-        token: its id.
-        right: the ids of the tokens after it.
-        group: of the text.
-    """
+    """A token taken out of a text of some group, as ids; a begin token comes first on the left."""
 
     left: list[int]
     token: int
@@ -51,7 +44,7 @@ def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, see
     """Takes out one token each of so many held-out texts, drawn again where there are fewer.
 
     Args:
-        held: the texts; those of fewer than three tokens are passed over.
+        held: the texts; those of fewer than three tokens are left out.
         tokenizer: cuts them.
         count: how many gaps.
         seed: of the draws.
@@ -75,14 +68,14 @@ def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, see
     return gaps
 
 
-def right_from_left(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
+def fills_from_left(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
     """Returns for each gap whether the model's first guess is right if it sees the left side alone, (gaps,)."""
     rows = [[*gap.left, mask_token_id] if is_bidirectional(model) else gap.left for gap in gaps]
     guesses = _best_guesses(model, rows, [len(row) - 1 for row in rows], 1)[:, 0]
     return guesses == [gap.token for gap in gaps]
 
 
-def right_from_both(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
+def fills_from_both(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: int) -> np.ndarray:
     """Returns for each gap whether the model's guess is right if it sees both sides, (gaps,).
 
     A model that looks both ways guesses at once. One that looks back takes its `CANDIDATES` best guesses, reads on with
@@ -93,22 +86,22 @@ def right_from_both(model: PreTrainedModel, gaps: Sequence[Gap], mask_token_id: 
         guesses = _best_guesses(model, rows, [len(gap.left) for gap in gaps], 1)[:, 0]
     else:
         tried = _best_guesses(model, [gap.left for gap in gaps], [len(gap.left) - 1 for gap in gaps], CANDIDATES)
-        guesses = _best_read_on(gaps, tried, partial(row_bits, model))
+        guesses = _likeliest(gaps, tried, partial(row_bits, model))
     return guesses == [gap.token for gap in gaps]
 
 
-def ngram_from_left(ngram: NGramModel, gaps: Sequence[Gap]) -> np.ndarray:
+def ngram_fills_from_left(ngram: NGramModel, gaps: Sequence[Gap]) -> np.ndarray:
     """Returns for each gap whether an n-gram model's first guess is right, (gaps,)."""
     return np.array([ngram.next_probabilities(gap.left).argmax() for gap in gaps]) == [gap.token for gap in gaps]
 
 
-def ngram_from_both(ngram: NGramModel, gaps: Sequence[Gap]) -> np.ndarray:
+def ngram_fills_from_both(ngram: NGramModel, gaps: Sequence[Gap]) -> np.ndarray:
     """Returns the same of an n-gram model that tries out its `CANDIDATES` best guesses as a model does, (gaps,)."""
     tried = np.array([np.argsort(-ngram.next_probabilities(gap.left))[:CANDIDATES] for gap in gaps])
-    return _best_read_on(gaps, tried, ngram.token_bits) == [gap.token for gap in gaps]
+    return _likeliest(gaps, tried, ngram.token_bits) == [gap.token for gap in gaps]
 
 
-def _best_read_on(
+def _likeliest(
     gaps: Sequence[Gap], tried: np.ndarray, row_bits: Callable[[Sequence[list[int]]], list[np.ndarray]]
 ) -> np.ndarray:
     """Returns of the guesses tried, (gaps, candidates), the one with which each text is likeliest, (gaps,)."""

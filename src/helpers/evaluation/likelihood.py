@@ -28,8 +28,7 @@ class HeldOut:
     """Documents that no model was trained on.
 
     Attributes:
-        texts: the documents.
-        groups: of each, what it was sampled with (its module, its person): the unit of the bootstrap.
+        groups: of each document, what it was sampled with (its module, its person): the unit of the bootstrap.
         floor_bits: what each costs a reader who knows the source by heart, (documents,); None where nobody can know.
     """
 
@@ -50,8 +49,7 @@ class HeldOut:
     def bits_per_byte(self, bits: np.ndarray) -> tuple[float, Interval]:
         """Returns bits per byte over all documents, with the interval over groups.
 
-        Args:
-            bits: what each document cost, or the difference of two models' costs, (documents,).
+        Of the bits that each document costs, (documents,), or of the difference of two models' bits.
         """
         return float(bits.sum() / self.bytes.sum()), ratio_interval(bits, self.bytes, self.groups)
 
@@ -81,11 +79,7 @@ def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
 def document_bits(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], context: int
 ) -> np.ndarray:
-    """Returns the bits that a causal model needs for each text, its end included: the sums of `token_bits`.
-
-    Returns:
-        Bits of each text, (len(texts),), in float64.
-    """
+    """Returns the bits of each text, its end included: the sums of `token_bits`, (len(texts),), in float64."""
     return np.array([bits.sum() for bits in token_bits(model, tokenizer, texts, context)])
 
 
@@ -99,8 +93,6 @@ def token_bits(
 
     Args:
         model: a causal model, on any device.
-        tokenizer: its tokenizer.
-        texts: the documents.
         context: tokens of a window, the model's own or fewer.
 
     Returns:
@@ -124,9 +116,7 @@ def token_bits(
 def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
     """Returns the bits that a causal model needs for each token of each row but the first, (tokens - 1,), in float64.
 
-    Args:
-        model: on any device.
-        rows: token ids, no row longer than the model's context.
+    No row of token ids is longer than the model's context.
     """
     found: list[np.ndarray] = [np.empty(0)] * len(rows)
     for batch in in_batches(rows):

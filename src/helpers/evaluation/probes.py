@@ -1,7 +1,7 @@
-"""What can be read off a model's inner states? A linear probe on its features of whole documents.
+"""What do a model's inner states hold? A linear probe on its features of whole documents.
 
 The model is not changed: its states are averaged over each document (`models.mean_states`), and a logistic regression
-learns to tell from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
+learns to predict from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[lis
 
 
 def word_probe(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """Returns what `probe` returns for one who reads no model, but counts words: TF-IDF and logistic regression."""
+    """Returns what `probe` does, from the words alone instead of a model's states: TF-IDF and logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    return _told(make_pipeline(TfidfVectorizer(), LogisticRegression(C=10, max_iter=1000)), texts, labels, groups)
+    return _predicted(make_pipeline(TfidfVectorizer(), LogisticRegression(C=10, max_iter=1000)), texts, labels, groups)
 
 
 def probe(inputs: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """Returns for each document whether a probe that has not learned from its group tells its label, (documents,).
+    """Returns for each document whether a probe that has not learned from its group predicts its label, (documents,).
 
     Args:
         inputs: features, (documents, width).
@@ -65,11 +65,11 @@ def probe(inputs: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> n
     from sklearn.preprocessing import StandardScaler
 
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    return _told(classifier, inputs, labels, groups)
+    return _predicted(classifier, inputs, labels, groups)
 
 
-def _told(classifier: Any, inputs: Any, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
+def _predicted(classifier: Any, inputs: Any, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
-    told = cross_val_predict(classifier, inputs, labels, groups=groups, cv=StratifiedGroupKFold(FOLDS))
-    return np.asarray(told) == np.asarray(labels)
+    predicted = cross_val_predict(classifier, inputs, labels, groups=groups, cv=StratifiedGroupKFold(FOLDS))
+    return np.asarray(predicted) == np.asarray(labels)

@@ -1,58 +1,84 @@
-"""On one card, before and after every stage: surprise at held-out text, and choices, beside methods that count."""
+"""Bits per byte of held-out text, and accuracies of choices: our model beside methods that count.
+
+What a measurement is about has the columns `method` and `corpus` or those of the test; the paired difference to a rival
+is a method of its own, such as `our model - 5-gram`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.evaluation.choices import Choice
+from helpers.evaluation.choices import ChoiceTest
 from helpers.evaluation.likelihood import HeldOut
-from helpers.records import Record
-from helpers.statistics import ratio_interval, share_interval
+from helpers.records import Measurement, Record
 
-OURS, NULL, RIVAL = "our model", "unigram", "5-gram"
+if TYPE_CHECKING:
+    import pandas as pd
+
+OURS, NULL, RIVAL, FLOOR = "our model", "unigram", "5-gram", "floor"
+LEAD = f"{OURS} - {RIVAL}"
 
 
-def measure_surprise(record: Record, name: str, held: HeldOut, costs: Mapping[str, np.ndarray], seed: int) -> None:
-    """Adds to the record the bits per byte of each method, and our model's paired differences to null and rival.
+def measure_bits(record: Record, corpus: str, held: HeldOut, bits: Mapping[str, np.ndarray], seed: int) -> None:
+    """Adds the bits per byte of each method, and our model's paired differences to null and rival.
 
     Args:
-        record: gets `<name>.<method>` and `<name>.our model - <method>`.
-        name: of the held-out text.
+        record: gets `<corpus>.<method>` and `<corpus>.our model - <method>`; also `<corpus>.floor` where it is known.
+        corpus: from which the text was held out.
         held: its documents.
-        costs: by method, the bits of each document, (documents,); `OURS`, `NULL` and `RIVAL` among them.
+        bits: by method, those of each document, (documents,); `OURS`, `NULL` and `RIVAL` among them.
         seed: behind the model.
     """
-    null = held.bits_per_byte(costs[NULL])[0]
-    for method, bits in costs.items():
-        value, interval = held.bits_per_byte(bits)
-        known = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": null}
-        record.measure(f"{name}.{method}", value, "bits per byte", **known)
-    for method in (NULL, RIVAL):
-        value, interval = held.bits_per_byte(costs[OURS] - costs[method])
-        known = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": 0.0}
-        record.measure(f"{name}.{OURS} - {method}", value, "bits per byte", **known)
+    null = held.bits_per_byte(bits[NULL])[0]
+    gaps = {f"{OURS} - {method}": bits[OURS] - bits[method] for method in (NULL, RIVAL)}
+    floor = {} if held.floor_bits is None else {FLOOR: held.floor_bits}
+    for method, spent in {**bits, **floor, **gaps}.items():
+        value, interval = held.bits_per_byte(spent)
+        known = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": 0.0 if method in gaps else null}
+        record.measure(f"{corpus}.{method}", value, "bits per byte", **known, corpus=corpus, method=method)
 
 
 def measure_choices(
-    record: Record, name: str, choices: Sequence[Choice], scores: Mapping[str, np.ndarray], seed: int
-) -> None:
-    """Adds to the record each method's share of right choices, and our model's paired difference to the rival.
+    record: Record, test: ChoiceTest, scores: Mapping[str, np.ndarray], seed: int
+) -> dict[str, Measurement]:
+    """Adds each method's accuracy at a test, and our model's paired difference to the rival.
 
     Args:
-        record: gets `<name>.<method>` and `<name>.our model - 5-gram`.
-        name: of the test.
-        choices: what was asked.
-        scores: by method, what `score_choices` returned, (choices,); `OURS` and `RIVAL` among them.
+        record: gets `<test>.<method>` and `<test>.our model - 5-gram`.
+        test: what was asked.
+        scores: by method, what `score_choices` returned; `OURS` and `RIVAL` among them.
         seed: behind the model.
+
+    Returns:
+        The measurements by method, the difference among them.
     """
-    groups = [choice.group for choice in choices]
-    known = {"n": len(set(groups)), "seeds": (seed,)}
-    chance = float(np.mean([1 / len(choice.options) for choice in choices]))
-    for method, earned in scores.items():
-        interval = share_interval(earned, groups)
-        record.measure(f"{name}.{method}", earned.mean(), "share right", interval=interval, null=chance, **known)
-    gap = scores[OURS] - scores[RIVAL]
-    interval = ratio_interval(gap, np.ones(len(gap)), groups)
-    record.measure(f"{name}.{OURS} - {RIVAL}", gap.mean(), "share right", interval=interval, null=0.0, **known)
+    known: dict[str, Any] = {"groups": test.groups, "seeds": (seed,)} | test.about
+    found = {
+        method: record.share(f"{test.name}.{method}", earned, null=test.chance, method=method, **known)
+        for method, earned in scores.items()
+    }
+    found[LEAD] = record.gap(f"{test.name}.{LEAD}", scores[OURS], scores[RIVAL], method=LEAD, **known)
+    return found
+
+
+def table(
+    measured: Record | Iterable[Measurement], rows: str, columns: Iterable[str], form: str, **about: Any
+) -> pd.DataFrame:
+    """Returns measurements with their intervals as text: a row for each value of a column, a column for each method.
+
+    Args:
+        measured: among which those that are about all of `about` are shown.
+        rows: the column by whose values the rows are named.
+        columns: the methods, in their order.
+        form: a format, such as `.0%`.
+    """
+    import pandas as pd
+
+    found: dict[str, dict[str, str]] = {}
+    for each in measured.measurements.values() if isinstance(measured, Record) else measured:
+        if rows in each.about and about.items() <= each.about.items():
+            found.setdefault(each.about[rows], {})[each.about["method"]] = format(each, form)
+    return pd.DataFrame.from_dict(found, orient="index").reindex(columns=list(columns))

@@ -26,7 +26,7 @@ def test_runs_that_were_left_out_lie_in_their_intervals_as_often_as_said():
     covered = []
     for seed in range(10):
         noisy = LOSSES * np.exp(np.random.default_rng(seed).normal(0, 0.01, len(N)))
-        foretold = Grid(N[:12], D[:12], noisy[:12]).predict(RUNS[12:], seed)
+        foretold = Grid(N[:12], D[:12], noisy[:12]).forecast(N[12:], D[12:], seed)
         intervals = [foretold.interval(place) for place in range(4)]
         covered += [i.low <= loss <= i.high for i, loss in zip(intervals, noisy[12:], strict=True)]
         assert max(i.high - i.low for i in intervals) < 1
@@ -35,7 +35,7 @@ def test_runs_that_were_left_out_lie_in_their_intervals_as_often_as_said():
 
 def test_the_difference_of_two_places_is_paired():
     noisy = LOSSES * np.exp(np.random.default_rng(0).normal(0, 0.01, len(N)))
-    foretold = Grid(N, D, noisy).predict([(1e6, 1e6), (1e6, 1e7)])
+    foretold = Grid(N, D, noisy).forecast([1e6, 1e6], [1e6, 1e7])
     value, interval = foretold.difference(0, 1)
     assert value == pytest.approx(foretold.values[0] - foretold.values[1])
     assert 0 < interval.low < value < interval.high

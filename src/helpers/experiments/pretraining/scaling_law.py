@@ -1,91 +1,85 @@
 """What do more text and more parameters buy? A curve through a grid of runs, and how far it can be trusted.
 
 The curve is that of Hoffmann et al. (2022, 'Training compute-optimal large language models', equation 2),
-L(N, D) = E + A / N^alpha + B / D^beta: what no model of the kind gets below, what too few parameters cost, and what too
-little text costs. Left out: compute-optimal sizes, which need grids far larger than one that runs in an afternoon, and
-their Huber loss, which is for grids in which some runs failed.
+L(N, D) = E + A / N^alpha + B / D^beta: the loss that no model of the kind gets below, what too few parameters cost, and
+what too little text costs. Left out: compute-optimal sizes, which need grids far larger than one that runs in an
+afternoon, and their Huber loss, which is for grids in which some runs failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.optimize import least_squares
 
+from helpers.records import Measurement
 from helpers.statistics import Interval
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike
 
 RESAMPLES = 500
-EXPONENTS = np.geomspace(0.05, 2.0, 50)
-"""Of alpha and beta, those that are tried."""
+START = (0.0, -1.0, 0.5, -1.0, 0.5)
+"""The numbers of a curve from which a fit starts; any near these gives the same."""
 
 
 @dataclass(frozen=True)
 class ScalingLaw:
-    """A fitted curve.
+    """A fitted curve: `numbers` are log E, log A, alpha, log B and beta, N in millions of parameters, D of tokens."""
 
-    Attributes:
-        least: E, in the unit of the losses.
-        size_cost, size_exponent: A and alpha, with N in millions of parameters.
-        text_cost, text_exponent: B and beta, with D in millions of tokens.
-    """
+    numbers: np.ndarray
 
-    least: float
-    size_cost: float
-    size_exponent: float
-    text_cost: float
-    text_exponent: float
-
-    def __call__(self, parameters: np.ndarray | float, tokens: np.ndarray | float) -> np.ndarray:
+    def __call__(self, parameters: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         """Returns the loss for so many parameters and tokens."""
-        size, text = np.asarray(parameters) / 1e6, np.asarray(tokens) / 1e6
-        return self.least + self.size_cost * size**-self.size_exponent + self.text_cost * text**-self.text_exponent
+        return sum(self._parts(parameters, tokens))
+
+    def _parts(self, parameters: ArrayLike, tokens: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the three terms, of which E does not vary."""
+        least, size_cost, alpha, text_cost, beta = self.numbers
+        size, text = (np.log(np.asarray(count, float) / 1e6) for count in (parameters, tokens))
+        return np.exp(least + 0 * size), np.exp(size_cost - alpha * size), np.exp(text_cost - beta * text)
+
+    def slopes(self, parameters: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Returns how the loss changes with each of the numbers, (runs, 5)."""
+        least, size_part, text_part = self._parts(parameters, tokens)
+        size, text = np.log(parameters / 1e6), np.log(tokens / 1e6)
+        return np.stack([least, size_part, -size * size_part, text_part, -text * text_part], axis=1)
 
 
 class Grid:
-    """Runs of several sizes and amounts of text, through which curves are drawn.
+    """Runs of several sizes and amounts of text, and the curve through them.
 
     Args:
-        parameters: of each run.
-        tokens: of each run.
-        losses: of each run.
+        runs: with columns `parameters`, `tokens` and `value`, the loss.
 
     Raises:
         ValueError: there are fewer runs than the curve has numbers.
     """
 
-    def __init__(self, parameters: ArrayLike, tokens: ArrayLike, losses: ArrayLike) -> None:
-        self.parameters, self.tokens, self.losses = (
-            np.asarray(values, float) for values in (parameters, tokens, losses)
-        )
-        if len(self.losses) < 5:
+    def __init__(self, runs: pd.DataFrame) -> None:
+        if len(runs) < 5:
             raise ValueError("a curve with five numbers needs at least five runs")
-        # With the exponents given, the curve is linear in E, A and B: all exponents are tried, and the best are kept.
-        self._exponents = np.array([(a, b) for a in EXPONENTS for b in EXPONENTS])  # (tried, 2)
-        ones = np.ones((len(self._exponents), len(self.losses)))
-        size = (self.parameters / 1e6) ** -self._exponents[:, :1]  # (tried, runs)
-        text = (self.tokens / 1e6) ** -self._exponents[:, 1:]
-        self._inputs = np.stack([ones, size, text], axis=2) / self.losses[:, None]  # errors relative to each loss
-        self._solve = np.linalg.pinv(self._inputs)  # (tried, 3, runs)
+        self.parameters, self.tokens, self.losses = runs[["parameters", "tokens", "value"]].to_numpy(float).T
+        self.law = self.fit()
+        self.fitted = self.law(self.parameters, self.tokens)
 
-    def fit(self, losses: np.ndarray | None = None) -> ScalingLaw:
-        """Fits the curve by least squares of the relative errors.
+    def fit(self, losses: np.ndarray | None = None, start: ArrayLike = START) -> ScalingLaw:
+        """Fits the curve by least squares of the relative errors, to the runs' losses or to others in their place."""
+        observed, runs = self.losses if losses is None else losses, (self.parameters, self.tokens)
+        fitted = least_squares(
+            lambda numbers: (ScalingLaw(numbers)(*runs) - observed) / self.losses,
+            start,
+            jac=lambda numbers: ScalingLaw(numbers).slopes(*runs) / self.losses[:, None],
+            method="lm",
+            xtol=1e-5,
+            ftol=1e-5,
+        )
+        return ScalingLaw(fitted.x)
 
-        Args:
-            losses: others in place of the runs' own, (runs,).
-        """
-        observed = (self.losses if losses is None else losses) / self.losses
-        found = self._solve @ observed  # (tried, 3): E, A and B
-        errors = ((self._inputs @ found[:, :, None])[:, :, 0] - observed) ** 2
-        best = np.where((found > 0).all(1), errors.sum(1), np.inf).argmin()
-        (least, size, text), (alpha, beta) = found[best], self._exponents[best]
-        return ScalingLaw(float(least), float(size), float(alpha), float(text), float(beta))
-
-    def predict(self, places: Sequence[tuple[float, float]], seed: int = 0) -> Forecast:
+    def forecast(self, parameters: ArrayLike, tokens: ArrayLike, seed: int = 0) -> Forecast:
         """Returns what the curve gives at other places, by a bootstrap over the runs' residuals.
 
         (Efron and Tibshirani 1993, section 9.4.) A residual is added for the run that is predicted. The result knows
@@ -93,45 +87,47 @@ class Grid:
         grid its intervals are too narrow.
 
         Args:
-            places: parameters and tokens of what is to be predicted.
+            parameters: of each place.
+            tokens: of each place.
             seed: of the resampling.
         """
-        law = self.fit()
-        fitted = law(self.parameters, self.tokens)
+        fitted, values = self.fitted, self.law(parameters, tokens)
         inflation = np.sqrt(len(fitted) / max(1, len(fitted) - 5))  # five numbers were fitted: residuals are too small
         residuals = (self.losses / fitted - 1) * inflation
         rng = np.random.default_rng(seed)
-        at = np.array(places, float)  # (places, 2)
         draws = []
         for _ in range(RESAMPLES):
-            again = self.fit(fitted * (1 + rng.choice(residuals, len(fitted))))
-            draws.append(again(at[:, 0], at[:, 1]) * (1 + rng.choice(residuals, len(at))))
-        return Forecast(law(at[:, 0], at[:, 1]), np.array(draws), f"bootstrap of the residuals of {len(fitted)} runs")
+            again = self.fit(fitted * (1 + rng.choice(residuals, len(fitted))), self.law.numbers)
+            draws.append(again(parameters, tokens) * (1 + rng.choice(residuals, len(values))))
+        return Forecast(values, np.array(draws), f"bootstrap of the residuals of {len(fitted)} runs")
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Losses that a curve foretells.
-
-    Attributes:
-        values: at each place, (places,).
-        draws: the same of each resample, (resamples, places).
-        method: of the resampling, in words.
-    """
+    """Losses that a curve predicts: at each place, (places,), and in each resample, (resamples, places)."""
 
     values: np.ndarray
     draws: np.ndarray
     method: str
 
-    def interval(self, place: int) -> Interval:
-        """Returns the 95% interval of the loss at a place."""
-        return self._interval(self.values[place], self.draws[:, place])
+    @property
+    def bounds(self) -> np.ndarray:
+        """The ends of the 95% intervals, (2, places)."""
+        low, high = np.quantile(self.draws, [0.025, 0.975], axis=0)
+        return np.stack([np.minimum(low, self.values), np.maximum(high, self.values)])
 
-    def difference(self, place: int, other: int) -> tuple[float, Interval]:
-        """Returns how far the loss at a place lies above that at another, with its 95% interval."""
-        value = self.values[place] - self.values[other]
-        return float(value), self._interval(value, self.draws[:, place] - self.draws[:, other])
+    def at(self, place: int) -> Measurement:
+        """Returns the loss at a place, with its interval."""
+        low, high = self.bounds[:, place]
+        return Measurement("loss", self.values[place], "bits per byte", Interval(low, high, self.method))
 
-    def _interval(self, value: float, draws: np.ndarray) -> Interval:
-        low, high = np.quantile(draws, [0.025, 0.975])
-        return Interval(float(min(low, value)), float(max(high, value)), self.method)
+    def difference(self, place: int, other: int) -> Measurement:
+        """Returns how far the loss at a place is above that at another, paired."""
+        values, draws = (each[..., [place]] - each[..., [other]] for each in (self.values, self.draws))
+        return Forecast(values, draws, self.method).at(0)
+
+
+def leave_largest_out(runs: pd.DataFrame) -> tuple[pd.DataFrame, Forecast]:
+    """Returns the runs of the largest model, and what the curve through all others predicts for them."""
+    largest = runs[runs["parameters"] == runs["parameters"].max()]
+    return largest, Grid(runs.drop(largest.index)).forecast(largest["parameters"], largest["tokens"])

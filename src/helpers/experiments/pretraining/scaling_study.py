@@ -32,6 +32,7 @@ def _run_arm(arm: Arm, record: Record) -> None:
     from helpers.corpora import load
     from helpers.corpora.mixing import mix
     from helpers.evaluation.likelihood import document_bits, held_out
+    from helpers.evaluation.scorecard import OURS
     from helpers.models import causal_model
     from helpers.profiles import BYTES_PER_TOKEN
     from helpers.tokenization import encode_documents, pack, train_tokenizer
@@ -48,9 +49,11 @@ def _run_arm(arm: Arm, record: Record) -> None:
     log = pretrain(model, pack(encode_documents(tokenizer, read), profile.context), profile, arm.seed)
     test = held_out(pydocs.splits["test"], profile.heldout_bytes, arm.seed)
     value, interval = test.bits_per_byte(document_bits(model, tokenizer, test.texts, profile.context))
-    record.measure("parameters", model.num_parameters(), "parameters")
-    record.measure("tokens", log.tokens, "tokens")
-    record.measure("pydocs.our model", value, "bits per byte", interval=interval, n=test.n_groups, seeds=(arm.seed,))
+    sizes = {"parameters": model.num_parameters(), "tokens": log.tokens}
+    for name, size in sizes.items():
+        record.measure(name, size, name, quantity=name)
+    known = {"interval": interval, "n": test.n_groups, "seeds": (arm.seed,)} | sizes
+    record.measure("pydocs.our model", value, "bits per byte", **known, corpus="pydocs", method=OURS)
 
 
 STUDY = Study("What do more text and more parameters buy?", _arms, _run_arm)
