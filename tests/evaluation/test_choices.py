@@ -3,33 +3,13 @@
 import numpy as np
 import pytest
 
-from helpers import tokenization
-from helpers.corpora import town
 from helpers.evaluation import choices, scorecard
-from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.choices import Choice
+from helpers.evaluation.choices import Choice, ChoiceTest
 from helpers.evaluation.likelihood import HeldOut
-from helpers.experiments.pretraining import tasks
 from helpers.profiles import load_profile
-from helpers.records import Measurement, Record
-from helpers.statistics import Interval
+from helpers.records import Record
 
 ASKED = [Choice(("right", "wrong", "false"), str(i)) for i in range(4)]
-PROSE = (
-    "This module is part of the library and does nothing else. The values are kept in a table that has two columns. "
-    "These names were chosen because they have a long history. The parser was written for speed and it is small. "
-    "All errors are told at once. Each file is read in one go. There are no other rules. The result is a list of words."
-)
-
-
-@pytest.fixture(scope="module")
-def world():
-    return town.make_world(people=60, seed=0)
-
-
-@pytest.fixture(scope="module")
-def held():
-    return HeldOut([PROSE, PROSE.replace("library", "package")], ["a", "b"])
 
 
 def test_the_knowing_the_wrong_and_the_clueless_get_what_they_deserve():
@@ -49,8 +29,9 @@ def test_a_tie_with_one_wrong_option_is_half_a_credit():
 def test_what_is_measured_has_its_chance_its_clusters_and_an_interval():
     record = Record("01_pretraining", load_profile("smoke"))
     scores = {scorecard.OURS: np.ones(4), scorecard.RIVAL: np.array([1.0, 0.0, 0.5, 1.0])}
-    scorecard.measure_choices(record, "test", ASKED, scores, seed=0)
-    ours, gap = record.measurements["test.our model"], record.measurements["test.our model - 5-gram"]
+    found = scorecard.measure_choices(record, ChoiceTest("part: test", ASKED, {"test": "test"}), scores, seed=0)
+    ours, gap = record.measurements["part: test.our model"], record.measurements["part: test.our model - 5-gram"]
+    assert found == {"our model": ours, "5-gram": record.find(test="test", method="5-gram"), scorecard.LEAD: gap}
     assert (ours.value, ours.n, ours.null) == (1.0, 4, pytest.approx(1 / 3))
     assert ours.interval.low == pytest.approx(0.5101, abs=1e-4)  # Wilson, 4 of 4
     assert ours.interval.high == 1
@@ -58,45 +39,18 @@ def test_what_is_measured_has_its_chance_its_clusters_and_an_interval():
     assert gap.interval.low < 0.375 < gap.interval.high
 
 
-def unigram_of(texts):
-    tokenizer = tokenization.train_tokenizer(texts, vocab_size=400)
-    unigram = NGramModel(1, len(tokenizer)).fit(tokenization.encode_documents(tokenizer, texts))
-    return choices.ngram_pricer(unigram, tokenizer)
-
-
-def test_one_who_counts_words_is_at_chance(world, held):
-    price = unigram_of([PROSE])
-    assert np.mean(choices.score_choices(tasks.agreement_in_text(held, 100, seed=0), price)) == 0.5
-    assert np.mean(choices.score_choices(tasks.order_in_text(held, 100, seed=0), price)) == 0.5
-    between = [choice for choice in tasks.agreement_in_town(world) if choice.kind == "noun between"]
-    assert np.mean(choices.score_choices(between, unigram_of(["The bells creak. The boat leans."]))) == 0.5
-
-
-def test_perturbed_sentences_differ_in_one_thing(held):
-    for choice in tasks.agreement_in_text(held, 100, seed=0):
-        good, bad = (option.split() for option in choice.options)
-        (different,) = [{a, b} for a, b in zip(good, bad, strict=True) if a != b]
-        assert different == set(choice.kind.split("/"))
-        assert choice.options[0] in PROSE or choice.options[0] in PROSE.replace("library", "package")
-    for choice in tasks.order_in_text(held, 100, seed=0):
-        good, bad = (option.split() for option in choice.options)
-        assert good != bad
-        assert sorted(good) == sorted(bad)
-
-
-def test_the_forms_of_a_pair_are_right_equally_often(held):
-    asked = tasks.agreement_in_text(held, 100, seed=0)
-    assert asked
-    for a, b in tasks.FORMS:
-        of_pair = [choice.options[0].split() for choice in asked if choice.kind == f"{a}/{b}"]
-        assert sum(a in words for words in of_pair) == sum(b in words for words in of_pair)
-
-
-def test_a_stranger_is_asked_about_with_and_without_introduction(world):
-    asked = tasks.told_before(world, 20, seed=0)
-    assert {label: len(items) for label, items in asked.items()} == dict.fromkeys(
-        ["name", "name, not told", "fact", "fact, not told"], 20
+def test_bits_are_measured_of_each_method_beside_the_floor_and_shown_in_a_table():
+    record = Record("01_pretraining", load_profile("smoke"))
+    held = HeldOut(["abcd", "efgh"], ["a", "b"], floor_bits=np.array([2.0, 2.0]))
+    bits = {scorecard.OURS: np.array([4.0, 6.0]), scorecard.NULL: np.array([16.0, 16.0]), scorecard.RIVAL: np.ones(2)}
+    scorecard.measure_bits(record, "town", held, bits, seed=0)
+    assert record.find(corpus="town", method="floor").value == 0.5
+    assert record.find(corpus="town", method=scorecard.LEAD).value == 1.0
+    assert (record.find(corpus="town", method=scorecard.OURS).null, record.find(corpus="town", method="floor").n) == (
+        4,
+        2,
     )
+<<<<<<< HEAD
     for told, untold in zip(asked["name"], asked["name, not told"], strict=True):
         assert told.group in told.options[0].split(":")[0]
         assert told.options[0].endswith(untold.options[0])
@@ -155,3 +109,8 @@ def test_where_the_study_says_otherwise_nothing_is_decided():
     everything = means(between=0.9, a=0.9, b=0.9, name=0.7, often=0.9)
     lucky = tasks.decide(everything, means(a=0.9, b=0.9, name=0.7, often=0.9))
     assert lucky == ("not distinguishable", everything | {"structure": None})
+=======
+    table = scorecard.table(record, "corpus", ["floor", scorecard.OURS, "xz"], ".1f")
+    assert table.loc["town"].dropna().to_dict() == {"floor": "0.5 [0.5, 0.5]", scorecard.OURS: "1.2 [1.0, 1.5]"}
+    assert scorecard.table(record, "corpus", ["floor"], ".1f", corpus="pydocs").empty
+>>>>>>> e0ddaed (Chapter 01: tests follow; rules of C1 and C2 tested as they stand in the notebook)

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from helpers import plotting
+from helpers.evaluation.language import OFTEN
 from helpers.evaluation.objective_tasks import NGRAM, UNTRAINED, WORDS, WRITING
 from helpers.evaluation.scorecard import NULL, OURS, RIVAL
 from helpers.experiments.pretraining.study import HIDDEN, NEXT
@@ -38,7 +41,8 @@ def learning(bits: pd.DataFrame) -> Figure:
     figure, axes = plotting.figure(height=3.2)
     for (corpus, values), marker in zip(bits.items(), "so", strict=True):
         axes.plot(bits.index, values, marker=marker, ms=4, color=plotting.OURS)
-        axes.text(bits.index[-1], values.iloc[-1] + 0.1, corpus, ha="right", color=plotting.OURS)
+        end = (bits.index[-1], values.iloc[-1])
+        axes.annotate(corpus, end, (8, 0), textcoords="offset points", va="center", color=plotting.OURS)
     plotting.step_axis(axes, list(bits.index))
     axes.set(xlabel=plotting.STEPS, ylabel="bits per byte", ylim=(0, None))
     return figure
@@ -78,24 +82,29 @@ def context(by_step: pd.DataFrame, measured: pd.DataFrame) -> Figure:
         left.set(xscale="log")
         plotting.plain_ticks(left, sorted(shown["tokens_shown"].unique()))
     left.set(title="more shown", xlabel="tokens shown", ylabel="bits per token (less is better)")
-    for axes, what in zip(others, ("name", "fact"), strict=True):
+    titles = {"name": "the stranger's name", "fact": "a fact about them"}
+    for axes, (what, title) in zip(others, titles.items(), strict=True):
         _by_step(axes, by_step[by_step["test"] == what], 0.1)
-        axes.set(title=f"the stranger's {what}", xlabel="training steps")
+        axes.set(title=title, xlabel="training steps")
     return figure
 
 
-def knowledge(by_step: pd.DataFrame, measured: pd.DataFrame, often: str) -> Figure:
-    """Draws accuracies at facts by training step, and at the end by how often they were told; `often` is a number."""
+def knowledge(by_step: pd.DataFrame, measured: pd.DataFrame, often: float) -> Figure:
+    """Draws accuracies at facts by training step, and at the end by how often they were told: `often` is how often."""
     figure, (left, right) = plotting.figure(1, 2, height=3.6)
-    names = {"times_told": {"often": often}, "words": {"familiar": FAMILIAR, "new": NEW}}
-    known = measured[(measured["part"] == "knowledge") & (measured["method"] == OURS)].replace(names)
-    told = by_step[by_step["part"] == "knowledge"].replace(names)
-    told["times_told"] = [f"told {times} times" for times in told["times_told"]]
-    colours = (plotting.OURS, plotting.PALETTE[6], plotting.SCRATCH)
-    _by_step(left, told, 0.1, "times_told", dict(zip((f"told {n} times" for n in (often, 3, 0)), colours, strict=True)))
+    on_the_way, known = (
+        table[(table["part"] == "knowledge") & (table["method"] == OURS)].replace(
+            {"words": {"familiar": FAMILIAR, "new": NEW}}
+        )
+        for table in (by_step, measured)
+    )
+    colours = {OFTEN: plotting.OURS, 3: plotting.PALETTE[6], 0: plotting.SCRATCH}
+    _by_step(left, on_the_way, 0.1, "times_told", colours)
+    known = known.sort_values("times_told", key=lambda told: told.replace({OFTEN: often}).astype(float), kind="stable")
+    known = known.replace({"times_told": {OFTEN: f"{often:.0f} or so"}})
     plotting.dots(right, known, "times_told", "words", {FAMILIAR: plotting.OURS, NEW: plotting.PALETTE[5]})
     right.axvline(0.1, color=plotting.CHANCE, ls=":")
-    left.set(title="on the way, familiar words", xlabel=plotting.STEPS)
+    left.set(title="on the way, by times told", xlabel=plotting.STEPS)
     right.set(title="at the end", xlabel="accuracy", ylabel="times told in training", xlim=(-0.03, 1.03))
     return figure
 
@@ -111,23 +120,25 @@ def objectives(trained: Mapping[str, pd.DataFrame]) -> Figure:
             means = each[chosen].groupby(["task", "method"], sort=False, as_index=False).mean()
             plotting.dots(axes, means, "task", "method", colours, each[chosen])
         row[0].set(title=name, xlabel="accuracy", xlim=(-0.03, 1.03))
-        row[1].set(xlabel="bits per token\nabove real text")
+        row[1].set(xlabel="bits per token\nabove real text", xlim=(min(0, row[1].get_xlim()[0]), None))
     return figure
 
 
 def scaling(grid: pd.DataFrame, law: ScalingLaw, largest: Forecast) -> Figure:
     """Draws the runs of a grid, the fitted curve, and the intervals that were predicted for the largest model."""
     figure, axes = plotting.figure(height=3.8)
-    sizes = grid.groupby("parameters")
-    for (parameters, runs), strength in zip(sizes, range(1, len(sizes) + 1), strict=True):
-        text, look = runs["tokens"] / 1e6, {"color": plotting.OURS, "alpha": 0.2 + 0.8 * strength / len(sizes)}
-        axes.plot(text, runs["value"], "o", **look)
-        axes.plot(text, law(parameters, runs["tokens"]), lw=1.2, **look)
-        end = (1.06 * text.max(), law(parameters, runs["tokens"].max()))
-        axes.text(*end, f"{parameters / 1e6:.2f} million\nparameters", color=plotting.OURS, size=9, va="center")
+    sizes = sorted(grid["parameters"].unique())
+    text = np.geomspace(grid["tokens"].min(), grid["tokens"].max(), 20)
+    for strength, parameters in enumerate(sizes, start=1):
+        runs, alpha = grid[grid["parameters"] == parameters], strength / len(sizes)
+        axes.plot(runs["tokens"] / 1e6, runs["value"], "o", color=plotting.OURS, alpha=alpha)
+        curve = law(parameters, text)
+        axes.plot(text / 1e6, curve, lw=1.2, color=plotting.OURS, alpha=alpha)
+        label = f"{parameters / 1e6:.2f} million parameters"
+        axes.text(1.06 * text[-1] / 1e6, curve[-1], label, color=plotting.OURS, size=9, va="center")
     span = {"color": plotting.MUTED, "lw": 6, "alpha": 0.4, "zorder": 0, "label": "predicted for the largest model"}
-    axes.vlines(text, *largest.bounds, **span)
-    axes.set(xscale="log", xlabel="million tokens read", ylabel="bits per byte, pydocs", xlim=(0.18, 2.8))
+    axes.vlines(grid[grid["parameters"] == sizes[-1]]["tokens"] / 1e6, *largest.bounds, **span)
+    axes.set(xscale="log", xlabel="million tokens read", ylabel="bits per byte, pydocs", xlim=(0.18, 3.6))
     plotting.plain_ticks(axes, [0.2, 0.5, 1, 2])
     return figure
 

@@ -76,6 +76,7 @@ class Grid:
             method="lm",
             xtol=1e-5,
             ftol=1e-5,
+            max_nfev=100,  # where the runs leave a number open, its path is long and changes little
         )
         return ScalingLaw(fitted.x)
 

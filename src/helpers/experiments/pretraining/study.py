@@ -26,8 +26,8 @@ AT_SCALE = {
     "C1": "Models trained by the same rule on far more text choose the grammatical one of two sentences far more often "
     "than n-grams do, though not as often as people (Warstadt et al. 2020, BLiMP); they use examples given up to two "
     "thousand tokens before (Brown et al. 2020); and they know a fact better the more often it is in their text "
-    "(Kandpal et al. 2023), and can say it when it was read in many wordings (Allen-Zhu and Li 2024). Ours carries over "
-    "only if large models learn the same kinds of things from the web, just more of them.",
+    "(Kandpal et al. 2023), and can say it when it was read in many wordings (Allen-Zhu and Li 2024). Ours carries "
+    "over only if large models learn the same kinds of things from the web, just more of them.",
     "C2": "By their makers' account, GPT-3 (Brown et al. 2020) and GPT-4 (OpenAI 2023), which ChatGPT has run on, were "
     "pretrained to predict the next token: as a statement of how it was done, the claim is wrong. BERT was trained by "
     "hiding (Devlin et al. 2019), and was better at tasks of understanding than a next-token model of its size. Hiding "

@@ -1,4 +1,4 @@
-"""The exam must give each kind of model what it is due: oracles of both kinds, and one that knows nothing."""
+"""The four tasks must give each kind of model what it is due: oracles of both kinds, and one that knows nothing."""
 
 from types import SimpleNamespace
 
@@ -8,14 +8,12 @@ import torch
 from datasets import Dataset
 
 from helpers import models, tokenization
-from helpers.evaluation import context, gaps, probes
+from helpers.evaluation import context, gaps, objective_tasks, probes
 from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import HeldOut, row_bits
-from helpers.experiments.pretraining import exam
 from helpers.generation import sample_by_filling
 from helpers.profiles import load_profile
 from helpers.records import Record
-from helpers.statistics import Interval
 
 TEXTS = [f"The mill by river {i} is old and the wheel turns at night." for i in range(12)]
 
@@ -53,9 +51,9 @@ def test_one_who_knows_fills_each_gap_and_one_who_is_wrong_none(both_ways):
     counting = [gaps.Gap([0, 50, 51], 52, [53, 54], "a"), gaps.Gap([0, 70], 71, [72, 73, 74], "b")]
     other = [gaps.Gap([0, 50, 51], 99, [100, 101], "a")]
     model = Successor(both_ways)
-    assert gaps.right_from_left(model, counting, mask_token_id=3).tolist() == [True, True]
-    assert gaps.right_from_both(model, counting, mask_token_id=3).tolist() == [True, True]
-    assert not gaps.right_from_left(model, other, mask_token_id=3).any()
+    assert gaps.fills_from_left(model, counting, mask_token_id=3).tolist() == [True, True]
+    assert gaps.fills_from_both(model, counting, mask_token_id=3).tolist() == [True, True]
+    assert not gaps.fills_from_left(model, other, mask_token_id=3).any()
 
 
 def test_gaps_are_taken_from_inside_texts_and_put_together_give_the_text(held, tokenizer):
@@ -73,7 +71,7 @@ def test_the_model_that_looks_back_is_not_shown_the_right_side(profile, tokenize
     drawn = gaps.draw_gaps(held, tokenizer, 10, seed=0)
     blind = [gaps.Gap(gap.left, gap.token, [], gap.group) for gap in drawn]
     mask = tokenizer.mask_token_id
-    assert np.array_equal(gaps.right_from_left(model, drawn, mask), gaps.right_from_left(model, blind, mask))
+    assert np.array_equal(gaps.fills_from_left(model, drawn, mask), gaps.fills_from_left(model, blind, mask))
 
 
 def test_rows_of_any_length_cost_what_they_cost_alone(profile, tokenizer):
@@ -122,36 +120,6 @@ def test_features_are_the_means_of_all_layers_states(profile, tokenizer):
         assert inner.shape == (3, profile.n_layer + 1, profile.hidden_size)
 
 
-def test_the_better_objective_is_told_by_the_whole_interval_and_writing_by_nearness():
-    names = ("next", "hidden")
-    assert exam.winner(exam.FILLING, Interval(0.1, 0.3, ""), names) == "next"
-    assert exam.winner(exam.WRITING, Interval(0.1, 0.3, ""), names) == "hidden"
-    assert exam.winner(exam.FILLING, Interval(-0.1, 0.3, ""), names) == ""
-    some = [{exam.FILLING: 0.6, exam.WRITING: -0.5}, {exam.FILLING: 0.5, exam.WRITING: 0.5}]
-    others = [{exam.FILLING: 0.4, exam.WRITING: 3.5}, {exam.FILLING: 0.4, exam.WRITING: 4.5}]
-    found = exam.differences(some, others)
-    assert {task: mean for task, (mean, _) in found.items()} == {
-        exam.FILLING: pytest.approx(0.15),
-        exam.WRITING: pytest.approx(-3.5),
-    }
-
-
-@pytest.mark.parametrize(
-    ("continuing", "writing", "verdict"),
-    [
-        ("next", "next", "refuted"),
-        ("hidden", "hidden", "supported"),
-        ("next", "", "not distinguishable"),
-        ("", "hidden", "not distinguishable"),
-        ("next", "hidden", "not distinguishable"),
-        ("", "", "not distinguishable"),
-    ],
-)
-def test_one_task_alone_decides_nothing(continuing, writing, verdict):
-    won = {exam.FILLING: "hidden", exam.CONTINUING: continuing, exam.WRITING: writing}
-    assert exam.decide(won, ("next", "hidden")) == verdict
-
-
 class Counter(Successor):
     """Knows a token only by the one that stands exactly `back` places before it, and adds `back`."""
 
@@ -172,7 +140,7 @@ def test_more_context_gains_what_lies_in_it_and_nothing_for_a_short_memory(profi
     gains = {}
     for back in (2, 20):
         record = Record("01_pretraining", profile)
-        context.measure_reach(record, Counter(back), ngram, places, (4, 30), seed=0)
+        context.measure_context(record, Counter(back), ngram, places, (4, 30), seed=0)
         gains[back] = record.measurements["context: gain.our model"]
         five = [record.measurements[f"context: {shown} tokens shown.5-gram"].value for shown in (4, 30)]
         assert five[0] == pytest.approx(five[1])
@@ -180,7 +148,7 @@ def test_more_context_gains_what_lies_in_it_and_nothing_for_a_short_memory(profi
     assert gains[20].value < -3
     assert gains[20].interval.high < 0
     alone = Record("01_pretraining", profile)
-    context.measure_reach(alone, Counter(2), ngram, places[:1], (4, 30), seed=0)
+    assert context.measure_context(alone, Counter(2), ngram, places[:1], (4, 30), seed=0) is None
     assert not alone.measurements
 
 
@@ -203,24 +171,25 @@ def test_the_right_side_rescues_a_second_guess():
 
     gap = gaps.Gap([0, 50], 51, [52, 53, 54], "a")
     model = Unsure(both_ways=False)
-    assert not gaps.right_from_left(model, [gap], 3).any()
-    assert gaps.right_from_both(model, [gap], 3).all()
+    assert not gaps.fills_from_left(model, [gap], 3).any()
+    assert gaps.fills_from_both(model, [gap], 3).all()
 
 
-def test_both_kinds_of_model_sit_the_same_exam_and_so_do_their_rivals(profile, tokenizer):
+def test_both_kinds_of_model_and_their_baselines_do_the_same_tasks(profile, tokenizer):
     documents = {
         "text": [f"The mill by river {i} is old and the wheel turns at night." for i in range(40)],
         "group": [f"{'ab'[i % 2]}.m{i // 2}" for i in range(40)],
     }
-    corpus = SimpleNamespace(splits={"test": Dataset.from_dict(documents)})
-    text = SimpleNamespace(corpora={"pydocs": corpus}, training=documents["text"], documents={"pydocs": 40})
+    corpora = {"pydocs": SimpleNamespace(splits={"test": Dataset.from_dict(documents)})}
     judge = NGramModel(5, len(tokenizer)).fit(tokenization.encode_documents(tokenizer, documents["text"]))
-    drawn = exam.draw_exam(text, tokenizer, judge, profile, seed=0)
+    drawn = objective_tasks.draw_objective_tasks(corpora, {"pydocs": 40}, tokenizer, judge, profile, seed=3)
     for make in (models.causal_model, models.masked_model):
-        model = make(profile, tokenizer, seed=0).eval()
-        assert list(drawn.sit(model, tokenizer)) == list(exam.UNITS)
-    rivals = drawn.rivals(models.causal_model(profile, tokenizer, seed=0).eval(), tokenizer)
-    assert rivals[exam.CONTINUING]["5-gram"] > 0.5
-    assert rivals[exam.FILLING]["5-gram"] >= rivals[exam.FILLING]["untrained"]
-    assert rivals[exam.FEATURES]["chance"] == 0.5
-    assert rivals[exam.WRITING]["untrained"] > 3
+        results = drawn.evaluate(make(profile, tokenizer, seed=0).eval(), tokenizer, "mine")
+        assert [result.task for result in results] == list(objective_tasks.UNITS)
+        assert {(result.method, result.seed) for result in results} == {("mine", 3)}
+    found = drawn.baselines(models.causal_model(profile, tokenizer, seed=0).eval(), tokenizer)
+    values = {(result.task, result.method): result.value for result in found}
+    assert values[objective_tasks.CONTINUING, "5-gram"] > 0.5
+    assert values[objective_tasks.FILLING, "5-gram"] >= values[objective_tasks.FILLING, "untrained"]
+    assert values[objective_tasks.FEATURES, "chance"] == 0.5
+    assert values[objective_tasks.WRITING, "untrained"] > 3
