@@ -26,7 +26,7 @@ from helpers.evaluation.gaps import (
 from helpers.evaluation.likelihood import held_out
 from helpers.evaluation.probes import labelled, probe, word_probe
 from helpers.generation import sample, sample_by_filling
-from helpers.models import looks_both_ways, mean_states
+from helpers.models import is_bidirectional, mean_states
 from helpers.profiles import Profile
 from helpers.records import ACCURACY
 from helpers.tokenization import encode_documents
@@ -110,7 +110,7 @@ class ObjectiveTasks:
 
     def _written(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         count = len(self.real)
-        if looks_both_ways(model):
+        if is_bidirectional(model):
             return sample_by_filling(model, tokenizer, count, WRITTEN_TOKENS, self.seed)
         return sample(model, tokenizer, [""] * count, WRITTEN_TOKENS, self.seed, temperature=1.0)
 
