@@ -156,11 +156,11 @@ def strangers(world: town.World, count: int, seed: int) -> dict[tuple[str, bool]
 def facts(
     world: town.World, tellings: Mapping[tuple[str, str], int], *, familiar: bool, each: int, seed: int
 ) -> list[Choice]:
-    """Returns choices about what is true of the town's people; the kind is how often training told it.
+    """Returns choices about what is true of the town's people; the kind is how often the training text says it.
 
     Args:
         world: the town.
-        tellings: by person and relation, how often a fact that is told by count is told; all others are `often`.
+        tellings: by person and relation, how often a fact that is told by count is told; all others are `OFTEN`.
         familiar: whether the sentences are worded as in the training text, or in words that it never uses.
         each: how many facts that are told often are drawn; those told by count are all asked.
         seed: of the draw.

@@ -1,1 +1,1 @@
-"""What chapter 01 does: the exam of both objectives, the tests of the base run, the scaling law, its studies."""
+"""What chapter 01 does: its figures, the comparison of both objectives, its studies."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from helpers.experiments.pretraining.scaling_law import Forecast, ScalingLaw
+    from helpers.evaluation.scaling_law import Forecast, ScalingLaw
     from helpers.records import Measurement
 
 METHODS = {
@@ -98,13 +98,14 @@ def knowledge(by_step: pd.DataFrame, measured: pd.DataFrame, often: float) -> Fi
         )
         for table in (by_step, measured)
     )
-    colours = {OFTEN: plotting.OURS, 3: plotting.PALETTE[6], 0: plotting.SCRATCH}
-    _by_step(left, on_the_way, 0.1, "times_told", colours)
+    names = {OFTEN: "told often", 3: "told 3 times", 0: "never told"}
+    colours = dict(zip(names.values(), (plotting.OURS, plotting.PALETTE[6], plotting.SCRATCH), strict=True))
+    _by_step(left, on_the_way.replace({"times_told": names}), 0.1, "times_told", colours)
     known = known.sort_values("times_told", key=lambda told: told.replace({OFTEN: often}).astype(float), kind="stable")
     known = known.replace({"times_told": {OFTEN: f"{often:.0f} or so"}})
     plotting.dots(right, known, "times_told", "words", {FAMILIAR: plotting.OURS, NEW: plotting.PALETTE[5]})
     right.axvline(0.1, color=plotting.CHANCE, ls=":")
-    left.set(title="on the way, by times told", xlabel=plotting.STEPS)
+    left.set(title="on the way, familiar words", xlabel=plotting.STEPS)
     right.set(title="at the end", xlabel="accuracy", ylabel="times told in training", xlim=(-0.03, 1.03))
     return figure
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.experiments.pretraining import scaling_law
-from helpers.experiments.pretraining.scaling_law import Grid, ScalingLaw, leave_largest_out
+from helpers.evaluation import scaling_law
+from helpers.evaluation.scaling_law import Grid, ScalingLaw, leave_largest_out
 
 TRUE = ScalingLaw(np.array([np.log(1.2), np.log(0.3), 0.5, np.log(0.9), 0.4]))
 RUNS = np.array([(n, d) for n in (1e5, 3e5, 1e6, 3e6) for d in (2e5, 4e5, 8e5, 1.6e6)])
