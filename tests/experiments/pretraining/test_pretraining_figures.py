@@ -6,8 +6,8 @@ import pytest
 
 from helpers import plotting
 from helpers.evaluation.objective_tasks import UNITS
-from helpers.experiments.pretraining import figures
 from helpers.evaluation.scaling_law import Grid, leave_largest_out
+from helpers.experiments.pretraining import figures
 from helpers.records import Measurement
 
 BETWEEN = {"low": 0.4, "high": 0.6, "value": 0.5, "method": "our model"}
