@@ -50,67 +50,6 @@ def test_bits_are_measured_of_each_method_beside_the_floor_and_shown_in_a_table(
         4,
         2,
     )
-<<<<<<< HEAD
-    for told, untold in zip(asked["name"], asked["name, not told"], strict=True):
-        assert told.group in told.options[0].split(":")[0]
-        assert told.options[0].endswith(untold.options[0])
-        assert len(untold.options) == 10
-
-
-def test_facts_are_sorted_by_how_often_they_were_told(world):
-    tellings = town.make_contract(world).exposures()
-    asked = tasks.facts(world, tellings, familiar=True, each=50, seed=0)
-    kinds = [choice.kind for choice in asked]
-    assert kinds.count("often") == 50
-    assert {*kinds} == {"often", *(str(times) for times in town.contract.LADDER)}
-    new = tasks.facts(world, tellings, familiar=False, each=50, seed=0)
-    assert not {choice.options[0] for choice in asked} & {choice.options[0] for choice in new}
-
-
-def test_a_sample_is_smaller_and_tests_without_two_groups_are_left_out(world, held):
-    profile = load_profile("smoke")
-    every = tasks.tests(world, held, profile, seed=0)
-    assert {name.split(":")[0] for name in every} == {"structure", "context", "knowledge"}
-    few = tasks.sample_of(every, 8)
-    assert max(len(of) for of in few.values()) <= 8
-    assert all({*of} <= {*every[name]} for name, of in few.items())
-    alone = HeldOut([PROSE], ["a"])
-    assert not [name for name in tasks.tests(world, alone, profile, seed=0) if "real text" in name]
-
-
-def means(**shares):
-    """Measurements as the rule for C1 sees them: shares right, each with an interval of five points on both sides."""
-    tests = {tasks.BETWEEN: "between", "structure: a": "a", "structure: b": "b", "structure: c": "c"}
-    tests |= {"context: name": "name", "context: fact": "fact"}
-    tests |= {"context: name, not told": "chance", "context: fact, not told": "chance"}
-    tests |= {"knowledge: familiar words, told often": "often", "knowledge: familiar words, told 0": "chance"}
-    defaults = dict.fromkeys(("between", "a", "b", "c"), 0.5) | dict.fromkeys(("name", "fact", "often", "chance"), 0.1)
-    found = {}
-    for test, key in tests.items():
-        value = (defaults | shares)[key]
-        interval = Interval(value - 0.05, value + 0.05, "made up")
-        found[f"{test}.our model"] = Measurement(f"{test}.our model", value, "share right", interval)
-    return tasks.taught(found, "often")
-
-
-def test_what_is_shown_what_is_absent_and_what_is_neither():
-    everything = means(between=0.9, a=0.9, b=0.9, name=0.7, often=0.9)
-    assert everything == {"structure": True, "context": True, "knowledge": True}
-    assert means() == {"structure": False, "context": False, "knowledge": False}
-    assert means(a=0.9, b=0.9, c=0.9)["structure"] is None  # not with a noun between
-    assert means(between=0.9)["structure"] is None
-    assert means(fact=0.17)["context"] is None
-    assert tasks.decide(everything) == ("supported", everything)
-    assert tasks.decide(means())[0] == "refuted"
-    assert tasks.decide(means(often=0.9))[0] == "not distinguishable"
-
-
-def test_where_the_study_says_otherwise_nothing_is_decided():
-    everything = means(between=0.9, a=0.9, b=0.9, name=0.7, often=0.9)
-    lucky = tasks.decide(everything, means(a=0.9, b=0.9, name=0.7, often=0.9))
-    assert lucky == ("not distinguishable", everything | {"structure": None})
-=======
     table = scorecard.table(record, "corpus", ["floor", scorecard.OURS, "xz"], ".1f")
     assert table.loc["town"].dropna().to_dict() == {"floor": "0.5 [0.5, 0.5]", scorecard.OURS: "1.2 [1.0, 1.5]"}
     assert scorecard.table(record, "corpus", ["floor"], ".1f", corpus="pydocs").empty
->>>>>>> e0ddaed (Chapter 01: tests follow; rules of C1 and C2 tested as they stand in the notebook)

@@ -74,7 +74,7 @@ def test_a_stranger_is_asked_about_with_and_without_introduction(world):
 
 
 def test_facts_are_sorted_by_how_often_they_were_told(world):
-    tellings = town.make_contract(world).tellings()
+    tellings = town.make_contract(world).exposures()
     asked = language.facts(world, tellings, familiar=True, each=50, seed=0)
     kinds = [choice.kind for choice in asked]
     assert kinds.count("often") == 50
@@ -99,7 +99,7 @@ def test_a_sample_is_smaller_and_tests_without_two_groups_are_left_out(world, he
 
 def test_what_is_told_as_often_as_it_comes_is_counted_without_what_is_told_by_count(world):
     counts = language.uncounted_tellings(world, 100_000, seed=0)
-    by_count = [relation for _, relation in town.make_contract(world).tellings() if relation in town.PERSONAL]
+    by_count = [relation for _, relation in town.make_contract(world).exposures() if relation in town.PERSONAL]
     assert len(counts) == len(world.people) * len(town.PERSONAL) - len(by_count)
     assert counts.min() >= 0
     assert counts.sum() <= sum(town.write_chronicle(world, 100_000, 0).exposures().values())

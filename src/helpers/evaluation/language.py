@@ -65,7 +65,7 @@ def language_tests(world: town.World, real: HeldOut, profile: Profile, seed: int
     asked.append(_test(STRUCTURE, "word order in real text", order_in_text(real, count, seed), source="real text"))
     for (what, introduced), of in strangers(world, few, seed).items():
         asked.append(_test(CONTEXT, what if introduced else f"{what}, not told", of, introduced=introduced))
-    tellings = town.make_contract(world).tellings()
+    tellings = town.make_contract(world).exposures()
     for words, familiar in (("familiar", True), ("new", False)):
         drawn = facts(world, tellings, familiar=familiar, each=2 * few, seed=seed)
         for kind, of in _by_kind(drawn).items():
@@ -142,13 +142,13 @@ def strangers(world: town.World, count: int, seed: int) -> dict[tuple[str, bool]
         (what, introduced): [
             Choice(
                 tuple(
-                    (probe.prompt if introduced else GUEST_BOOK) + end for end in (probe.answer, *probe.alternatives)
+                    (cloze.prompt if introduced else GUEST_BOOK) + end for end in (cloze.answer, *cloze.alternatives)
                 ),
-                probe.fact.person,
+                cloze.fact.person,
             )
-            for probe in probes
+            for cloze in clozes
         ]
-        for what, probes in town.visitor_probes(world, count, seed=seed).items()
+        for what, clozes in town.visitor_clozes(world, count, seed=seed).items()
         for introduced in (True, False)
     }
 
@@ -168,12 +168,12 @@ def facts(
     draw = random.Random(f"facts {seed}").random
     often: list[Choice] = []
     counted: list[Choice] = []
-    for probe in town.probes(world, seed=seed):
-        if probe.familiar != familiar or probe.fact.relation not in PERSONAL:
+    for cloze in town.fact_clozes(world, seed=seed):
+        if cloze.familiar != familiar or cloze.fact.relation not in PERSONAL:
             continue
-        times = tellings.get((probe.fact.person, probe.fact.relation))
-        ends = tuple(probe.prompt + end for end in (probe.answer, *probe.alternatives))
-        choice = Choice(ends, probe.fact.person, OFTEN if times is None else str(times))
+        times = tellings.get((cloze.fact.person, cloze.fact.relation))
+        ends = tuple(cloze.prompt + end for end in (cloze.answer, *cloze.alternatives))
+        choice = Choice(ends, cloze.fact.person, OFTEN if times is None else str(times))
         (often if times is None else counted).append(choice)
     return sorted(counted, key=lambda choice: int(choice.kind)) + sorted(often, key=lambda _: draw())[:each]
 
@@ -181,7 +181,7 @@ def facts(
 def uncounted_tellings(world: town.World, town_bytes: int, seed: int) -> np.ndarray:
     """Returns how often each fact of `OFTEN` is told in the chronicle of so many bytes."""
     told = town.write_chronicle(world, town_bytes, seed).exposures()
-    counted = town.make_contract(world).tellings()
+    counted = town.make_contract(world).exposures()
     facts = [(person.name, relation) for person in world.people for relation in PERSONAL]
     return np.array([told[fact] for fact in facts if fact not in counted])
 
