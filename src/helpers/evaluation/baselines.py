@@ -11,6 +11,7 @@ import lzma
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -161,7 +162,7 @@ def measure_xz(record: Record, corpus: str, held: HeldOut, training: Sequence[st
     bits = xz_bits(training, [part.texts for part in parts])
     _, interval = mean_interval([cost / part.bytes.sum() for cost, part in zip(bits, parts, strict=True)])
     null = record.find(corpus=corpus, method="unigram").value
-    known = {"interval": interval, "n": XZ_PARTS, "null": null, "corpus": corpus, "method": XZ}
+    known: dict[str, Any] = {"interval": interval, "n": XZ_PARTS, "null": null, "corpus": corpus, "method": XZ}
     record.measure(f"{corpus}.{XZ}", bits.sum() / held.bytes.sum(), "bits per byte", **known)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,13 +73,14 @@ def measure_context(
     groups = [place.group for place in places]
     if len(set(groups)) < 2:
         return None
-    known = {"n": len(set(groups)), "seeds": (seed,)}
+    known: dict[str, Any] = {"n": len(set(groups)), "seeds": (seed,)}
     ones, costs = np.ones(len(places)), {}
     for count in shown:
         rows = [[*place.before[-count:], place.token] for place in places]
         costs[count] = np.array([bits[-1] for bits in row_bits(model, rows)])  # (places,)
         for method, bits in ((OURS, costs[count]), (RIVAL, np.array([row[-1] for row in ngram.token_bits(rows)]))):
-            name, about = f"context: {count} tokens shown.{method}", {"tokens_shown": count, "method": method}
+            name = f"context: {count} tokens shown.{method}"
+            about: dict[str, Any] = {"tokens_shown": count, "method": method}
             interval = ratio_interval(bits, ones, groups)
             record.measure(name, bits.mean(), "bits per token", interval=interval, **known, **about)
     return record.gap(

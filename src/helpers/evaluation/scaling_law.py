@@ -34,7 +34,8 @@ class ScalingLaw:
 
     def __call__(self, parameters: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         """Returns the loss for so many parameters and tokens."""
-        return sum(self._parts(parameters, tokens))
+        least, size_part, text_part = self._parts(parameters, tokens)
+        return least + size_part + text_part
 
     def _parts(self, parameters: ArrayLike, tokens: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the three terms, of which E does not vary."""

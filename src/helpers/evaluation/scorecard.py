@@ -37,8 +37,13 @@ def measure_bits(record: Record, corpus: str, held: HeldOut, bits: Mapping[str, 
     floor = {} if held.floor_bits is None else {FLOOR: held.floor_bits}
     for method, spent in {**bits, **floor, **gaps}.items():
         value, interval = held.bits_per_byte(spent)
-        known = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": 0.0 if method in gaps else null}
-        record.measure(f"{corpus}.{method}", value, "bits per byte", **known, corpus=corpus, method=method)
+        shared: dict[str, Any] = {
+            "interval": interval,
+            "n": held.n_groups,
+            "seeds": (seed,),
+            "null": 0.0 if method in gaps else null,
+        }
+        record.measure(f"{corpus}.{method}", value, "bits per byte", **shared, corpus=corpus, method=method)
 
 
 def measure_choices(

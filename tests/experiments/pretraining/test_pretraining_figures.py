@@ -39,7 +39,7 @@ def test_each_test_of_structure_has_a_panel_with_its_rival():
     table = pd.concat([by_step(test=test) for test in ("a, b", "c")])
     figure = figures.structure(table, {"a, b": Measurement("", 0.7, ""), "c": Measurement("", 0.8, "")})
     assert titles(figure)[:2] == ["a,\nb", "c"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["5-gram"]
+    assert [text.get_text().strip() for text in figure.axes[1].texts] == ["5-gram"]
 
 
 @pytest.mark.parametrize("long_texts", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from helpers.experiments.study import Arm, Study
 from helpers.profiles import Profile
@@ -52,7 +53,7 @@ def _run_arm(arm: Arm, record: Record) -> None:
     sizes = {"parameters": model.num_parameters(), "tokens": log.tokens}
     for name, size in sizes.items():
         record.measure(name, size, name, quantity=name)
-    known = {"interval": interval, "n": test.n_groups, "seeds": (arm.seed,)} | sizes
+    known: dict[str, Any] = {"interval": interval, "n": test.n_groups, "seeds": (arm.seed,)} | sizes
     record.measure("pydocs.our model", value, "bits per byte", **known, corpus="pydocs", method=OURS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers.experiments.study import Arm, Study
 from helpers.profiles import Profile
@@ -54,7 +54,12 @@ def measure_leads(record: Record, results: pd.DataFrame) -> dict[str, Measuremen
         seeds = results[results["task"] == task].pivot(index="seed", columns="method", values="value").abs()
         if {NEXT, HIDDEN} <= {*seeds} and len(seeds.dropna(subset=[NEXT, HIDDEN])) > 1:
             leads = (seeds[NEXT] - seeds[HIDDEN]).dropna()
-            about = {"seeds": [int(seed) for seed in leads.index], "null": 0.0, "task": task, "method": LEAD}
+            about: dict[str, Any] = {
+                "seeds": [int(seed) for seed in leads.index],
+                "null": 0.0,
+                "task": task,
+                "method": LEAD,
+            }
             found[task] = record.over_seeds(f"objectives: {task}.{LEAD}", list(leads), unit, **about)
     return found
 
