@@ -274,8 +274,8 @@ def test_what_is_forgotten_is_taken_document_by_document(setup_of, model):
 
 
 def test_a_learning_curve_has_train_and_held_out_bits_by_step_and_ends_with_those_of_the_tuned_model(setup_of):
-    told = [question(INSTRUCTIONS["seen"], f"Where is mill {i}? Be brief.") for i in range(60)]
-    setup = setup_of(questions(facts=20), [*questions(facts=12), *told])
+    steered = [question(INSTRUCTIONS["seen"], f"Where is mill {i}? Be brief.") for i in range(60)]
+    setup = setup_of(questions(facts=20), [*questions(facts=12), *steered])
     learner, rows = copy.deepcopy(setup.base), setup.encoded(setup.train)
     before = setup.answer_bits(setup.base, rows)
     curve = setup.learning_curve(learner, rows, Recipe(10), seed=0)
