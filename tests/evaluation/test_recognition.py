@@ -4,24 +4,28 @@ import numpy as np
 import pytest
 
 from helpers import models, tokenization
-from helpers.corpora.rows import Conversation, Message
 from helpers.evaluation import recognition
-from helpers.evaluation.recognition import NOTHING, OPTIONS, Question, identifier_words, make_questions
+from helpers.evaluation.recognition import NOTHING, OPTIONS, AnswerChoice, identifier_words, make_questions
+from helpers.evaluation.skills import demonstrated
 from helpers.files import WorkbookError
 from helpers.profiles import load_profile
 
 MATERIALS = ["wood", "glass", "stone", "iron", "paper", "cloth", "clay", "gold", "wax", "salt", "sand", "rope"]
 
 
+def said(role, content):
+    return {"role": role, "content": content}
+
+
 def conversation(i, module):
     what = MATERIALS[i % len(MATERIALS)]
-    asked = Message("user", f"What is it for?\n\ndef read{what.title()}_{i}(of):\n    return of[{i}]")
-    answer = Message("assistant", f"Return the {what} of number {i}" + ", and no more" * (i % 3) + ".")
-    return Conversation((asked, answer), module, "test", f"{module}:{i}", "task")
+    asked = said("user", f"What is it for?\n\ndef read{what.title()}_{i}(of):\n    return of[{i}]")
+    answer = said("assistant", f"Return the {what} of number {i}" + ", and no more" * (i % 3) + ".")
+    return {"messages": [asked, answer], "group": module, "task": "task", "check": ""}
 
 
 CONVERSATIONS = [conversation(i, f"m{i // 3}") for i in range(36)]
-ANSWER_OF = {conversation.messages[:-1]: conversation.messages[-1].content for conversation in CONVERSATIONS}
+ANSWER_OF = {row["messages"][0]["content"]: demonstrated(row) for row in CONVERSATIONS}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def questions():
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return tokenization.train_tokenizer([m.content for c in CONVERSATIONS for m in c.messages], vocab_size=400)
+    return tokenization.train_tokenizer([m["content"] for c in CONVERSATIONS for m in c["messages"]], vocab_size=400)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +44,8 @@ def model(tokenizer):
 
 
 def knowing(prompts, answers):
-    return np.array(
-        [100.0 - (ANSWER_OF.get(prompt) == answer) for prompt, answer in zip(prompts, answers, strict=True)]
-    )
+    pairs = zip(prompts, answers, strict=True)
+    return np.array([100.0 - (ANSWER_OF.get(prompt[0]["content"]) == answer) for prompt, answer in pairs])
 
 
 def lengths(prompts, answers):
@@ -50,11 +53,11 @@ def lengths(prompts, answers):
 
 
 def test_nine_wrong_answers_come_from_other_modules(questions):
-    modules = {conversation.messages[-1].content: conversation.group for conversation in CONVERSATIONS}
-    assert len(questions) == 20 == len({question.prompt for question in questions})
+    modules = {demonstrated(row): row["group"] for row in CONVERSATIONS}
+    assert len(questions) == 20 == len({question.prompt[0]["content"] for question in questions})
     for question in questions:
         right, *wrong = question.options
-        assert right == ANSWER_OF[question.prompt]
+        assert right == ANSWER_OF[question.prompt[0]["content"]]
         assert len(set(question.options)) == OPTIONS
         assert question.group == modules[right]
         assert question.group not in {modules[option] for option in wrong}
@@ -107,33 +110,31 @@ def test_a_liking_for_short_answers_is_taken_out(questions):
     assert found.by_gain.mean() == 1 > found.by_likelihood.mean()
 
 
-def test_a_model_prices_the_answer_and_its_end_after_the_prompt(model, tokenizer):
-    prompt, answer = CONVERSATIONS[4].messages[:-1], CONVERSATIONS[4].messages[-1].content
-    (bits,) = recognition.model_pricer(model, tokenizer, context=128)([prompt], [answer])
-    texts = (f" {prompt[0].content}", f" {answer}")  # with the template's blank
+def test_a_models_bits_are_those_of_the_answer_and_its_end_after_the_prompt(model, tokenizer):
+    prompt, answer = CONVERSATIONS[4]["messages"][:-1], demonstrated(CONVERSATIONS[4])
+    (bits,) = recognition.prompted_bits(model, tokenizer, context=128)([prompt], [answer])
+    texts = (f" {prompt[0]['content']}", f" {answer}")  # with the template's blank
     content = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     begin, user, assistant, end = tokenizer.convert_tokens_to_ids(["<|begin|>", "<|user|>", "<|assistant|>", "<|end|>"])
     row = [begin, user, *content[0], assistant, *content[1], end]
     (expected,) = recognition.row_bits(model, [row])
     assert bits == pytest.approx(expected[-len(content[1]) - 1 :].sum())
-    turns = (*prompt, Message("assistant", "Yes."), Message("user", "And?"))
-    (later,) = recognition.model_pricer(model, tokenizer, context=128)([turns], [answer])
+    turns = [*prompt, said("assistant", "Yes."), said("user", "And?")]
+    (later,) = recognition.prompted_bits(model, tokenizer, context=128)([turns], [answer])
     assert later == pytest.approx(bits, rel=0.5)  # an untrained model: what it said before is not counted in
 
 
 def test_of_a_long_conversation_the_last_tokens_are_read(model, tokenizer):
-    answer = CONVERSATIONS[4].messages[-1].content
-    long = (Message("user", "of " * 300 + "wood"),)
-    (bits,) = recognition.model_pricer(model, tokenizer, context=64)([long], [answer])
-    (same,) = recognition.model_pricer(model, tokenizer, context=64)(
-        [(Message("user", "of " * 900 + "wood"),)], [answer]
-    )
+    answer = demonstrated(CONVERSATIONS[4])
+    long = [said("user", "of " * 300 + "wood")]
+    (bits,) = recognition.prompted_bits(model, tokenizer, context=64)([long], [answer])
+    (same,) = recognition.prompted_bits(model, tokenizer, context=64)([[said("user", "of " * 900 + "wood")]], [answer])
     assert bits == pytest.approx(same)
-    assert 0 < recognition.model_pricer(model, tokenizer, context=4)([long], [answer])[0] < bits
+    assert 0 < recognition.prompted_bits(model, tokenizer, context=4)([long], [answer])[0] < bits
 
 
 def test_an_untrained_model_is_near_chance(model, tokenizer, questions):
-    found = recognition.recognise(questions, recognition.model_pricer(model, tokenizer, context=128))
+    found = recognition.recognise(questions, recognition.prompted_bits(model, tokenizer, context=128))
     assert found.by_gain.shape == found.by_likelihood.shape == (20,)
     assert found.by_gain.mean() < 0.4
 
@@ -141,7 +142,7 @@ def test_an_untrained_model_is_near_chance(model, tokenizer, questions):
 def test_words_in_common_are_recognised_and_no_words_are_a_tie(questions):
     known = [conversation(i, "known") for i in range(100)]
     assert recognition.recognise_by_words(questions, known).tolist() == [1] * 20
-    nothing = [Question(tuple(MATERIALS[:OPTIONS]), "m", "", (Message("user", "def f(x): ..."),))]
+    nothing = [AnswerChoice(tuple(MATERIALS[:OPTIONS]), "m", "", [said("user", "def f(x): ...")])]
     assert recognition.recognise_by_words(nothing, known).tolist() == pytest.approx([1 / OPTIONS])
 
 

@@ -15,21 +15,18 @@ from helpers.evaluation.skills import (
     SHOTS,
     SPARE,
     TOGETHER,
-    Sitting,
-    decide,
+    Answers,
+    bits_per_token,
+    chat_answers,
+    few_shot_answers,
     fitting,
-    measure,
-    measure_gap,
+    measure_accuracy,
     room_for,
-    sit,
-    sit_by_examples,
-    surprise,
 )
 from helpers.files import WorkbookError
 from helpers.profiles import load_profile
-from helpers.records import Measurement, Record
-from helpers.statistics import Interval, ratio_interval
-from helpers.training.demonstrations import EncodedRow, encode_conversations
+from helpers.records import Record
+from helpers.training.demonstrations import encode_conversations
 
 PROFILE = load_profile("smoke", hidden_size=32, n_layer=2, n_head=2, context=256, vocab_size=400)
 
@@ -82,15 +79,15 @@ def prompted(monkeypatch, model, tokenizer):
             return [str(len(seen) - len(given) + place) for place in range(len(given))]
 
         monkeypatch.setattr(skills, "sample", write)
-        sitting = sit_by_examples(learner, tokenizer, questions, shown, seed, **options)
-        return [seen[int(place)] for place in sitting.answers]
+        answers = few_shot_answers(learner, tokenizer, questions, shown, seed, **options)
+        return [seen[int(place)] for place in answers.texts]
 
     return prompts
 
 
 def answered(answer):
-    """Makes what an oracle answers into a sitting."""
-    return Sitting(QUESTIONS, [answer(q) for q in QUESTIONS])
+    """Returns what an oracle answers."""
+    return Answers(QUESTIONS, [answer(q) for q in QUESTIONS])
 
 
 RIGHT, WRONG, SILENT = skills.demonstrated, lambda _: "Nobody (", lambda _: ""
@@ -144,7 +141,7 @@ def reaching(context, tokenizer):
 def test_a_question_that_alone_is_too_long_is_shown_to_the_reader(tokenizer):
     asked = [*facts(1), question("facts", "Who has the mill by the river, the old one?", "Ada.")]
     with pytest.raises(WorkbookError, match=r"too long: more than \d+ tokens\. Shorten it: .*the old one\?"):
-        sit_by_examples(reaching(40, tokenizer), tokenizer, asked, facts(9), seed=0)
+        few_shot_answers(reaching(40, tokenizer), tokenizer, asked, facts(9), seed=0)
 
 
 @pytest.mark.parametrize("shots", [0, 1, 7])
@@ -165,9 +162,9 @@ def test_many_questions_are_asked_in_chunks_and_each_gets_its_own_answer(monkeyp
         return [f" {prompt.rpartition('Question: ')[2].partition('?')[0]}\nQuestion: And?" for prompt in given]
 
     monkeypatch.setattr(skills, "sample", echo)
-    sitting = sit_by_examples(model, tokenizer, asked, facts(9), seed=0)
-    assert sitting.questions == asked
-    assert sitting.answers == [text.rstrip("?") for text in texts]
+    answers = few_shot_answers(model, tokenizer, asked, facts(9), seed=0)
+    assert answers.rows == asked
+    assert answers.texts == [text.rstrip("?") for text in texts]
     assert list(map(len, chunks)) == [TOGETHER, TOGETHER, 3]
     lengths = list(chain(*chunks))
     assert lengths == sorted(lengths)
@@ -192,17 +189,17 @@ def test_the_next_line_is_the_answer(monkeypatch, model, tokenizer):
     monkeypatch.setattr(
         skills, "sample", lambda _, __, given, *___, **____: [written[p.partition("?")[0][-1]] for p in given]
     )
-    sitting = sit_by_examples(model, tokenizer, facts(3), [], seed=0)
-    assert sitting.answers == ["Miller 0.", "Miller 1.", ""]
-    assert sitting.credits.tolist() == [1, 1, 0]
+    answers = few_shot_answers(model, tokenizer, facts(3), [], seed=0)
+    assert answers.texts == ["Miller 0.", "Miller 1.", ""]
+    assert answers.credits.tolist() == [1, 1, 0]
 
 
-def test_any_causal_model_can_sit_and_the_same_seed_gives_the_same_answers(model, tokenizer):
-    tuned = sit(model, tokenizer, QUESTIONS[:5])
-    assert len(tuned.answers) == len(tuned.credits) == 5
-    base = [sit_by_examples(model, tokenizer, QUESTIONS[:5], facts(9), 0) for _ in range(2)]
-    assert base[0].answers == base[1].answers
-    assert all("\n" not in answer for answer in base[0].answers)
+def test_any_causal_model_can_answer_and_the_same_seed_gives_the_same_answers(model, tokenizer):
+    tuned = chat_answers(model, tokenizer, QUESTIONS[:5])
+    assert len(tuned.texts) == len(tuned.credits) == 5
+    base = [few_shot_answers(model, tokenizer, QUESTIONS[:5], facts(9), 0) for _ in range(2)]
+    assert base[0].texts == base[1].texts
+    assert all("\n" not in answer for answer in base[0].texts)
 
 
 def test_an_assistant_sees_the_question_without_its_answer(monkeypatch, model, tokenizer):
@@ -211,7 +208,7 @@ def test_an_assistant_sees_the_question_without_its_answer(monkeypatch, model, t
         return [messages[-1]["content"] for messages in conversations]
 
     monkeypatch.setattr(skills, "reply", echo)
-    assert sit(model, tokenizer, facts(2)).answers == ["Who has mill 0?", "Who has mill 1?"]
+    assert chat_answers(model, tokenizer, facts(2)).texts == ["Who has mill 0?", "Who has mill 1?"]
 
 
 # Room
@@ -231,8 +228,8 @@ def test_both_have_room_for_the_longest_answer_and_a_little_more(monkeypatch, mo
 
     monkeypatch.setattr(skills, "reply", write)
     monkeypatch.setattr(skills, "sample", write)
-    sit(model, tokenizer, asked)
-    sit_by_examples(model, tokenizer, asked, facts(9), seed=0)
+    chat_answers(model, tokenizer, asked)
+    few_shot_answers(model, tokenizer, asked, facts(9), seed=0)
     assert rooms == [longest + SPARE] * 2
 
 
@@ -247,8 +244,8 @@ def test_questions_that_leave_no_room_for_an_answer_are_left_out(tokenizer):
     kept = [fitting(tokenizer, asked, context) for context in (least - 1, middle - 1, middle, 2048)]
     assert kept == [[asked[1]], [asked[1], asked[3]], asked[1:], asked]
     short = reaching(middle, tokenizer)  # and those kept can be answered
-    assert len(sit(short, tokenizer, kept[2]).answers) == 3
-    assert len(sit_by_examples(short, tokenizer, kept[2], facts(9), seed=0).answers) == 3
+    assert len(chat_answers(short, tokenizer, kept[2]).texts) == 3
+    assert len(few_shot_answers(short, tokenizer, kept[2], facts(9), seed=0).texts) == 3
 
 
 def test_a_question_that_fits_as_a_chat_but_not_as_a_base_model_is_asked_is_left_out(tokenizer):
@@ -258,7 +255,7 @@ def test_a_question_that_fits_as_a_chat_but_not_as_a_base_model_is_asked_is_left
     context = len(chat) + room_for(tokenizer, [longer], 512)
     assert fitting(tokenizer, [longer], context) == []
     with pytest.raises(WorkbookError, match="too long"):
-        sit_by_examples(reaching(context, tokenizer), tokenizer, [longer], [], seed=0)
+        few_shot_answers(reaching(context, tokenizer), tokenizer, [longer], [], seed=0)
     assert fitting(tokenizer, [], 512) == []
 
 
@@ -268,65 +265,44 @@ def test_a_question_that_fits_as_a_chat_but_not_as_a_base_model_is_asked_is_left
 def test_credits_are_given_by_the_demonstrated_answer_or_by_the_check():
     assert answered(RIGHT).credits.tolist() == [1] * len(QUESTIONS)
     assert answered(WRONG).credits.tolist() == answered(SILENT).credits.tolist() == [0] * len(QUESTIONS)
-    assert Sitting(sums(2), ["1", " 1 + 1 "]).credits.tolist() == [1, 1]  # another expression of the same value
-    assert Sitting(facts(2), [" Miller 0.\n", "miller 1."]).credits.tolist() == [1, 0]
+    assert Answers(sums(2), ["1", " 1 + 1 "]).credits.tolist() == [1, 1]  # another expression of the same value
+    assert Answers(facts(2), [" Miller 0.\n", "miller 1."]).credits.tolist() == [1, 0]
 
 
-def test_a_sitting_is_divided_by_task():
-    sitting = answered(RIGHT)
-    assert sitting.tasks == ["facts", "sums"]
-    parts = [sitting.of(task) for task in sitting.tasks]
-    assert [len(part.answers) for part in parts] == [9, 6]
-    assert [*parts[0].answers, *parts[1].answers] == sitting.answers
-    assert sitting.of("riddles").answers == []
+def test_answers_are_divided_by_task():
+    answers = answered(RIGHT)
+    assert answers.tasks == ["facts", "sums"]
+    parts = [answers.of(task) for task in answers.tasks]
+    assert [len(part.texts) for part in parts] == [9, 6]
+    assert [*parts[0].texts, *parts[1].texts] == answers.texts
+    assert [*parts[0].groups, *parts[1].groups] == answers.groups == [q["group"] for q in QUESTIONS]
+    assert answers.of("riddles").texts == []
 
 
 @pytest.mark.parametrize(
     ("answer", "share", "formed"), [(RIGHT, 1, 1), (WRONG, 0, 0), (SILENT, 0, 0), (lambda _: "0 * 3", 0, 1)]
 )
-def test_shares_are_measured_by_task_with_intervals_over_groups(record, answer, share, formed):
-    measure(record, "tuned", answered(answer), seed=3)
+def test_accuracy_is_measured_by_task_with_intervals_over_groups(record, answer, share, formed):
+    measure_accuracy(record, "tuned", answered(answer), seed=3)
     expected = {"facts.tuned": share, "sums.tuned": share, "sums, well-formed.tuned": formed}
     assert {name: found.value for name, found in record.measurements.items()} == expected
     for found in record.measurements.values():
-        assert (found.n, found.seeds, found.unit) == (3, (3,), "share right")
+        assert (found.n, found.seeds, found.about["method"]) == (3, (3,), "tuned")
         assert found.interval.low <= found.value <= found.interval.high
         assert found.interval.high - found.interval.low > 0.3  # three groups know little, however many questions
+    assert record.find(task="facts", method="tuned", metric="accuracy").unit == "accuracy"
+    assert record.find(task="sums", method="tuned", metric="well-formed").value == formed
 
 
 def test_one_group_has_no_interval(record):
-    alone = Sitting(facts(4, groups=1), ["Miller 0.", "", "", ""])
-    measure(record, "tuned", alone, seed=0)
-    measure_gap(record, "gap", alone, alone, seed=0)
-    assert [(found.value, found.interval, found.n) for found in record.measurements.values()] == [
-        (0.25, None, 1),
-        (0, None, 1),
-    ]
+    measure_accuracy(record, "tuned", Answers(facts(4, groups=1), ["Miller 0.", "", "", ""]), seed=0)
+    assert [(m.value, m.interval, m.n) for m in record.measurements.values()] == [(0.25, None, 1)]
 
 
-def test_a_gap_is_taken_question_by_question(record):
-    asked = facts(40, groups=20)
-    easy = np.arange(40) % 20 < 10  # whole groups are, and nobody answers the others
-    some = Sitting(asked, [skills.demonstrated(q) if easy[i] else "" for i, q in enumerate(asked)])
-    others = Sitting(asked, [skills.demonstrated(q) if easy[i] and i < 20 else "" for i, q in enumerate(asked)])
-    found = measure_gap(record, "facts.gap", some, others, seed=5)
-    assert record.measurements == {"facts.gap": found}
-    groups = [q["group"] for q in asked]
-    assert found.value == pytest.approx(some.credits.mean() - others.credits.mean()) == 0.25
-    assert found.interval == ratio_interval(some.credits - others.credits, np.ones(40), groups)
-    assert (found.n, found.seeds, found.null) == (20, (5,), 0)
-    back = measure_gap(record, "back", others, some, seed=5)
-    assert (back.value, back.interval.low) == pytest.approx((-0.25, -found.interval.high))
-    same = measure_gap(record, "same", some, some, seed=5)
-    assert (same.value, same.interval.low, same.interval.high) == (0, 0, 0)
-    two = [Sitting(facts(4, groups=2), ["Miller 0.", "", "", last]) for last in ("Miller 3.", "")]
-    assert measure_gap(record, "two", *two, seed=5).interval
+# Bits per token
 
 
-# Surprise
-
-
-def test_surprise_is_the_mean_bits_of_the_answers_tokens(model, tokenizer):
+def test_the_mean_is_of_the_bits_of_the_answers_tokens(model, tokenizer):
     rows = encode_conversations(tokenizer, [q["messages"] for q in QUESTIONS], PROFILE.context)
     bits = []
     with torch.inference_mode():
@@ -336,40 +312,9 @@ def test_surprise_is_the_mean_bits_of_the_answers_tokens(model, tokenizer):
                 if label != tokenization.IGNORED:
                     bits.append(-chances[place - 1, label].item() / math.log(2))
     assert len({len(row.input_ids) for row in rows}) > 1
-    assert surprise(model, rows) == pytest.approx(np.mean(bits), rel=1e-5)
+    assert bits_per_token(model, rows) == pytest.approx(np.mean(bits), rel=1e-5)
 
 
-def test_the_first_token_of_a_text_surprises_nobody(model):
+def test_the_first_token_of_a_text_costs_nothing(model):
     ids = [0, 20, 21, 22]
-    assert surprise(model, [EncodedRow(ids, ids)]) == surprise(
-        model, [EncodedRow(ids, [tokenization.IGNORED, *ids[1:]])]
-    )
-
-
-# The verdict
-
-
-def measured(value, half):
-    interval = None if half is None else Interval(value - half, value + half, "bootstrap")
-    return Measurement("x", value, "share right", interval)
-
-
-@pytest.mark.parametrize(
-    ("gaps", "shares", "verdict"),
-    [
-        ([(0.4, 0.1), (0.3, 0.1)], [(0.9, 0.1), (0.8, 0.1)], "supported"),
-        ([(0.4, 0.1), (0.3, 0.3)], [(0.9, 0.1), (0.8, 0.1)], "not distinguishable"),  # one task is not better
-        ([(0.4, 0.1), (0.3, 0.1)], [(0.9, 0.1), (0.6, 0.1)], "not distinguishable"),  # one task is not done
-        ([(0.4, 0.1), (0.3, None)], [(0.9, 0.1), (0.8, None)], "not distinguishable"),  # one cannot be known
-        ([(0.1, 0.1), (-0.3, 0.1)], [(0.9, 0.1), (0.8, 0.1)], "refuted"),
-        ([(0.1, None), (0.3, None)], [(0.9, 0.1), (0.8, 0.1)], "refuted"),
-    ],
-)
-def test_a_verdict_needs_every_task_for_it_and_one_against_it(gaps, shares, verdict):
-    assert decide(*({str(i): measured(*pair) for i, pair in enumerate(pairs)} for pairs in (gaps, shares))) == verdict
-
-
-def test_how_much_is_enough_can_be_asked():
-    gaps, shares = {"a": measured(0.4, 0.1)}, {"a": measured(0.6, 0.125)}
-    assert decide(gaps, shares) == "not distinguishable"
-    assert decide(gaps, shares, enough=0.25) == "supported"
+    assert bits_per_token(model, [(ids, ids)]) == bits_per_token(model, [(ids, [tokenization.IGNORED, *ids[1:]])])

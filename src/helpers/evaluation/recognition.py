@@ -1,9 +1,9 @@
-"""Is the right answer recognised among ten? Each is priced after the question, and again after no question at all.
+"""Is the right answer recognised among ten? By its likelihood after the question, and again after no question at all.
 
 The likeliest answer after a question is often one that is likely anyway: short, or true of everything. So what counts
-is how much cheaper the question makes an answer: the bits after an empty question less the bits after this one, which
-is the pointwise mutual information of question and answer (Church and Hanks 1990; to choose answers by it, Brown et al.
-2020, section 2.4, and Holtzman et al. 2021, 'Surface form competition'). The likelihood alone is told beside it.
+is how many bits the question saves: those of the answer after an empty question less those after this one, which is
+the pointwise mutual information of question and answer (Church and Hanks 1990; to choose answers by it, Brown et al.
+2020, section 2.4, and Holtzman et al. 2021, 'Surface form competition'). The likelihood alone is given beside it.
 
 The model need not write at all for this. The empty question is one turn, however many turns a prompt has.
 """
@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from helpers.corpora.rows import Conversation, Message
 from helpers.evaluation.choices import Choice, score_choices
 from helpers.evaluation.likelihood import row_bits
+from helpers.evaluation.skills import Demonstration, demonstrated
 from helpers.files import WorkbookError
 from helpers.tokenization import encode_conversation
 
@@ -30,116 +30,94 @@ if TYPE_CHECKING:
 OPTIONS = 10
 """Answers to choose from: one who knows nothing is right once in so many."""
 
-Prompt = tuple[Message, ...]
-NOTHING: Prompt = (Message("user", ""),)
+Prompt = Sequence[Mapping[str, str]]
+NOTHING: Prompt = [{"role": "user", "content": ""}]
 """The empty question."""
 
-Pricer = Callable[[Sequence[Prompt], Sequence[str]], np.ndarray]
+PromptedBits = Callable[[Sequence[Prompt], Sequence[str]], np.ndarray]
 """Gives the bits of each answer after its prompt, (answers,)."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 @dataclass(frozen=True)
-class Question(Choice):
-    """A question of which answer is to it: the right one is the first of its options.
-
-    Attributes:
-        prompt: what is asked.
-    """
+class AnswerChoice(Choice):
+    """A prompt with answers to choose from, of which the first is right."""
 
     prompt: Prompt = ()
 
 
 class Recognised(NamedTuple):
-    """What was recognised: of each question 1, 0, or of a tie its share, as `choices.score_choices` has it.
+    """What was recognised, (questions,): of each 1, 0, or of a tie its share, as `choices.score_choices` has it.
 
-    Attributes:
-        by_gain: where the answer counts that the question makes cheaper by most, (questions,). The main result.
-        by_likelihood: where the cheapest counts, (questions,).
+    Chosen is the answer for which the question saves most bits (`by_gain`, the main result), or the likeliest.
     """
 
     by_gain: np.ndarray
     by_likelihood: np.ndarray
 
 
-def make_questions(conversations: Sequence[Conversation], count: int, seed: int) -> list[Question]:
-    """Draws conversations, and for each nine wrong answers: those of others, from other groups as far as there are.
+def make_questions(rows: Sequence[Demonstration], count: int, seed: int) -> list[AnswerChoice]:
+    """Draws demonstrations, and for each nine wrong answers: those of others, from other groups as far as there are.
 
     Args:
-        conversations: of one task and a split that the model was not trained on.
-        count: how many questions; fewer where there are fewer conversations.
+        rows: of one task and a split that the model was not trained on.
+        count: how many questions; fewer where there are fewer rows.
         seed: of the draws. A smaller draw is the beginning of a larger one.
-
-    Returns:
-        The questions; `group` is that of the conversation, `kind` its task.
 
     Raises:
         WorkbookError: there are fewer than ten different answers.
     """
-    order = random.Random(seed).sample(range(len(conversations)), len(conversations))
-    return [_question(conversations[place], conversations, f"{seed} {place}") for place in order[:count]]
+    order = random.Random(seed).sample(range(len(rows)), len(rows))
+    return [_question(rows[place], rows, f"{seed} {place}") for place in order[:count]]
 
 
-def _question(right: Conversation, conversations: Sequence[Conversation], seed: str) -> Question:
-    others = random.Random(seed).sample(conversations, len(conversations))
-    others.sort(key=lambda other: other.group == right.group)  # stable, so in random order but for that
-    options = list(dict.fromkeys(conversation.messages[-1].content for conversation in (right, *others)))
+def _question(right: Demonstration, rows: Sequence[Demonstration], seed: str) -> AnswerChoice:
+    others = random.Random(seed).sample(rows, len(rows))
+    others.sort(key=lambda other: other["group"] == right["group"])  # stable, so in random order but for that
+    options = list(dict.fromkeys(demonstrated(row) for row in (right, *others)))
     if len(options) < OPTIONS:
         raise WorkbookError(
             f"To choose among {OPTIONS} answers there must be as many that differ; there are {len(options)}. "
             "Give more conversations."
         )
-    return Question(tuple(options[:OPTIONS]), right.group, right.task, right.messages[:-1])
+    return AnswerChoice(tuple(options[:OPTIONS]), right["group"], right["task"], right["messages"][:-1])
 
 
-def model_pricer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context: int) -> Pricer:
-    """Returns what prices answers, the token that ends them included, by a causal model and its chat template.
+def prompted_bits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context: int) -> PromptedBits:
+    """Returns what gives a causal model's bits of answers after their prompts, by its chat template.
 
-    Args:
-        model: on any device.
-        tokenizer: its tokenizer, with a chat template.
-        context: tokens that the model is given at most; of a longer conversation, the last ones.
+    The token that ends an answer is included. Of a conversation longer than the context, the last tokens are read.
     """
 
-    def price(prompts: Sequence[Prompt], answers: Sequence[str]) -> np.ndarray:
+    def bits_of(prompts: Sequence[Prompt], answers: Sequence[str]) -> np.ndarray:
         rows, places = [], []
         for prompt, answer in zip(prompts, answers, strict=True):
-            asked = [message._asdict() for message in prompt]
-            ids, said = encode_conversation(tokenizer, [*asked, {"role": "assistant", "content": answer}])
-            before = sum(encode_conversation(tokenizer, asked)[1])  # what it said in earlier turns is not the answer
+            ids, said = encode_conversation(tokenizer, [*prompt, {"role": "assistant", "content": answer}])
+            before = sum(encode_conversation(tokenizer, prompt)[1])  # what it said in earlier turns is not the answer
             rows.append(ids[-context:])
             places.append(np.flatnonzero(said)[before:] - (len(ids) - len(rows[-1])))
         found = row_bits(model, rows)  # of each row all tokens but the first
         return np.array([bits[place[place > 0] - 1].sum() for bits, place in zip(found, places, strict=True)])
 
-    return price
+    return bits_of
 
 
-def recognise(questions: Sequence[Question], price: Pricer) -> Recognised:
-    """Returns which questions' answers are recognised.
-
-    Args:
-        questions: what is asked.
-        price: whom it is asked of.
-    """
+def recognise(questions: Sequence[AnswerChoice], bits_of: PromptedBits) -> Recognised:
+    """Returns which questions' answers are recognised by what gives the bits."""
     options = [option for question in questions for option in question.options]
-    after = price([question.prompt for question in questions for _ in question.options], options)
+    after = bits_of([question.prompt for question in questions for _ in question.options], options)
     distinct = list(dict.fromkeys(options))
-    alone = dict(zip(distinct, price([NOTHING] * len(distinct), distinct), strict=True))
+    alone = dict(zip(distinct, bits_of([NOTHING] * len(distinct), distinct), strict=True))
     lost = after - np.array([alone[option] for option in options])
     return Recognised(score_choices(questions, lambda _: lost), score_choices(questions, lambda _: after))
 
 
-def recognise_by_words(questions: Sequence[Question], known: Sequence[Conversation]) -> np.ndarray:
+def recognise_by_words(questions: Sequence[AnswerChoice], known: Sequence[Demonstration]) -> np.ndarray:
     """Returns which answers are recognised by the words that they share with the question, without any model.
 
     Identifiers count as the words they are made of. The answer with the largest cosine of TF-IDF vectors is chosen;
-    where no answer shares a word, all are tied.
-
-    Args:
-        questions: what is asked.
-        known: conversations of the train split, from which the rarity of words is learned.
+    where no answer shares a word, all are tied. How rare words are is learned from `known`, of the train split.
 
     Returns:
         Of each question 1, 0, or of a tie its share, (questions,).
@@ -147,8 +125,8 @@ def recognise_by_words(questions: Sequence[Question], known: Sequence[Conversati
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     counter = TfidfVectorizer(analyzer=identifier_words, sublinear_tf=True)
-    counter.fit(message.content for conversation in known for message in conversation.messages)
-    asked = counter.transform(" ".join(message.content for message in question.prompt) for question in questions)
+    counter.fit(message["content"] for row in known for message in row["messages"])
+    asked = counter.transform(" ".join(message["content"] for message in question.prompt) for question in questions)
     offered = counter.transform(option for question in questions for option in question.options)
     question_of = np.repeat(np.arange(len(questions)), [len(question.options) for question in questions])
     cosines = np.asarray(asked[question_of].multiply(offered).sum(axis=1)).ravel()  # rows are of length 1

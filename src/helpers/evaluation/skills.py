@@ -1,4 +1,4 @@
-"""What can an assistant do? Questions of a test, answered and judged; beside the base model, shown a few examples.
+"""What can an assistant do? Answers to a test's questions, judged; beside the base model's, which is shown examples.
 
 A base model is not asked in the chat's form, which it has never seen, but in the one that its text may have: questions
 with their answers, one after the other, of which the last answer is missing (Brown et al. 2020, section 2).
@@ -18,10 +18,8 @@ from helpers.evaluation.likelihood import row_bits
 from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.models import context_length
-from helpers.records import Measurement, Record
-from helpers.statistics import ratio_interval, share_interval
+from helpers.records import ACCURACY, Record
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-from helpers.training.demonstrations import EncodedRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -35,86 +33,71 @@ SPARE = 8
 TOGETHER = 64
 """Prompts that a base model goes on from together."""
 
-FEWEST = 2
-"""Groups from which a share has an interval."""
-
 WELL_FORMED = "well-formed"
-"""What is measured of expressions beside whether they are right."""
+"""What is measured of expressions beside their accuracy."""
 
-Question = Mapping[str, Any]
+Demonstration = Mapping[str, Any]
 """A row of a corpus of kind `prompts`: `messages`, of which the last is the demonstrated answer, `task`, `group`,
-`check`."""
+`check`. In a test, a question with the answer that is wanted."""
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """Answers to the questions of a test.
+class Answers:
+    """Answers to the questions of a test: one text for each row."""
 
-    Attributes:
-        questions: the questions.
-        answers: one each.
-    """
-
-    questions: Sequence[Question]
-    answers: Sequence[str]
+    rows: Sequence[Demonstration]
+    texts: Sequence[str]
 
     @property
     def credits(self) -> np.ndarray:
-        """1 for each right answer, 0 for each wrong one, (questions,)."""
-        pairs = zip(self.questions, self.answers, strict=True)
-        return np.array([right(answer, demonstrated(question), question["check"]) for question, answer in pairs], float)
+        """1 for each right answer, 0 for each wrong one, (rows,)."""
+        pairs = zip(self.rows, self.texts, strict=True)
+        return np.array([right(text, demonstrated(row), row["check"]) for row, text in pairs], float)
+
+    @property
+    def groups(self) -> list[str]:
+        """Of each row, what was sampled: its person, its rule."""
+        return [row["group"] for row in self.rows]
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks, in the order of the questions."""
-        return list(dict.fromkeys(question["task"] for question in self.questions))
+        """The tasks, in the order of the rows."""
+        return list(dict.fromkeys(row["task"] for row in self.rows))
 
-    def of(self, task: str) -> Sitting:
+    def of(self, task: str) -> Answers:
         """Returns the part about one task."""
-        places = [place for place, question in enumerate(self.questions) if question["task"] == task]
-        return Sitting([self.questions[place] for place in places], [self.answers[place] for place in places])
+        places = [place for place, row in enumerate(self.rows) if row["task"] == task]
+        return Answers([self.rows[place] for place in places], [self.texts[place] for place in places])
 
 
-def demonstrated(question: Question) -> str:
+def demonstrated(row: Demonstration) -> str:
     """Returns the answer that was shown as good."""
-    return str(question["messages"][-1]["content"])
+    return str(row["messages"][-1]["content"])
 
 
-def sit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question]) -> Sitting:
-    """Lets a model answer as an assistant, always with the likeliest words.
-
-    Args:
-        model: tuned on demonstrations.
-        tokenizer: its tokenizer, with the chat template that it was tuned with.
-        questions: what is asked.
-    """
-    asked = [question["messages"][:-1] for question in questions]
-    return Sitting(questions, reply(model, tokenizer, asked, room_for(tokenizer, questions, context_length(model))))
+def chat_answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration]) -> Answers:
+    """Lets a model that was fine-tuned on demonstrations answer as an assistant, always with the likeliest words."""
+    asked = [row["messages"][:-1] for row in rows]
+    return Answers(rows, reply(model, tokenizer, asked, room_for(tokenizer, rows, context_length(model))))
 
 
-def sit_by_examples(
+def few_shot_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
-    questions: Sequence[Question],
-    shown: Sequence[Question],
+    rows: Sequence[Demonstration],
+    shown: Sequence[Demonstration],
     seed: int,
     shots: int = SHOTS,
-) -> Sitting:
+) -> Answers:
     """Lets a base model go on where questions and answers of the same task stand; the next line is its answer.
 
-    Args:
-        model: a causal model that was not tuned.
-        tokenizer: its tokenizer, with begin and padding tokens.
-        questions: what is asked.
-        shown: examples to draw from; the question itself is never shown.
-        seed: of the draw.
-        shots: examples for each question, fewer where they do not fit; 0 for the question alone.
+    Before each question stand so many `shots`, fewer where they do not fit, drawn from those `shown` without itself.
 
     Raises:
         WorkbookError: a question alone is too long.
     """
-    room = room_for(tokenizer, questions, context_length(model))
-    prompts = _prompts(tokenizer, questions, shown, random.Random(seed), shots, context_length(model) - room)
+    room = room_for(tokenizer, rows, context_length(model))
+    prompts = _prompts(tokenizer, rows, shown, random.Random(seed), shots, context_length(model) - room)
     answers = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     for at in range(0, len(prompts), TOGETHER):
@@ -122,27 +105,27 @@ def sit_by_examples(
         written = sample(model, tokenizer, [prompts[place] for place in places], room, seed, temperature=0.0)
         for place, text in zip(places, written, strict=True):
             answers[place] = text.strip().partition("\n")[0]
-    return Sitting(questions, answers)
+    return Answers(rows, answers)
 
 
 def _prompts(
     tokenizer: PreTrainedTokenizerFast,
-    questions: Sequence[Question],
-    shown: Sequence[Question],
+    rows: Sequence[Demonstration],
+    shown: Sequence[Demonstration],
     draw: random.Random,
     shots: int,
     longest: int,
 ) -> list[str]:
     """Returns each question after examples of its task, as many as fit into so many tokens."""
-    pools: dict[str, list[Question]] = {}
+    pools: dict[str, list[Demonstration]] = {}
     for example in shown:
         pools.setdefault(_kind(example), []).append(example)
     prompts = []
-    for question in questions:
-        asked = question["messages"][:-1]
-        pool = [example for example in pools.get(_kind(question), shown) if example["messages"][:-1] != asked]
+    for row in rows:
+        asked = row["messages"][:-1]
+        pool = [example for example in pools.get(_kind(row), shown) if example["messages"][:-1] != asked]
         texts = [_as_text(example) + demonstrated(example) for example in draw.sample(pool, min(shots, len(pool)))]
-        texts.append(_as_text(question))
+        texts.append(_as_text(row))
         while len(_encoded(tokenizer, texts)) > longest:
             if len(texts) == 1:
                 raise WorkbookError(f"A question is too long: more than {longest:,} tokens. Shorten it: {texts[0]!r}")
@@ -151,42 +134,31 @@ def _prompts(
     return prompts
 
 
-def room_for(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], context: int) -> int:
-    """Returns the tokens that an answer may have: a little more than the longest demonstrated one, or half the context.
-
-    Args:
-        tokenizer: encodes the answers.
-        questions: with demonstrated answers.
-        context: tokens that the model reads at once.
-    """
-    encoded = tokenizer([demonstrated(question) for question in questions], add_special_tokens=False)["input_ids"]
+def room_for(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration], context: int) -> int:
+    """Returns the tokens that an answer may have: some more than the longest demonstrated, at most half the context."""
+    encoded = tokenizer([demonstrated(row) for row in rows], add_special_tokens=False)["input_ids"]
     return min(max(map(len, encoded)) + SPARE, context // 2)
 
 
-def fitting(tokenizer: PreTrainedTokenizerFast, questions: Sequence[Question], context: int) -> list[Question]:
-    """Returns the questions that leave room for an answer, asked as a chat and as a base model is asked.
+def fitting(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration], context: int) -> list[Demonstration]:
+    """Returns the questions that leave room for an answer, both asked as a chat and as a base model is asked."""
+    longest = context - room_for(tokenizer, rows, context) if rows else context
 
-    Args:
-        tokenizer: with a chat template.
-        questions: what is to be asked.
-        context: tokens that the model reads at once.
-    """
-    longest = context - room_for(tokenizer, questions, context) if questions else context
+    def tokens(row: Demonstration) -> int:
+        as_chat = encode_conversation(tokenizer, row["messages"][:-1], answer=True)[0]
+        return max(len(as_chat), len(_encoded(tokenizer, [_as_text(row)])))
 
-    def tokens(question: Question) -> int:
-        as_chat = encode_conversation(tokenizer, question["messages"][:-1], answer=True)[0]
-        return max(len(as_chat), len(_encoded(tokenizer, [_as_text(question)])))
-
-    return [question for question in questions if tokens(question) <= longest]
+    return [row for row in rows if tokens(row) <= longest]
 
 
-def _kind(question: Question) -> str:
-    return str(question["task"]).partition(",")[0]
+def _kind(row: Demonstration) -> str:
+    """Returns a task's name up to a comma: `instructions, seen` is shown examples of `instructions`."""
+    return str(row["task"]).partition(",")[0]
 
 
-def _as_text(question: Question) -> str:
+def _as_text(row: Demonstration) -> str:
     """Returns a conversation without its last answer, as the base model's text has questions."""
-    turns = [("Answer: " if m["role"] == "assistant" else "Question: ") + m["content"] for m in question["messages"]]
+    turns = [("Answer: " if m["role"] == "assistant" else "Question: ") + m["content"] for m in row["messages"]]
     return "\n".join([*turns[:-1], "Answer: "])
 
 
@@ -194,72 +166,27 @@ def _encoded(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[i
     return encode_documents(tokenizer, ["\n".join(texts)])[0]
 
 
-def measure(record: Record, who: str, sitting: Sitting, seed: int) -> None:
-    """Adds to the record the share of right answers of each task, with intervals over groups.
+def measure_accuracy(record: Record, method: str, answers: Answers, seed: int) -> None:
+    """Adds to the record the accuracy in each task, `<task>.<method>`, with its interval over groups.
 
-    Args:
-        record: gets `<task>.<who>`, and `<task>, well-formed.<who>` of tasks whose answers are expressions.
-        who: whose answers they are.
-        sitting: the answers.
-        seed: behind them.
+    Where a task asks for expressions, also the share of answers that are some, `<task>, well-formed.<method>`. They are
+    about task, method and metric.
     """
-    for task in sitting.tasks:
-        part = sitting.of(task)
-        _measure_share(record, f"{task}.{who}", part.credits, part.questions, seed)
-        if all('"value"' in question["check"] for question in part.questions):
-            formed = np.array([value_of(answer) is not None for answer in part.answers], float)
-            _measure_share(record, f"{task}, {WELL_FORMED}.{who}", formed, part.questions, seed)
+    for task in answers.tasks:
+        part = answers.of(task)
+        known: dict[str, Any] = {"seeds": (seed,), "task": task, "method": method}
+        record.share(f"{task}.{method}", part.credits, part.groups, metric=ACCURACY, **known)
+        if all('"value"' in row["check"] for row in part.rows):
+            formed = np.array([value_of(text) is not None for text in part.texts], float)
+            name = f"{task}, {WELL_FORMED}.{method}"
+            record.share(name, formed, part.groups, unit="share", metric=WELL_FORMED, **known)
 
 
-def _measure_share(record: Record, name: str, credits: np.ndarray, questions: Sequence[Question], seed: int) -> None:
-    groups = [question["group"] for question in questions]
-    interval = share_interval(credits, groups) if len(set(groups)) >= FEWEST else None
-    record.measure(name, credits.mean(), "share right", interval=interval, n=len(set(groups)), seeds=(seed,))
+def bits_per_token(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[int]]]) -> float:
+    """Returns how many bits a causal model needs on average for a token that is a target, such as those of answers.
 
-
-def measure_gap(record: Record, name: str, some: Sitting, others: Sitting, seed: int) -> Measurement:
-    """Adds to the record how far one share of right answers is above another, on the same questions, over groups.
-
-    Args:
-        record: gets the measurement.
-        name: of the measurement.
-        some: answers.
-        others: another's answers to the same questions.
-        seed: behind both.
+    Each row has its tokens, and the same again, `IGNORED` where they are no targets.
     """
-    gap = some.credits - others.credits
-    groups = [question["group"] for question in some.questions]
-    interval = ratio_interval(gap, np.ones(len(gap)), groups) if len(set(groups)) >= FEWEST else None
-    known = {"interval": interval, "n": len(set(groups)), "seeds": (seed,), "null": 0.0}
-    return record.measure(name, gap.mean(), "share right", **known)
-
-
-def surprise(model: PreTrainedModel, rows: Sequence[EncodedRow]) -> float:
-    """Returns how many bits a model needs on average for a token of the answers.
-
-    Args:
-        model: a causal model.
-        rows: conversations, as `training.demonstrations.encode_conversations` gives them.
-    """
-    spent = row_bits(model, [row.input_ids for row in rows])
-    wanted = [np.array(row.labels[1:]) != IGNORED for row in rows]
+    spent = row_bits(model, [tokens for tokens, _ in rows])
+    wanted = [np.array(labels[1:]) != IGNORED for _, labels in rows]
     return float(sum(bits[mine].sum() for bits, mine in zip(spent, wanted, strict=True)) / sum(map(np.sum, wanted)))
-
-
-def decide(gaps: Mapping[str, Measurement], shares: Mapping[str, Measurement], enough: float = 0.5) -> str:
-    """Returns the verdict on the claim that demonstrations adapt one model to several tasks.
-
-    Args:
-        gaps: by task, how far the tuned model is above the base model that was shown examples.
-        shares: by task, the tuned model's share of right answers.
-        enough: share that the tuned model is to reach.
-
-    Returns:
-        `supported` if in every task the gap's interval is above 0, and the share's above `enough`; `refuted` if in no
-        task the gap's is; else `not distinguishable`.
-    """
-    better = [gap.interval is not None and gap.interval.low > 0 for gap in gaps.values()]
-    able = [share.interval is not None and share.interval.low > enough for share in shares.values()]
-    if not any(better):
-        return "refuted"
-    return "supported" if all(better) and all(able) else "not distinguishable"

@@ -17,5 +17,5 @@ STUDIES: dict[str, Study] = {
     "04_tuning": assistant.TUNING,
     "04_alone": assistant.ALONE,
     "04_more": assistant.MORE,
-    "04_functions": assistant.FUNCTION,
+    "04_functions": assistant.FUNCTIONS,
 }

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from itertools import groupby
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,10 +12,20 @@ from datasets import Dataset
 from helpers import corpora, files, models, tokenization
 from helpers.corpora.town import make_contract, make_world
 from helpers.evaluation import metrics
-from helpers.experiments.assistant import lessons
-from helpers.experiments.assistant import study as study
-from helpers.experiments.assistant.study import EFFECTS, FEW, PLAIN, RANKS, REPEATED, REPLAY, SCRATCH, SEEDS
+from helpers.experiments.assistant import study
+from helpers.experiments.assistant.setup import FIVE_TASKS
+from helpers.experiments.assistant.study import (
+    EFFECTS,
+    FEW,
+    FROM_BASE,
+    FROM_SCRATCH,
+    LORA,
+    NO_REPLAY,
+    SAME_REPLAY,
+    TRAINING_SEEDS,
+)
 from helpers.experiments.registry import STUDIES
+from helpers.experiments.study import load_study
 from helpers.profiles import load_profile
 from helpers.records import Record
 from helpers.tokenization import IGNORED
@@ -23,18 +34,18 @@ from helpers.training import base, demonstrations
 LAPTOP = load_profile("laptop")
 SIZES = {"hidden_size": 32, "n_layer": 1, "n_head": 2, "context": 256, "vocab_size": 512}
 TINY = load_profile("smoke", tokens=20_000, heldout_bytes=2000, **SIZES)
-LORA = [f"LoRA, rank {rank}" for rank in RANKS]
 TASKS = {"questions", "reading", "translation", "glossary", "writing", "expressions", "support", "echo"}
 TOWN = corpora.load("town", "prompts", people=TINY.people)
 LOAD = corpora.load
 WORLD = make_world(TINY.people, 0)
+PUBLISHED = {name: load_study(name, Path("no run")) for name in STUDIES if name.startswith("04")}
 
 
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("04_tuning", {"way": {REPLAY, SCRATCH, PLAIN, REPEATED, *LORA}}),
-        ("04_alone", {"task": {*lessons.KINDS}}),
+        ("04_tuning", {"way": {FROM_BASE, FROM_SCRATCH, NO_REPLAY, SAME_REPLAY, *LORA}}),
+        ("04_alone", {"task": {*FIVE_TASKS}}),
         ("04_more", {"way": {*EFFECTS}}),
         ("04_functions", {}),
     ],
@@ -46,9 +57,9 @@ def test_each_way_has_an_arm_for_each_seed_under_a_name_of_its_own(name, setting
     assert all(arm.profile == LAPTOP and 0 < arm.share <= 1 for arm in arms)
     for key, ways in (settings or {"": {None}}).items():
         found = Counter((arm.settings.get(key), arm.seed) for arm in arms)
-        assert found == Counter((way, seed) for way in ways for seed in range(SEEDS))
+        assert found == Counter((way, seed) for way in ways for seed in TRAINING_SEEDS)
     seeds = [seed for seed, _ in groupby(arm.seed for arm in arms)]
-    assert seeds == [*range(SEEDS)]  # whoever stops early has whole seeds
+    assert seeds == [*TRAINING_SEEDS]  # whoever stops early has whole seeds
 
 
 def documents(count):
@@ -63,7 +74,7 @@ def functions(split, count):
             {"role": "user", "content": f"What does this do?\n\ndef {split}{i}(mill):\n    return mill[{i}]"},
             {"role": "assistant", "content": f"Return {split} number {i} of the mill."},
         ]
-        rows.append({"messages": messages, "task": study.FUNCTIONS, "group": f"{split}.{i // 2}", "check": ""})
+        rows.append({"messages": messages, "task": study.FUNCTIONS_SOURCE, "group": f"{split}.{i // 2}", "check": ""})
     return Dataset.from_list(rows)
 
 
@@ -77,10 +88,10 @@ def small(tmp_path_factory):
     said = [message["content"] for row in TOWN.splits["train"] for message in row["messages"]]
     tokenizer = tokenization.train_tokenizer([*texts, *said[:2000]], TINY.vocab_size)
     model = models.causal_model(TINY, tokenizer, seed=0).eval()
-    before, learn, taught = models.weights_fingerprint(model), demonstrations.finetune, []
+    before, finetune, trainings = models.weights_fingerprint(model), demonstrations.finetune, []
 
     def load(source, kind="text", **options):
-        if source == study.FUNCTIONS:
+        if source == study.FUNCTIONS_SOURCE:
             return SimpleNamespace(splits={"train": functions("train", 3000), "test": functions("test", 1000)})
         assert (source, kind, options) == ("town", "prompts", {"people": TINY.people})
         return TOWN
@@ -88,8 +99,8 @@ def small(tmp_path_factory):
     def noted(learner, writer, rows, recipe, seed, replay=()):
         adapted = any("lora" in name for name, _ in learner.named_parameters())
         start = "adapters" if adapted else models.weights_fingerprint(learner) == before
-        taught.append(SimpleNamespace(start=start, rows=rows, seed=seed, replay=replay))
-        return learn(learner, writer, rows, recipe, seed, replay=replay)
+        trainings.append(SimpleNamespace(start=start, rows=rows, seed=seed, replay=replay))
+        return finetune(learner, writer, rows, recipe, seed, replay=replay)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "CACHE", tmp_path_factory.mktemp("cache"))
@@ -100,7 +111,7 @@ def small(tmp_path_factory):
         for name in ("RECIPE", "ADAPTERS"):
             patch.setattr(demonstrations, name, demonstrations.Recipe(1, batch_tokens=4096))
         metrics.load.cache_clear()
-        yield taught
+        yield trainings
         assert models.weights_fingerprint(model) == before
     metrics.load.cache_clear()
 
@@ -110,14 +121,18 @@ def run_arm(name, seed=0, **settings):
     record = Record(name, arm.profile, "", arm.parameters)
     STUDIES[name].run_arm(arm, record)
     assert all(found.seeds == (seed,) for found in record.measurements.values())
+    for published in PUBLISHED[name].arms.values():
+        for measured, value in published["measurements"].items():
+            if published["parameters"] == arm.parameters and measured in record.measurements:
+                assert record.measurements[measured].about == value["about"]
     return record.measurements
 
 
-@pytest.mark.parametrize("way", [REPLAY, PLAIN, SCRATCH, REPEATED, LORA[0]])
+@pytest.mark.parametrize("way", [FROM_BASE, NO_REPLAY, FROM_SCRATCH, SAME_REPLAY, next(iter(LORA))])
 def test_a_tuning_arm_measures_every_task_and_what_was_forgotten(small, way):
     small.clear()
     measured = run_arm("04_tuning", 1, way=way)
-    assert {f"{task}.{way}" for task in (TASKS | {*lessons.KINDS})} <= {*measured}
+    assert {f"{task}.{way}" for task in (TASKS | {*FIVE_TASKS})} <= {*measured}
     assert {name.rpartition(".")[2] for name in measured} == {way}
     assert all(0 <= measured[f"{task}.{way}"].value <= 1 for task in TASKS)
     for corpus in ("pydocs", "town"):
@@ -127,15 +142,15 @@ def test_a_tuning_arm_measures_every_task_and_what_was_forgotten(small, way):
         assert forgotten.unit == "bits per byte"
         assert forgotten.interval.low <= forgotten.value <= forgotten.interval.high
     (training,) = small
-    assert training.start == {REPLAY: True, PLAIN: True, REPEATED: True, SCRATCH: False}.get(way, "adapters")
-    assert bool(training.replay) == (way not in (PLAIN, SCRATCH))
+    assert training.start == ("adapters" if way in LORA else way != FROM_SCRATCH)
+    assert bool(training.replay) == (way not in (NO_REPLAY, FROM_SCRATCH))
     assert all(IGNORED not in row.labels for row in training.replay)
     assert all(IGNORED in row.labels for row in training.rows)
     assert len(training.rows) > 9 * 4
     assert training.seed == 1
 
 
-def test_an_arm_of_a_single_task_is_taught_and_asked_that_task_alone(small):
+def test_an_arm_of_a_single_task_learns_and_is_asked_that_task_alone(small):
     small.clear()
     measured = run_arm("04_alone", 2, task="translation")
     assert {*measured} == {"translation.tuned", "seconds.tuned"}
@@ -152,11 +167,11 @@ def test_an_arm_of_more_demonstrations_measures_questions_alone(small, way):
 
 
 def asked_by(way, seed):
-    """Returns the questions about the town that an arm of the third study teaches, its other rows, and its test."""
+    """Returns the questions about the town that an arm of the third study trains on, its other rows, and its test."""
     (arm,) = (arm for arm in STUDIES["04_more"].arms(TINY) if arm.seed == seed and arm.settings["way"] == way)
     with pytest.MonkeyPatch.context() as patch:
         given = []
-        patch.setattr(study, "_teach", lambda record, lesson, train, test, seed: given.extend((train, test)))
+        patch.setattr(study, "_finetune", lambda record, setup, train, test, seed: given.extend((train, test)))
         STUDIES["04_more"].run_arm(arm, Record("04_more", arm.profile, "", arm.parameters))
     train, test = given
     questions = [tuple(m["content"] for m in row["messages"]) for row in train if row["task"] == "questions"]
@@ -167,7 +182,7 @@ def people_in(questions):
     return {person.name for person in WORLD.people for asked, _ in questions if person.name in asked}
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", TRAINING_SEEDS)
 def test_more_demonstrations_are_the_same_or_in_other_words_or_about_others(small, seed):
     arms = {way: asked_by(way, seed) for way in EFFECTS}
     asked = {way: questions for way, (questions, _, _) in arms.items()}
@@ -194,8 +209,8 @@ def test_more_demonstrations_are_the_same_or_in_other_words_or_about_others(smal
 
 
 def test_seeds_ask_about_other_people(small):
-    groups = [people_in(asked_by("few", seed)[0]) for seed in range(SEEDS)]
-    assert len(set().union(*groups)) == SEEDS * FEW
+    groups = [people_in(asked_by("few", seed)[0]) for seed in TRAINING_SEEDS]
+    assert len(set().union(*groups)) == len(TRAINING_SEEDS) * FEW
 
 
 def test_an_arm_of_functions_sets_writing_and_recognising_beside_what_knows_nothing(small, monkeypatch):

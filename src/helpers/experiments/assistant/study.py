@@ -1,4 +1,4 @@
-"""Chapter 04's studies: how to tune on demonstrations, each task by itself, and what more demonstrations are worth.
+"""Chapter 04's studies: ways to fine-tune on demonstrations, each task by itself, and what more of them are worth.
 
 All start from the run's own base model, or the published one (`training.base.load_base`).
 """
@@ -6,35 +6,42 @@ All start from the run's own base model, or the published one (`training.base.lo
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from helpers import corpora
+from helpers.corpora import town
+from helpers.corpora.town.demonstrations import questions
+from helpers.corpora.town.demonstrations.draft import TRAIN
+from helpers.corpora.town.sampling import Sampler
+from helpers.evaluation import metrics, recognition
+from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
+from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
 from helpers.experiments.study import Arm, Study
+from helpers.models import untrained
 from helpers.profiles import Profile
 from helpers.records import Record
+from helpers.training import base, demonstrations
+from helpers.training.adapters import with_adapters
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from helpers.corpora import Corpus
-    from helpers.corpora.rows import Conversation
-    from helpers.evaluation.skills import Question
-    from helpers.experiments.assistant.lessons import Lesson
-
-SEEDS = 3
-SCRATCH, PLAIN, REPLAY, REPEATED = (
+TRAINING_SEEDS = range(3)
+FROM_SCRATCH, NO_REPLAY, FROM_BASE, SAME_REPLAY = (
     "from scratch",
     "from the base, no replay",
     "from the base",
     "from the base, replay of the same",
 )
-"""The ways to train all weights that the first study compares; from scratch there is nothing to replay."""
+"""The first study's ways to train all weights. From scratch there is nothing to replay."""
 
-RANKS = (4, 64)
-"""LoRA's, in the first study."""
+LORA = {"LoRA, rank 4": 4, "LoRA, rank 64": 64}
+"""Its other ways, with their ranks."""
 
-FUNCTIONS = "pydocs-functions"
+TUNED = "tuned"
+"""The method's name in the studies that have only one."""
+
+FUNCTIONS_SOURCE = "pydocs-functions"
 """The real data of the fourth study."""
 
 RECOGNISED = 100
@@ -52,158 +59,126 @@ EFFECTS = {  # how many people, in how many wordings, how often
 """The third study's ways to have four times as many demonstrations, and what all have in common."""
 
 
-def _lesson(profile: Profile, record: Record, demonstrations: Corpus | None = None) -> Lesson:
-    """Opens the same lesson for every arm, on the town if nothing else: seeds are of the training, not of the data."""
-    from helpers.corpora import load
-    from helpers.experiments.assistant.lessons import open_lesson
-    from helpers.training.base import base_text, load_base
-
-    model, tokenizer, _ = load_base(record.folder)
-    demonstrations = demonstrations or load("town", "prompts", people=profile.people)
-    return open_lesson(profile, model, tokenizer, demonstrations, base_text(profile, 0), 0)
-
-
-def _tuning_arms(profile: Profile) -> list[Arm]:
-    ways = [REPLAY, SCRATCH, PLAIN, REPEATED, *(f"LoRA, rank {rank}" for rank in RANKS)]
+def _arms(profile: Profile, setting: str, values: Sequence[str], share: float) -> list[Arm]:
+    """Returns an arm for each seed and each value of what is varied."""
     return [
-        Arm(f"{way.replace(',', '').replace(' ', '-')}-{seed}", profile, seed, {"way": way}, 0.65)
-        for seed in range(SEEDS)
-        for way in ways
+        Arm(f"{value.replace(',', '').replace(' ', '-')}-{seed}", profile, seed, {setting: value}, share)
+        for seed in TRAINING_SEEDS
+        for value in values
     ]
 
 
-def _run_tuning(arm: Arm, record: Record) -> None:
-    from helpers.evaluation import skills
-    from helpers.models import untrained
-    from helpers.training import demonstrations
-    from helpers.training.adapters import with_adapters
-
-    lesson = _lesson(arm.profile, record)
-    way = arm.settings["way"]
-    recipe = demonstrations.RECIPE
-    model: Any = copy.deepcopy(lesson.base)
-    if way == SCRATCH:
-        model = untrained(lesson.base, arm.seed)
-    elif way.startswith("LoRA"):
-        model, recipe = with_adapters(model, int(way.split()[-1]), arm.seed), demonstrations.ADAPTERS
-    replay = [] if way in (PLAIN, SCRATCH) else lesson.replay(recipe.epochs, arm.seed)
-    if way == REPEATED:  # dealt out so, each epoch has all of it
-        replay = [row for row in lesson.replay(1, arm.seed) for _ in range(recipe.epochs)]
-    course = demonstrations.finetune(
-        model, lesson.tokenizer, lesson.rows(lesson.train), recipe, arm.seed, replay=replay
-    )
-    skills.measure(record, way, skills.sit(model, lesson.tokenizer, lesson.test), arm.seed)
-    lesson.measure_forgetting(record, way, model, arm.seed)
-    record.measure(f"seconds.{way}", course.seconds, "seconds", seeds=(arm.seed,))
+def _setup(arm: Arm, record: Record, data: corpora.Corpus | None = None) -> Setup:
+    """Makes the same set-up for every arm, of the town if nothing else: seeds are of the training, not of the data."""
+    model, tokenizer, _ = base.load_base(record.folder)
+    data = data or corpora.load("town", "prompts", people=arm.profile.people)
+    return make_setup(arm.profile, model, tokenizer, data, base.base_text(arm.profile, 0), 0)
 
 
-def _single_arms(profile: Profile) -> list[Arm]:
-    from helpers.experiments.assistant import lessons
+def _finetune(
+    record: Record,
+    setup: Setup,
+    train: Sequence[Demonstration],
+    test: Sequence[Demonstration],
+    seed: int,
+    method: str = TUNED,
+    **options: Any,
+) -> None:
+    """Fine-tunes a model, and adds its accuracy and the seconds of the training to the record.
 
-    return [
-        Arm(f"{task}-{seed}", profile, seed, {"task": task}, 0.3) for seed in range(SEEDS) for task in lessons.KINDS
-    ]
+    `options` are the `model` to train, in place of a copy of the base, and another `recipe` and `replay`.
+    """
+    model = options.get("model") or copy.deepcopy(setup.base)
+    recipe = options.get("recipe", demonstrations.RECIPE)
+    replay = options["replay"] if "replay" in options else setup.replay(recipe.epochs, seed)
+    log = demonstrations.finetune(model, setup.tokenizer, setup.encoded(train), recipe, seed, replay=replay)
+    measure_accuracy(record, method, chat_answers(model, setup.tokenizer, test), seed)
+    record.measure(f"seconds.{method}", log.seconds, "seconds", seeds=(seed,), method=method, metric="seconds")
+
+
+def _run_way(arm: Arm, record: Record) -> None:
+    """Fine-tunes in one of the ways of the first study, and measures what was forgotten, too."""
+    setup, way, seed = _setup(arm, record), arm.settings["way"], arm.seed
+    model: Any = copy.deepcopy(setup.base)
+    options: dict[str, Any] = {}
+    if way == FROM_SCRATCH:
+        model = untrained(setup.base, seed)
+    if way in LORA:
+        model = with_adapters(model, LORA[way], seed)
+        options["recipe"] = demonstrations.ADAPTERS
+    if way in (FROM_SCRATCH, NO_REPLAY):
+        options["replay"] = []
+    if way == SAME_REPLAY:  # dealt out so, each epoch has all of it
+        options["replay"] = [row for row in setup.replay(1, seed) for _ in range(demonstrations.RECIPE.epochs)]
+    _finetune(record, setup, setup.train, setup.test, seed, way, model=model, **options)
+    setup.measure_forgetting(record, way, model, seed)
 
 
 def _run_single(arm: Arm, record: Record) -> None:
-    lesson = _lesson(arm.profile, record)
-    task = arm.settings["task"]
-    of_task = [question for question in lesson.train if question["task"] == task]
-    _teach(record, lesson, of_task, [question for question in lesson.test if question["task"] == task], arm.seed)
-
-
-def _effect_arms(profile: Profile) -> list[Arm]:
-    return [Arm(f"{way}-{seed}", profile, seed, {"way": way}, 0.35) for seed in range(SEEDS) for way in EFFECTS]
+    setup = _setup(arm, record)
+    train, test = ([row for row in rows if row["task"] == arm.settings["task"]] for rows in (setup.train, setup.test))
+    _finetune(record, setup, train, test, arm.seed)
 
 
 def _run_effect(arm: Arm, record: Record) -> None:
-    lesson = _lesson(arm.profile, record)
+    setup = _setup(arm, record)
     people, wordings, times = EFFECTS[arm.settings["way"]]
     asked = _questions(arm.profile.people, people, wordings, arm.seed) * times
-    others = [question for question in lesson.train if question["task"] in ("reading", "echo")]
-    test = [question for question in lesson.test if question["task"] == "questions"]
-    _teach(record, lesson, [*others, *asked], test, arm.seed)
+    others = [row for row in setup.train if row["task"] in ("reading", "echo")]
+    _finetune(record, setup, [*others, *asked], [row for row in setup.test if row["task"] == "questions"], arm.seed)
 
 
-def _questions(people: int, asked: int, wordings: int, seed: int) -> list[Question]:
+def _questions(people: int, asked: int, wordings: int, seed: int) -> list[Demonstration]:
     """Returns questions about some of the people whom training asks about, each fact in so many wordings."""
-    from helpers.corpora.town import Grammar, make_contract, make_world
-    from helpers.corpora.town.demonstrations import questions
-    from helpers.corpora.town.demonstrations.draft import TRAIN
-    from helpers.corpora.town.sampling import Sampler
-
-    world = make_world(people, 0)
-    grammar = Grammar(world, contract=make_contract(world))
+    world = town.make_world(people, 0)
+    grammar = town.Grammar(world, contract=town.make_contract(world))
     drafts = questions.from_memory(grammar, Sampler(f"effects {seed}"), TRAIN, wordings)
     chosen = grammar.asked[seed * FEW : seed * FEW + asked] if asked == FEW else grammar.asked[:asked]
     found = (draft.conversation(TRAIN, "") for draft in drafts if draft.group in chosen)
     return [{"messages": [message._asdict() for message in each.messages], "task": each.task} for each in found]
 
 
-def _teach(record: Record, lesson: Lesson, train: Sequence[Question], test: Sequence[Question], seed: int) -> None:
-    from helpers.evaluation import skills
-    from helpers.training import demonstrations
-
-    model, recipe = copy.deepcopy(lesson.base), demonstrations.RECIPE
-    replay = lesson.replay(recipe.epochs, seed)
-    course = demonstrations.finetune(model, lesson.tokenizer, lesson.rows(train), recipe, seed, replay=replay)
-    skills.measure(record, "tuned", skills.sit(model, lesson.tokenizer, test), seed)
-    record.measure("seconds.tuned", course.seconds, "seconds", seeds=(seed,))
-
-
-def _function_arms(profile: Profile) -> list[Arm]:
-    return [Arm(f"seed-{seed}", profile, seed, {}, 0.4) for seed in range(SEEDS)]
-
-
 def _run_functions(arm: Arm, record: Record) -> None:
-    """Teaches what functions do, once through a part of the data; judged in modules that were never read."""
-    import random
-
-    from helpers.corpora import load
-    from helpers.evaluation import metrics, recognition, skills
-    from helpers.training import demonstrations
-
-    lesson = _lesson(arm.profile, record, load(FUNCTIONS, "prompts"))
+    """Fine-tunes on what functions do, once through a part of the data; judged in modules that were never read."""
+    setup = _setup(arm, record, corpora.load(FUNCTIONS_SOURCE, "prompts"))
     draw = random.Random(arm.seed)
-    train = draw.sample(list(lesson.train), min(len(lesson.train), arm.profile.tokens // 600))
-    test = draw.sample(list(lesson.test), min(len(lesson.test), 150))
-    model: Any = copy.deepcopy(lesson.base)
+    train = draw.sample(list(setup.train), min(len(setup.train), arm.profile.tokens // 600))
+    test = draw.sample(list(setup.test), min(len(setup.test), 150))
+    model: Any = copy.deepcopy(setup.base)
     recipe = replace(demonstrations.RECIPE, epochs=1)
-    demonstrations.finetune(model, lesson.tokenizer, lesson.rows(train), recipe, arm.seed)
-    written = {
-        "tuned": skills.sit(model, lesson.tokenizer, test).answers,
-        "another's": [skills.demonstrated(draw.choice(train)) for _ in test],
-    }
-    right = [skills.demonstrated(question) for question in test]
-    for who, answers in written.items():
-        _measure(record, f"chrF.{who}", metrics.chrf_of_each(answers, right), test, arm.seed)
-    conversations = [_conversation(question) for question in test]
-    questions = recognition.make_questions(conversations, RECOGNISED, arm.seed)
-    for who, each in (("base", lesson.base), ("tuned", model)):
-        price = recognition.model_pricer(each, lesson.tokenizer, lesson.context)
-        _measure(record, f"recognised.{who}", recognition.recognise(questions, price).by_gain, questions, arm.seed)
-    words = recognition.recognise_by_words(questions, [_conversation(question) for question in train])
-    _measure(record, "recognised.words", words, questions, arm.seed)
+    demonstrations.finetune(model, setup.tokenizer, setup.encoded(train), recipe, arm.seed)
+    written = {TUNED: chat_answers(model, setup.tokenizer, test).texts}
+    written["another's"] = [demonstrated(draw.choice(train)) for _ in test]
+    wanted, groups = [demonstrated(row) for row in test], [row["group"] for row in test]
+    for method, texts in written.items():
+        found, name, unit = metrics.chrf_of_each(texts, wanted), f"chrF.{method}", "chrF, 0 to 100"
+        record.share(name, found, groups, unit=unit, seeds=(arm.seed,), metric="chrF", method=method)
+    asked = recognition.make_questions(test, RECOGNISED, arm.seed)
+    recognised = {"words": recognition.recognise_by_words(asked, train)}
+    for method, each in (("base", setup.base), (TUNED, model)):
+        bits_of = recognition.prompted_bits(each, setup.tokenizer, setup.context)
+        recognised[method] = recognition.recognise(asked, bits_of).by_gain
+    groups = [each.group for each in asked]
+    for method in ("base", TUNED, "words"):
+        name = f"recognised.{method}"
+        record.share(name, recognised[method], groups, seeds=(arm.seed,), metric="recognised", method=method)
 
 
-def _conversation(question: Question) -> Conversation:
-    from helpers.corpora.rows import Conversation, Message
-
-    messages = tuple(Message(**message) for message in question["messages"])
-    return Conversation(messages, question["group"], None, "", question["task"])
-
-
-def _measure(record: Record, name: str, values: np.ndarray, sampled: Sequence[Any], seed: int) -> None:
-    from helpers.statistics import ratio_interval
-
-    groups = [each["group"] if isinstance(each, dict) else each.group for each in sampled]
-    interval = ratio_interval(values, [1.0] * len(values), groups)
-    unit = "chrF, 0 to 100" if name.startswith("chrF") else "share right"
-    known = {"interval": interval, "n": len(set(groups)), "seeds": (seed,)}
-    record.measure(name, float(values.mean()), unit, **known)
-
-
-TUNING = Study("What does the start, replay, or LoRA make of the same demonstrations?", _tuning_arms, _run_tuning)
-ALONE = Study("Is a task learned better by itself?", _single_arms, _run_single)
-MORE = Study("What are more demonstrations worth: repeated, paraphrased, or new?", _effect_arms, _run_effect)
-FUNCTION = Study("Does it learn what real functions do?", _function_arms, _run_functions)
+TUNING = Study(
+    "What does the start, replay, or LoRA make of the same demonstrations?",
+    lambda profile: _arms(profile, "way", [FROM_BASE, FROM_SCRATCH, NO_REPLAY, SAME_REPLAY, *LORA], 0.65),
+    _run_way,
+)
+ALONE = Study(
+    "Is a task learned better by itself?", lambda profile: _arms(profile, "task", FIVE_TASKS, 0.3), _run_single
+)
+MORE = Study(
+    "What are more demonstrations worth: repeated, paraphrased, or new?",
+    lambda profile: _arms(profile, "way", list(EFFECTS), 0.35),
+    _run_effect,
+)
+FUNCTIONS = Study(
+    "Does it learn what real functions do?",
+    lambda profile: [Arm(f"seed-{seed}", profile, seed, {}, 0.4) for seed in TRAINING_SEEDS],
+    _run_functions,
+)

@@ -1,0 +1,167 @@
+"""With what is a model fine-tuned and tested? Demonstrations, text to be replayed, and text that shows what it forgets.
+
+One place for the chapter and its studies, so that both train and test alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from helpers.corpora import Corpus
+from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
+from helpers.evaluation.skills import Demonstration, bits_per_token, fitting
+from helpers.models import context_length
+from helpers.profiles import Profile
+from helpers.records import Record
+from helpers.tokenization import with_chat_template
+from helpers.training.demonstrations import RECIPE, EncodedRow, Recipe, encode_conversations, encode_replay, finetune
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from helpers.training.base import BaseText
+
+REPLAYED = 0.06
+"""Tokens replayed in an epoch, as a share of those of the base run: at laptop three tenths of what is read."""
+
+FIVE_TASKS = ("questions", "translation", "writing", "expressions", "support")
+"""The tasks of the town that stand for the five kinds of claim C5: answering, translating, writing, coding, support."""
+
+INSTRUCTIONS = {test: f"instructions, {test}" for test in ("seen", "unseen wording", "unseen pair", "contradicted")}
+"""The four tests of claim C6, each with the name of its task."""
+
+UNNAMED_TASK = "your task"
+"""What a task without a name is called."""
+
+WATCHED = (0, 0.1, 0.3, 0.6, 1)
+"""After which shares of a training's steps its curve has a point."""
+
+TRAIN_ROWS, EVERY = 60, 6
+"""For a curve, about so many of the rows trained on are measured; of the test, one in so many."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a model is fine-tuned and tested with.
+
+    Attributes:
+        base: the causal model to start from; not changed.
+        tokenizer: with a chat template.
+        train: demonstrations to learn from.
+        test: those to be judged by, without any that leave no room for an answer.
+        texts: documents that the base model was pretrained on.
+        unread: of each of its corpora, documents that it never read.
+        context: tokens that it reads at once.
+        replay_tokens: tokens that are replayed in an epoch.
+    """
+
+    base: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    train: Sequence[Demonstration]
+    test: Sequence[Demonstration]
+    texts: Sequence[str]
+    unread: dict[str, HeldOut]
+    context: int
+    replay_tokens: int
+
+    def encoded(self, demonstrations: Sequence[Demonstration]) -> list[EncodedRow]:
+        """Encodes demonstrations for training."""
+        return encode_conversations(self.tokenizer, [row["messages"] for row in demonstrations], self.context)
+
+    def replay(self, epochs: int, seed: int) -> list[EncodedRow]:
+        """Encodes text to be read again beside the demonstrations: for each of the epochs other text."""
+        return encode_replay(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
+
+    def answer_bits(self, model: PreTrainedModel, rows: Sequence[EncodedRow]) -> dict[str, float]:
+        """Returns a model's bits per token of answers: of some `rows`, as `train`, and of some of the test, `held-out`.
+
+        Instructions are not among those of the test.
+        """
+        judged = [row for row in self.test if row["task"] not in INSTRUCTIONS.values()]
+        trained = rows[:: max(1, len(rows) // TRAIN_ROWS)]
+        return {
+            "train": bits_per_token(model, trained),
+            "held-out": bits_per_token(model, self.encoded(judged[::EVERY])),
+        }
+
+    def learning_curve(
+        self, model: PreTrainedModel, rows: Sequence[EncodedRow], recipe: Recipe, seed: int
+    ) -> pd.DataFrame:
+        """Tunes a model, in place and without replay; returns what `answer_bits` finds on the way, by training step."""
+        run = finetune(model, self.tokenizer, rows, recipe, seed, WATCHED, lambda step: self.answer_bits(model, rows))
+        return pd.DataFrame.from_dict(run.evaluations, orient="index").rename_axis("step")
+
+    def measure_forgetting(self, record: Record, method: str, model: PreTrainedModel, seed: int) -> None:
+        """Adds to the record what a model needs for unread text, and how much more than the base model.
+
+        The names are `<corpus>.<method>` and `forgotten: <corpus>.<method>`; the latter is paired by document. They are
+        about corpus, method and metric.
+        """
+        for corpus, held in self.unread.items():
+            before, after = (
+                document_bits(each, self.tokenizer, held.texts, self.context) for each in (self.base, model)
+            )
+            for prefix, metric, bits in (("", "bits per byte", after), ("forgotten: ", "forgotten", after - before)):
+                value, interval = held.bits_per_byte(bits)
+                known: dict[str, Any] = {"interval": interval, "n": held.n_groups, "seeds": (seed,)}
+                known |= {"corpus": corpus, "method": method, "metric": metric}
+                record.measure(f"{prefix}{corpus}.{method}", value, "bits per byte", **known)
+
+
+def make_setup(
+    profile: Profile,
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    demonstrations: Corpus,
+    text: BaseText,
+    seed: int,
+) -> Setup:
+    """Puts a set-up together from a base model, a corpus of kind `prompts`, and what the base model read.
+
+    The profile says how many of the demonstrations are used, and how much text is measured on.
+    """
+    train, test = (
+        share_of_tasks([_named(row) for row in demonstrations.splits.get(split, [])], profile.demonstrations)
+        for split in ("train", "test")
+    )
+    unread = {
+        name: held_out(corpus.splits["test"], profile.heldout_bytes // 5, seed)
+        for name, corpus in text.corpora.items()
+        if "test" in corpus.splits
+    }
+    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), 1024)
+    test = fitting(tokenizer, test, context)
+    replay_tokens = round(profile.tokens * REPLAYED)
+    return Setup(base, tokenizer, train, test, text.training, unread, context, replay_tokens)
+
+
+def _named(row: Demonstration) -> dict[str, Any]:
+    """Returns a row whose task has a name; a reader's own file seldom tells any apart."""
+    return {**row, "task": row["task"] or UNNAMED_TASK}
+
+
+def recipe_for(profile: Profile) -> Recipe:
+    """Returns the recipe for all weights; with a part of the demonstrations, as at `smoke`, of one epoch."""
+    return RECIPE if profile.demonstrations == 1 else dataclasses.replace(RECIPE, epochs=1)
+
+
+def share_of_tasks(rows: Sequence[Demonstration], share: float) -> list[Demonstration]:
+    """Returns a share of the rows of each task, at least four of each where there are so many, evenly spread."""
+    if share >= 1:
+        return list(rows)
+    chosen = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        count = min(len(mine), max(4, round(share * len(mine))))
+        chosen += [mine[i * len(mine) // count] for i in range(count)]
+    return chosen
+
+
+def aspects(row: Demonstration) -> str:
+    """Returns what instructions ask of an answer, such as `length and role`: with it the row's group begins."""
+    return str(row["group"]).partition(":")[0]
