@@ -426,7 +426,7 @@ class _Sentence(Formatter):
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         """Turns a measurement into its value for `!v`."""
-        return value.value if conversion == "v" else super().convert_field(value, conversion)  # type: ignore[arg-type]
+        return value.value if conversion == "v" else super().convert_field(value, conversion)
 
 
 def provenance_html(record: dict[str, Any]) -> str:

@@ -242,7 +242,7 @@ def expected_cost(
     at_steps: Sequence[int] = (),
     evaluate: Callable[[int], Any] = no_evaluation,
 ) -> str:
-    """Says what `pretrain` will cost here, from a few seconds of real steps on a copy of the model and one evaluation."""
+    """Says what `pretrain` will cost here, from a few seconds of real steps on a copy and one evaluation."""
     trial: Any = copy.deepcopy(model)
     trial.to(device()).train()
     optimizer = Muon(parameter_groups(trial, profile.matrix_learning_rate, profile.learning_rate))
