@@ -1,6 +1,6 @@
-"""How well do predictions and references agree? Metrics as modules of `evaluate`, which need no network here.
+"""How well do predictions and references agree? A module of `evaluate`, which needs no network here.
 
-Each lies in a folder of its own, as `evaluate.load` wants it, and calls scikit-learn's or sacrebleu's. Left out:
+It lies in a folder of its own, as `evaluate.load` wants it, and calls scikit-learn's or sacrebleu's. Left out:
 `evaluate.load` by name, which asks the Hub for the code of every metric.
 """
 
@@ -20,21 +20,18 @@ if TYPE_CHECKING:
 
 
 @cache
-def load(name: str) -> EvaluationModule:
-    """Loads a metric.
-
-    Args:
-        name: `accuracy`, `macro_f1` or `chrf`.
+def load_metric(name: str) -> EvaluationModule:
+    """Loads `accuracy`, `macro_f1` or `chrf`.
 
     Returns:
-        What `evaluate.load` gives: `compute(predictions=..., references=...)` returns a dictionary.
+        What `evaluate.load` gives: `compute(predictions=..., references=...)` returns `{name: value}`.
 
     Raises:
-        FileNotFoundError: there is no such metric.
+        ValueError: there is no such metric.
     """
     import evaluate
 
-    return evaluate.load(str(Path(__file__).parent / name), cache_dir=str(files.CACHE / "metrics"))
+    return evaluate.load(str(Path(__file__).parent / "agreement"), name, cache_dir=str(files.CACHE / "metrics"))
 
 
 def compute(
@@ -45,14 +42,13 @@ def compute(
     """Returns a metric's value.
 
     Args:
-        name: `accuracy` (share right), `macro_f1` (the mean over classes of the harmonic mean of precision and recall;
-            Manning, Raghavan and Schütze 2008, section 13.6), or `chrf` (0 to 100: how many of the runs of one to six
+        name: `accuracy`, `macro_f1` (the mean over classes of the harmonic mean of precision and recall; Manning,
+            Raghavan and Schütze 2008, section 13.6), or `chrf` (0 to 100: how many of the runs of one to six
             characters two texts share, recall counting twice as much as precision; Popović 2015).
         predictions: class numbers; for `chrf` texts.
         references: the right ones.
     """
-    (value,) = load(name).compute(predictions=predictions, references=references).values()
-    return float(value)
+    return float(load_metric(name).compute(predictions=predictions, references=references)[name])
 
 
 def chrf_of_each(predictions: Sequence[str], references: Sequence[str]) -> np.ndarray:
@@ -60,10 +56,6 @@ def chrf_of_each(predictions: Sequence[str], references: Sequence[str]) -> np.nd
 
     Its mean is not the chrF of all together, which counts the runs of all texts before it divides: there long texts
     weigh more.
-
-    Args:
-        predictions: what was written.
-        references: of each, what should have been.
     """
     from sacrebleu.metrics import CHRF
 

@@ -6,6 +6,7 @@ All start from the run's own base model, or the published one (`training.base.lo
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 SEEDS, SHUFFLED_SEEDS = 8, 5
 TASKS = ("pydocs-packages", "pydocs-order")
 ORDERED, SHUFFLED = "in order", "shuffled"
-"""What a model was pretrained on, as the third study compares it."""
+"""What a model was pretrained on, as the third study compares it; its methods beside training from scratch."""
 
 
-def sizes(profile: Profile) -> list[int]:
+def label_counts(profile: Profile) -> list[int]:
     """Returns the numbers of labels of the first study: the live ones, and four and sixteen times their most."""
     most = 16 * profile.labels[-1]
     return [most // 4**i for i in reversed(range(5))]
@@ -42,19 +43,19 @@ def _label_arms(profile: Profile) -> list[Arm]:
     return [Arm(f"{task}-{seed}", profile, seed, {"task": task}, 2.0) for seed in range(SEEDS) for task in TASKS]
 
 
+def _seeds(count: int, share: float) -> Callable[[Profile], list[Arm]]:
+    return lambda profile: [Arm(f"seed-{seed}", profile, seed, {}, share) for seed in range(count)]
+
+
 def _run_labels(arm: Arm, record: Record) -> None:
+    from helpers.evaluation.word_counts import BASELINES
     from helpers.experiments.transfer import grid
     from helpers.training.finetuning import ARMS
 
     task = _task(arm.settings["task"], record)
-    chosen = [*grid.BASELINES, *ARMS]
-    counts = task.sizes(sizes(arm.profile))
-    trials = grid.run_grid(task, chosen, counts, [arm.seed], arm.profile.heldout_bytes // 150)
+    sizes = task.sizes(label_counts(arm.profile))
+    trials = grid.run_grid(task, [*BASELINES, *ARMS], sizes, [arm.seed], arm.profile.heldout_bytes // 150)
     grid.measure_grid(record, task, trials)
-
-
-def _domain_arms(profile: Profile) -> list[Arm]:
-    return [Arm(f"seed-{seed}", profile, seed, {}, 4 / 15) for seed in range(SEEDS)]
 
 
 def _run_domains(arm: Arm, record: Record) -> None:
@@ -64,14 +65,7 @@ def _run_domains(arm: Arm, record: Record) -> None:
 
     model, tokenizer, _ = load_base(record.folder)
     fresh = causal_model(arm.profile, tokenizer, arm.seed)
-    for name, domain in domains.read_domains(arm.profile, arm.seed, arm.profile.tokens // 15).items():
-        from_scratch = domains.learn(fresh, tokenizer, domain, arm.profile, arm.seed, fresh=True)
-        trained_on = domains.learn(model, tokenizer, domain, arm.profile, arm.seed, fresh=False)
-        domains.measure_courses(record, name, from_scratch, trained_on, arm.seed)
-
-
-def _shuffled_arms(profile: Profile) -> list[Arm]:
-    return [Arm(f"seed-{seed}", profile, seed, {}, 1.0) for seed in range(SHUFFLED_SEEDS)]
+    domains.compare_starts(record, (fresh, model), tokenizer, arm.profile, arm.seed, arm.profile.tokens // 15)
 
 
 def _run_shuffled(arm: Arm, record: Record) -> None:
@@ -88,17 +82,16 @@ def _run_shuffled(arm: Arm, record: Record) -> None:
     tokenizer = tasks[0].tokenizer
     texts = base_text(profile, arm.seed).training  # in random order: the first quarter is like the rest
     texts = texts[: len(texts) // 4]
-    size, test_size = 4 * profile.labels[-1], profile.heldout_bytes // 150
     trials: dict[str, list[grid.Trial]] = {task.name: [] for task in tasks}
     for text in (ORDERED, SHUFFLED):
         read = texts if text == ORDERED else [_mixed(document) for document in texts]
         model = causal_model(profile, tokenizer, arm.seed)
         pretrain(model, pack(encode_documents(tokenizer, read), profile.context), profile, arm.seed)
+        methods = (FULL, SCRATCH) if text == ORDERED else (FULL,)  # from scratch, nothing of the text is left
         for task in tasks:
-            started = replace(task, backbone=backbone_of(model))
-            arms = (FULL, SCRATCH) if text == ORDERED else (FULL,)  # from scratch, nothing of the text is left
-            ran = grid.run_grid(started, arms, [size], [arm.seed], test_size)
-            trials[task.name] += [replace(trial, arm=text if trial.arm == FULL else SCRATCH) for trial in ran]
+            start = replace(task, backbone=backbone_of(model))
+            ran = grid.run_grid(start, methods, [4 * profile.labels[-1]], [arm.seed], profile.heldout_bytes // 150)
+            trials[task.name] += [replace(trial, method=text if trial.method == FULL else SCRATCH) for trial in ran]
     for task in tasks:
         grid.measure_grid(record, task, trials[task.name])
 
@@ -110,5 +103,5 @@ def _mixed(document: str) -> str:
 
 
 LABELS = Study("How many labels does pretraining save, and does it beat counting words?", _label_arms, _run_labels)
-DOMAINS = Study("How much sooner is new text learned from a trained start?", _domain_arms, _run_domains)
-SHUFFLE = Study("What does a start help that has read the words in no order?", _shuffled_arms, _run_shuffled)
+DOMAINS = Study("How much sooner is new text learned from a trained start?", _seeds(SEEDS, 4 / 15), _run_domains)
+SHUFFLE = Study("What does a start help that has read the words in no order?", _seeds(SHUFFLED_SEEDS, 1), _run_shuffled)
