@@ -7,6 +7,8 @@ once. Each process has its own folder of results.
 import os
 import tempfile
 
+import pytest
+
 MOST_PROCESSES = 4
 """Each holds torch in memory."""
 
@@ -24,3 +26,16 @@ def pytest_xdist_auto_num_workers(config):
 def pytest_collection_modifyitems(items):
     """Chapters first: they take longest and run one after the other, while another process does the rest."""
     items.sort(key=lambda item: item.get_closest_marker("chapter") is None)
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory):
+    """Corpora and metrics are not kept beside the user's."""
+    from helpers import files
+    from helpers.evaluation import metrics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "CACHE", tmp_path_factory.mktemp("cache"))
+        metrics.load_metric.cache_clear()
+        yield
+    metrics.load_metric.cache_clear()

@@ -7,17 +7,9 @@ import pytest
 from sacrebleu.metrics import CHRF
 from sklearn.metrics import accuracy_score, f1_score
 
-from helpers import files
 from helpers.evaluation import metrics
 
-
-@pytest.fixture(autouse=True, scope="module")
-def own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CACHE", tmp_path_factory.mktemp("cache"))
-        metrics.load.cache_clear()
-        yield
-    metrics.load.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture
@@ -66,7 +58,7 @@ def test_lists_and_arrays_give_the_same_and_a_second_call_forgets_the_first():
 def test_numpys_random_state_is_left_as_it_was(name):
     np.random.seed(7)
     before = np.random.get_state()
-    metrics.load.cache_clear()  # loading is part of it
+    metrics.load_metric.cache_clear()  # loading is part of it
     metrics.compute(name, *vectors(0, 3))
     after = np.random.get_state()
     assert np.array_equal(before[1], after[1])
@@ -75,12 +67,12 @@ def test_numpys_random_state_is_left_as_it_was(name):
 
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1"])
 def test_they_are_metrics_as_evaluate_knows_them(name):
-    module = metrics.load(name)
-    assert metrics.load(name) is module
+    module = metrics.load_metric(name)
+    assert metrics.load_metric(name) is module
     assert list(module.compute(predictions=[0, 1], references=[0, 0])) == [name]
     assert module.description
-    with pytest.raises(FileNotFoundError):
-        metrics.load("no such metric")
+    with pytest.raises(ValueError, match="Known: accuracy, macro_f1, chrf"):
+        metrics.load_metric("no such metric")
 
 
 WRITTEN = ["The bell creaks.", "Returns the mean of all values.", "ein Tag, 12 Stunden", ""]
@@ -91,7 +83,7 @@ def test_chrf_is_sacrebleus(no_sockets):
     expected = CHRF(char_order=6, word_order=0, beta=2).corpus_score(WRITTEN, [WANTED]).score
     assert 0 < expected < 100
     assert metrics.compute("chrf", WRITTEN, WANTED) == pytest.approx(expected, abs=1e-4)
-    assert list(metrics.load("chrf").compute(predictions=WRITTEN, references=WANTED)) == ["score"]
+    assert list(metrics.load_metric("chrf").compute(predictions=WRITTEN, references=WANTED)) == ["chrf"]
 
 
 def test_chrf_of_each_is_what_it_is_alone():

@@ -110,10 +110,10 @@ def small(tmp_path_factory):
         patch.setattr(demonstrations, "finetune", noted)
         for name in ("RECIPE", "ADAPTERS"):
             patch.setattr(demonstrations, name, demonstrations.Recipe(1, batch_tokens=4096))
-        metrics.load.cache_clear()
+        metrics.load_metric.cache_clear()
         yield trainings
         assert models.weights_fingerprint(model) == before
-    metrics.load.cache_clear()
+    metrics.load_metric.cache_clear()
 
 
 def run_arm(name, seed=0, **settings):

@@ -1,45 +1,23 @@
-"""How soon is one where the other ends? Read off curves made by hand; and learning must leave the given model alone."""
+"""A domain is learned by a copy, at the rates of its start, and both starts are measured alike."""
 
 from dataclasses import replace
 
 import pytest
 
 from helpers import models, tokenization
+from helpers.evaluation.learning_curves import share_of_steps
 from helpers.evaluation.likelihood import HeldOut
 from helpers.experiments.transfer import domains
-from helpers.experiments.transfer.domains import Course, Domain, share_of_steps
+from helpers.experiments.transfer.domains import FRESH, TRAINED, Domain, DomainRun
 from helpers.profiles import load_profile
 from helpers.records import Record
 
 PROFILE = load_profile("smoke", hidden_size=32, n_layer=2, n_head=2, context=32, vocab_size=320, batch_tokens=128)
-FRESH = {0: 8.0, 4: 6.0, 8: 4.0}
-
-
-@pytest.mark.parametrize(
-    ("trained", "share"),
-    [
-        ({0: 3.0, 4: 2.0, 8: 1.0}, 0),  # there before its first step
-        ({0: 4.0, 4: 3.5, 8: 3.0}, 0),  # just there
-        ({0: 7.0, 4: 6.0, 8: 5.0}, 1),  # never there
-        (FRESH, 1),  # there at the end
-        ({0: 6.0, 4: 4.0, 8: 3.0}, 0.5),
-        ({0: 6.0, 4: 5.0, 8: 3.0}, 6 / 8),  # half-way between 4 and 8
-        ({0: 5.0, 4: 1.0, 8: 1.0}, 1 / 8),  # a quarter of the way to 4
-        ({0: 5.0, 4: 7.0, 8: 3.0}, 6 / 8),  # the best so far counts: from 5 to 3
-        ({0: 5.0, 2: 3.0, 4: 9.0, 8: 9.0}, 1 / 8),  # once there, it was there
-    ],
-)
-def test_the_share_of_steps_is_where_the_trained_curve_crosses_the_fresh_ones_end(trained, share):
-    assert share_of_steps(FRESH, trained) == pytest.approx(share)
-    assert share_of_steps(FRESH, dict(reversed(trained.items()))) == pytest.approx(share)
-
-
-def test_the_goal_is_the_fresh_ones_last_value_even_if_it_was_better_before():
-    assert share_of_steps({0: 8.0, 4: 2.0, 8: 4.0}, {0: 6.0, 4: 4.0, 8: 3.0}) == 0.5
+CURVE = {0: 8.0, 4: 6.0, 8: 4.0}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 64, 97])
-def test_looks_begin_before_the_first_step_and_end_after_the_last(steps):
+def test_milestones_begin_before_the_first_step_and_end_after_the_last(steps):
     found = domains.milestones(steps)
     assert found == sorted(set(found))
     assert (found[0], found[-1]) == (0, steps)
@@ -47,26 +25,33 @@ def test_looks_begin_before_the_first_step_and_end_after_the_last(steps):
     assert round(0.75 * steps) in found
 
 
-def test_looks_are_few_and_denser_where_more_is_learned():
+def test_milestones_are_few_and_denser_where_more_is_learned():
     assert domains.milestones(100) == [0, 1, 2, 4, 8, 16, 32, 75, 100]
 
 
 def test_what_both_starts_came_to_is_measured():
     record = Record("03_transfer", PROFILE)
-    fresh, trained = Course(FRESH, 12.5, None), Course({0: 6.0, 4: 5.0, 8: 3.0}, 13.0, None)
-    domains.measure_courses(record, "second town", fresh, trained, seed=3)
-    values = {name.removeprefix("second town."): m.value for name, m in record.measurements.items()}
-    assert values == {
-        "from scratch, at first": 8,
-        "from scratch, at the end": 4,
-        "from the trained model, at first": 6,
-        "from the trained model, at the end": 3,
-        "share of steps": 0.75,
-        "seconds from scratch": 12.5,
+    fresh, trained = DomainRun(CURVE, 12.5, None), DomainRun({0: 6.0, 4: 5.0, 8: 3.0}, 13.0, None)
+    domains.measure_domain(record, "second town", fresh, trained, seed=3)
+    bits = {"domain": "second town", "metric": "bits per byte"}
+    found = {
+        (start, when): record.find(**bits, start=start, when=when).value
+        for start in (FRESH, TRAINED)
+        for when in ("at first", "at the end")
     }
+    assert list(found.values()) == [8, 4, 6, 3]
+    share = record.find(domain="second town", metric="share of steps")
+    assert (share.value, share.null) == (0.75, 1)
+    assert record.find(domain="second town", metric="seconds", start=FRESH).value == 12.5
     assert all(found.seeds == (3,) for found in record.measurements.values())
-    assert record.measurements["second town.share of steps"].null == 1
-    assert record.measurements["second town.from scratch, at first"].unit == "bits per byte"
+    assert {name.partition(".")[2] for name in record.measurements} == {
+        "from scratch, at first",
+        "from scratch, at the end",
+        "from the trained model, at first",
+        "from the trained model, at the end",
+        "share of steps",
+        "seconds from scratch",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +68,47 @@ def domain():
 def test_a_domain_is_learned_by_a_copy(tokenizer, domain):
     model = models.causal_model(PROFILE, tokenizer, seed=0).eval()
     before = models.weights_fingerprint(model)
-    course = domains.learn(model, tokenizer, domain, PROFILE, seed=1, fresh=True)
-    assert models.weights_fingerprint(model) == before != models.weights_fingerprint(course.model)
-    steps = max(course.surprise)
-    assert sorted(course.surprise) == domains.milestones(steps)
-    assert course.surprise[steps] < course.surprise[0] - 1
-    assert course.seconds > 0
-    again = domains.learn(model, tokenizer, domain, PROFILE, seed=1, fresh=True)
-    assert models.weights_fingerprint(again.model) == models.weights_fingerprint(course.model)
-    assert again.surprise == course.surprise
+    run = domains.train_on(domain, model, tokenizer, PROFILE, seed=1, fresh=True)
+    assert models.weights_fingerprint(model) == before != models.weights_fingerprint(run.model)
+    steps = max(run.bits)
+    assert sorted(run.bits) == domains.milestones(steps)
+    assert run.bits[steps] < run.bits[0] - 1
+    assert run.seconds > 0
+    again = domains.train_on(domain, model, tokenizer, PROFILE, seed=1, fresh=True)
+    assert models.weights_fingerprint(again.model) == models.weights_fingerprint(run.model)
+    assert again.bits == run.bits
 
 
 def test_one_who_goes_on_begins_where_the_fresh_one_ended_and_learns_at_its_own_rates(tokenizer, domain):
     model = models.causal_model(PROFILE, tokenizer, seed=0).eval()
-    fresh = domains.learn(model, tokenizer, domain, PROFILE, seed=1, fresh=True)
-    trained = domains.learn(fresh.model, tokenizer, domain, PROFILE, seed=2, fresh=False)
-    assert trained.surprise[0] == pytest.approx(fresh.surprise[max(fresh.surprise)], rel=1e-5)
-    assert domains.share_of_steps(fresh.surprise, trained.surprise) == pytest.approx(0, abs=1e-3)
+    fresh = domains.train_on(domain, model, tokenizer, PROFILE, seed=1, fresh=True)
+    trained = domains.train_on(domain, fresh.model, tokenizer, PROFILE, seed=2, fresh=False)
+    assert trained.bits[0] == pytest.approx(fresh.bits[max(fresh.bits)], rel=1e-5)
+    assert share_of_steps(fresh.bits, trained.bits) == pytest.approx(0, abs=1e-3)
     matrices, rest = domains.TRAINED_ON
     slower = replace(
         PROFILE,
         matrix_learning_rate=matrices * PROFILE.matrix_learning_rate,
         learning_rate=rest * PROFILE.learning_rate,
     )
-    same = domains.learn(fresh.model, tokenizer, domain, slower, seed=2, fresh=True)
+    same = domains.train_on(domain, fresh.model, tokenizer, slower, seed=2, fresh=True)
     assert models.weights_fingerprint(same.model) == models.weights_fingerprint(trained.model)
+
+
+def test_both_starts_are_compared_on_each_domain(monkeypatch):
+    def train_on(domain, model, tokenizer, profile, seed, fresh):
+        trained.append((domain, model, fresh))
+        return DomainRun(CURVE if fresh else {0: 6.0, 4: 5.0, 8: 3.0}, 1.0, model)
+
+    trained = []
+    monkeypatch.setattr(domains, "read_domains", lambda profile, seed, tokens: {"one": (seed, tokens), "two": "text"})
+    monkeypatch.setattr(domains, "train_on", train_on)
+    record = Record("03_transfer", PROFILE)
+    runs = domains.compare_starts(record, ("new", "old"), None, PROFILE, 1, 1000)
+    assert trained[:2] == [((1, 1000), "new", True), ((1, 1000), "old", False)]
+    assert trained[2:] == [("text", "new", True), ("text", "old", False)]
+    assert {name: {start: run.model for start, run in of.items()} for name, of in runs.items()} == {
+        name: {FRESH: "new", TRAINED: "old"} for name in ("one", "two")
+    }
+    assert record.find(domain="two", metric="share of steps").value == 0.75
+    assert len(record.measurements) == 2 * 6

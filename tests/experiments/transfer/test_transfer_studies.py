@@ -1,5 +1,6 @@
 """The arms of chapter 03's studies are planned as the chapter reads them, and measure what it reads, from tiny text."""
 
+import json
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,13 +10,15 @@ from datasets import Dataset
 from helpers import files, models, tokenization
 from helpers.corpora.pydocs import docstrings
 from helpers.evaluation import metrics
+from helpers.evaluation.word_counts import BASELINES
 from helpers.experiments.registry import STUDIES
+from helpers.experiments.study import load_study
 from helpers.experiments.transfer import domains, grid
-from helpers.experiments.transfer.study import ORDERED, SHUFFLED, TASKS, _mixed, sizes
+from helpers.experiments.transfer.study import ORDERED, SHUFFLED, TASKS, _mixed, label_counts
 from helpers.profiles import load_profile
 from helpers.records import Record
 from helpers.training import base, finetuning
-from helpers.training.finetuning import ARMS, FULL, SCRATCH
+from helpers.training.finetuning import ARMS, SCRATCH
 
 LAPTOP = load_profile("laptop")
 SIZES = {"hidden_size": 32, "n_layer": 1, "n_head": 2, "context": 32, "vocab_size": 320, "batch_tokens": 256}
@@ -35,7 +38,7 @@ def test_label_arms_are_named_by_task_and_seed():
 
 def test_the_label_study_has_the_live_numbers_of_labels_and_larger_ones():
     assert LAPTOP.labels == (16, 64, 256)
-    assert sizes(LAPTOP) == [16, 64, 256, 1024, 4096]
+    assert label_counts(LAPTOP) == [16, 64, 256, 1024, 4096]
 
 
 @pytest.mark.parametrize(("study", "count"), [("03_domains", 8), ("03_shuffled", 5)])
@@ -89,11 +92,11 @@ def small(tmp_path_factory):
         patch.setattr(finetuning, "FEWEST_STEPS", 1)
         recipes = {arm: finetuning.ClassifierRecipe(1, recipe.rates) for arm, recipe in finetuning.RECIPES.items()}
         patch.setattr(finetuning, "RECIPES", recipes)
-        metrics.load.cache_clear()
+        metrics.load_metric.cache_clear()
         before = models.weights_fingerprint(model)
         yield asked
         assert models.weights_fingerprint(model) == before
-    metrics.load.cache_clear()
+    metrics.load_metric.cache_clear()
 
 
 def run_arm(study, arm=0):
@@ -106,14 +109,18 @@ def run_arm(study, arm=0):
 @pytest.mark.parametrize(("arm", "task"), enumerate(TASKS))
 def test_a_label_arm_measures_every_way_to_learn_with_every_number_of_labels(small, arm, task):
     measured = run_arm("03_labels", arm)
-    names = {name for name in measured if "macro-F1" not in name and " - " not in name}
-    found = {int(name.removeprefix(f"{task}, ").split()[0]) for name in names}
-    assert found == {size for size in sizes(TINY) if size <= 32}
-    methods = {*grid.BASELINES, *ARMS}
-    assert names == {f"{task}, {size} labels.{method}" for size in found for method in methods}
-    pairs = {f"{task}, {size} labels.{one} - {other}" for size in found for one, other in grid.COMPARED}
-    assert pairs == {name for name in measured if " - " in name}
-    assert all(measurement.seeds == (0,) for measurement in measured.values())
+    accuracies = [found.about for found in measured.values() if found.about["metric"] == "accuracy"]
+    assert {found["labels"] for found in accuracies} == {size for size in label_counts(TINY) if size <= 32}
+    assert {found["method"] for found in accuracies} == {*BASELINES, *ARMS}
+    assert {found["task"] for found in accuracies} == {task}
+    gaps = [found.about for found in measured.values() if found.about["metric"] == grid.GAP]
+    assert {(found["method"], found["rival"]) for found in gaps} == {*grid.COMPARED}
+    for found in measured.values():
+        size, method = found.about["labels"], found.about["method"]
+        ending = {"accuracy": f".{method}", "macro-F1": f", macro-F1.{method}"}
+        ending |= {grid.GAP: f".{method} - {found.about.get('rival')}"}
+        assert found.name == f"{task}, {size} labels{ending[found.about['metric']]}"
+        assert found.seeds == (0,)
 
 
 def test_a_domain_arm_measures_both_starts_on_both_domains(small):
@@ -134,5 +141,15 @@ def test_a_shuffled_arm_compares_both_texts_and_no_text_on_both_tasks(small):
     labels = 4 * TINY.labels[-1]
     names = {f"{task}, {labels} labels{what}" for task in TASKS for what in ("", ", macro-F1")}
     assert {*measured} == {f"{name}.{arm}" for name in names for arm in (ORDERED, SHUFFLED, SCRATCH)}
-    assert FULL not in {name.rpartition(".")[2] for name in measured}
+    assert {found.about["method"] for found in measured.values()} == {ORDERED, SHUFFLED, SCRATCH}
     assert all(measurement.seeds == (1,) for measurement in measured.values())
+
+
+@pytest.mark.parametrize("study", ["03_labels", "03_domains", "03_shuffled"])
+def test_the_published_record_says_what_its_measurements_are_about(study):
+    found = load_study(study, files.REFERENCE / "none")
+    assert found.published
+    means = found.over_seeds()
+    assert all(mean.about["metric"] for mean in means)
+    assert len({json.dumps(mean.about, sort_keys=True) for mean in means}) == len(means)
+    assert {mean.n for mean in means} == {5 if study == "03_shuffled" else 8}
