@@ -16,7 +16,7 @@ def test_bits_forgotten_are_those_beyond_the_originals():
     original, other = (models.causal_model(PROFILE, tokenizer, seed).eval() for seed in (0, 1))
     held = HeldOut([f"A mill by river {i}." for i in range(6)], list("aabbcc"))
     forgetting = Forgetting(original, tokenizer, {"town": held}, 1000)
-    assert forgetting.context == models.reach(original)
+    assert forgetting.context == models.context_length(original)
     record = Record("03_transfer", PROFILE)
     forgetting.measure(record, "itself", original, 3, method="itself")
     forgetting.measure(record, "other", other, 3, method="other")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from helpers.evaluation.likelihood import HeldOut, document_bits
-from helpers.models import reach
+from helpers.models import context_length
 from helpers.records import Record
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Forgetting:
         self, original: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, unread: Mapping[str, HeldOut], context: int
     ) -> None:
         self.tokenizer, self.unread = tokenizer, unread
-        self.context = min(context, reach(original))
+        self.context = min(context, context_length(original))
         self.bits_before = {corpus: self._bits(original, corpus) for corpus in unread}
 
     @property
@@ -44,9 +44,9 @@ class Forgetting:
         """
         for corpus, held in self.unread.items():
             value, interval = held.bits_per_byte(self._bits(model, corpus) - self.bits_before[corpus])
-            behind = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": 0.0}
-            about |= {"metric": "bits forgotten", "corpus": corpus}
-            record.measure(f"forgotten: {corpus}.{who}", value, "bits per byte", **behind, **about)
+            known: dict[str, Any] = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": 0.0} | about
+            name = f"forgotten: {corpus}.{who}"
+            record.measure(name, value, "bits per byte", metric="bits forgotten", corpus=corpus, **known)
 
     def _bits(self, model: PreTrainedModel, corpus: str) -> np.ndarray:
         return document_bits(model, self.tokenizer, self.unread[corpus].texts, self.context)

@@ -8,13 +8,11 @@ import pytest
 
 from helpers import models, tokenization
 from helpers.corpora import load
-from helpers.corpora.kinds.draws import Sample
 from helpers.evaluation.word_counts import BASELINES, MAJORITY, PAIRS, WORDS
 from helpers.experiments.transfer import grid
-from helpers.experiments.transfer.grid import Task, Trial
+from helpers.experiments.transfer.grid import Task
 from helpers.profiles import load_profile
 from helpers.records import Record
-from helpers.statistics import macro_f1_interval, ratio_interval
 from helpers.training import finetuning
 from helpers.training.finetuning import FROZEN, FULL, SCRATCH
 
@@ -61,7 +59,9 @@ def trials(toy):
     """A grid of all baselines and three arms, with two numbers of labels and two seeds, in a few steps each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetuning, "FEWEST_STEPS", 2)
-        patch.setattr(finetuning, "RECIPES", {arm: finetuning.Recipe(2, (0.02, 0.01)) for arm in (FULL, SCRATCH)})
+        patch.setattr(
+            finetuning, "RECIPES", {arm: finetuning.ClassifierRecipe(2, (0.02, 0.01)) for arm in (FULL, SCRATCH)}
+        )
         return grid.run_grid(toy, [*BASELINES, FROZEN, FULL, SCRATCH], [16, 4], [5, 6], test_size=20)
 
 
@@ -95,8 +95,8 @@ def test_the_frozen_arm_is_given_the_states_of_the_texts_that_it_learns_from(toy
 
     learned_from = []
     some = toy.sample("train", 4, seed=0)
-    known = finetuning.finetune(toy.backbone, toy.encode(some), some.classes, toy.labels, FROZEN, 0)
-    monkeypatch.setattr(grid, "finetune", finetune)
+    known = finetuning.finetune_classifier(toy.backbone, toy.encode(some), some.classes, toy.labels, FROZEN, 0)
+    monkeypatch.setattr(finetuning, "finetune_classifier", finetune)
     grid.run_grid(toy, [FROZEN, FULL], [4, 16], [0], test_size=4)
     assert learned_from == [(FROZEN, 4, 4), (FULL, 4, 4), (FROZEN, 16, 16), (FULL, 16, 16)]
 
@@ -133,37 +133,6 @@ def test_each_arm_is_measured_with_what_stands_behind_it(trials, toy):
     about = {"task": "toy", "labels": 4, "method": MAJORITY}
     assert record.find(metric="accuracy", **about).value == 0.5
     assert record.find(metric="macro-F1", **about).value == pytest.approx(1 / 3)
-
-
-def by_hand(arm, seed, predicted, classes, groups):
-    test = Sample([""] * len(classes), np.array(classes), groups)
-    return Trial("toy", arm, 8, seed, test, np.array(predicted))
-
-
-def test_differences_are_paired_text_by_text_over_all_seeds(toy):
-    classes, groups = {0: [0, 1, 0, 1], 1: [1, 1, 0, 0]}, {0: ["a", "a", "b", "c"], 1: ["a", "d", "d", "e"]}
-    full = {0: [0, 1, 0, 0], 1: [1, 1, 1, 0]}  # right: 1110, 1101
-    scratch = {0: [0, 0, 1, 1], 1: [0, 1, 0, 1]}  # right: 1001, 0110
-    trials = [
-        by_hand(arm, seed, predicted[seed], classes[seed], groups[seed])
-        for seed in (0, 1)
-        for arm, predicted in ((FULL, full), (SCRATCH, scratch))
-    ]
-    record = Record("03_transfer", PROFILE)
-    grid.measure_grid(record, toy, trials)
-    gap = record.find(metric=grid.GAP, task="toy", labels=8, method=FULL, rival=SCRATCH)
-    assert gap.name == f"toy, 8 labels.{FULL} - {SCRATCH}"
-    assert gap.value == pytest.approx((0 + 1 + 1 - 1 + 1 + 0 - 1 + 1) / 8)
-    expected = ratio_interval([0, 1, 1, -1, 1, 0, -1, 1], np.ones(8), [*groups[0], *groups[1]])
-    assert gap.interval == expected
-    assert (gap.n, gap.seeds, gap.null) == (5, (0, 1), 0)
-    assert record.measurements[f"toy, 8 labels.{FULL}"].value == 6 / 8
-    assert record.measurements[f"toy, 8 labels.{SCRATCH}"].value == 4 / 8
-    macro = record.measurements[f"toy, 8 labels, macro-F1.{FULL}"]
-    assert macro.value == pytest.approx(0.75)  # of both classes 3 of 4 are right
-    true = classes[0] + classes[1]
-    assert macro.interval == macro_f1_interval(full[0] + full[1], true, groups[0] + groups[1])
-    assert {name for name in record.measurements if " - " in name} == {f"toy, 8 labels.{FULL} - {SCRATCH}"}
 
 
 def test_each_layer_is_probed_and_the_last_one_is_the_frozen_arm(trials, toy):

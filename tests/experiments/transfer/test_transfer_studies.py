@@ -10,6 +10,7 @@ from datasets import Dataset
 from helpers import files, models, tokenization
 from helpers.corpora.pydocs import docstrings
 from helpers.evaluation import metrics
+from helpers.evaluation.classification import GAP
 from helpers.evaluation.word_counts import BASELINES
 from helpers.experiments.registry import STUDIES
 from helpers.experiments.study import load_study
@@ -113,12 +114,12 @@ def test_a_label_arm_measures_every_way_to_learn_with_every_number_of_labels(sma
     assert {found["labels"] for found in accuracies} == {size for size in label_counts(TINY) if size <= 32}
     assert {found["method"] for found in accuracies} == {*BASELINES, *ARMS}
     assert {found["task"] for found in accuracies} == {task}
-    gaps = [found.about for found in measured.values() if found.about["metric"] == grid.GAP]
+    gaps = [found.about for found in measured.values() if found.about["metric"] == GAP]
     assert {(found["method"], found["rival"]) for found in gaps} == {*grid.COMPARED}
     for found in measured.values():
         size, method = found.about["labels"], found.about["method"]
         ending = {"accuracy": f".{method}", "macro-F1": f", macro-F1.{method}"}
-        ending |= {grid.GAP: f".{method} - {found.about.get('rival')}"}
+        ending |= {GAP: f".{method} - {found.about.get('rival')}"}
         assert found.name == f"{task}, {size} labels{ending[found.about['metric']]}"
         assert found.seeds == (0,)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers.corpora import town
 from helpers.corpora.pydocs import docstrings
 from helpers.evaluation.learning_curves import share_of_steps
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
-from helpers.models import reach
+from helpers.models import context_length
 from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PACKAGE, TOWN = "left-out package", "second town"
-
 FRESH, TRAINED = "from scratch", "from the trained model"
-"""The two starts, in the column `start`."""
+"""The domains and the starts, as the columns `domain` and `start` have them."""
 
 TRAINED_ON = (0.5, 0.1)
 """Of a fresh model's learning rates (Muon's, Adam's), the share at which a trained one goes on: in trials here it then
@@ -44,12 +43,11 @@ class Domain:
 
 @dataclass(frozen=True)
 class DomainRun:
-    """A training on a domain.
+    """A training on a domain, and the model at its end.
 
     Attributes:
         bits: bits per byte of the test, by training step.
         seconds: of the training, without the measuring.
-        model: at the end.
     """
 
     bits: dict[int, float]
@@ -88,7 +86,7 @@ def train_on(
     matrices, rest = (1.0, 1.0) if fresh else TRAINED_ON
     slower = dataclasses.replace(
         profile,
-        context=min(profile.context, reach(model)),
+        context=min(profile.context, context_length(model)),
         matrix_learning_rate=matrices * profile.matrix_learning_rate,
         learning_rate=rest * profile.learning_rate,
     )
@@ -98,7 +96,7 @@ def train_on(
         return domain.test.bits_per_byte(document_bits(learner, tokenizer, domain.test.texts, slower.context))[0]
 
     log = pretrain(learner, blocks, slower, seed, milestones(steps_of(blocks, slower)), bits)
-    return DomainRun(log.looks, log.seconds, learner)
+    return DomainRun(log.evaluations, log.seconds, learner)
 
 
 def milestones(steps: int) -> list[int]:
@@ -117,10 +115,7 @@ def compare_starts(
     """Trains a fresh model and the trained one on both domains, and adds to the record what came of it.
 
     Args:
-        record: gets `<domain>.<start>, at first`, `<domain>.<start>, at the end`, `<domain>.share of steps` and
-            `<domain>.seconds from scratch`.
         starts: the fresh model and the trained one.
-        tokens: of the text to learn from, about.
 
     Returns:
         The runs, by domain and by start.
@@ -144,9 +139,9 @@ def measure_domain(record: Record, domain: str, fresh: DomainRun, trained: Domai
     """
     for start, run in ((FRESH, fresh), (TRAINED, trained)):
         for when, step in (("at first", 0), ("at the end", max(run.bits))):
-            about = {"metric": "bits per byte", "domain": domain, "start": start, "when": when}
+            about: dict[str, Any] = {"metric": "bits per byte", "domain": domain, "start": start, "when": when}
             record.measure(f"{domain}.{start}, {when}", run.bits[step], "bits per byte", seeds=(seed,), **about)
-    known = {"seeds": (seed,), "domain": domain}
+    known: dict[str, Any] = {"seeds": (seed,), "domain": domain}
     share = share_of_steps(fresh.bits, trained.bits)
     unit = "share of the steps from scratch"
     record.measure(f"{domain}.share of steps", share, unit, null=1.0, metric="share of steps", **known)

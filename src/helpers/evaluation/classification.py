@@ -1,0 +1,86 @@
+"""How well does a method classify texts? Accuracy and macro-F1 over all seeds, and differences paired by text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from helpers.corpora.kinds.draws import Sample
+from helpers.evaluation import metrics
+from helpers.records import ACCURACY, Record
+from helpers.statistics import macro_f1_interval
+
+MACRO_F1, GAP = "macro-F1", "accuracy gap"
+"""What a measurement is about, in the column `metric`, where it is no accuracy."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a method predicts for a test, after it has learned a task from so many labelled texts.
+
+    Attributes:
+        predicted: the class that it gives each text of the test, (texts,).
+    """
+
+    task: str
+    method: str
+    labels: int
+    seed: int
+    test: Sample
+    predicted: np.ndarray
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it has in common with the same of other seeds: task, labels and method."""
+        return {"task": self.task, "labels": self.labels, "method": self.method}
+
+    @property
+    def right(self) -> np.ndarray:
+        """1 for each text of the test whose class is right, else 0, (texts,)."""
+        return (self.predicted == self.test.classes).astype(float)
+
+
+def measure_methods(
+    record: Record, found: Sequence[Predicted], chance: float, compared: Sequence[tuple[str, str]]
+) -> None:
+    """Adds to the record the accuracy and macro-F1 of each method and number of labels, and the gaps of some methods.
+
+    Args:
+        record: gets `<task>, <n> labels.<method>`, `<task>, <n> labels, macro-F1.<method>` and
+            `<task>, <n> labels.<method> - <rival>`, about all of these.
+        found: of all seeds of a task.
+        chance: the accuracy of guessing.
+        compared: pairs of methods, each with its rival.
+    """
+    cells: dict[tuple[str, int], list[Predicted]] = {}
+    for one in found:
+        cells.setdefault((one.method, one.labels), []).append(one)
+    for of in cells.values():
+        _measure_method(record, of, chance)
+    for (method, rival), size in product(compared, sorted({one.labels for one in found})):
+        if (method, size) in cells and (rival, size) in cells:
+            (ones, groups, seeds), (others, *_) = _pooled(cells[method, size]), _pooled(cells[rival, size])
+            about = cells[method, size][0].about | {"metric": GAP, "rival": rival}
+            name = f"{about['task']}, {size} labels.{method} - {rival}"
+            record.gap(name, ones, others, groups, seeds=seeds, **about)
+
+
+def _measure_method(record: Record, found: Sequence[Predicted], chance: float) -> None:
+    right, groups, seeds = _pooled(found)
+    name, method = f"{found[0].task}, {found[0].labels} labels", found[0].method
+    known = {"seeds": seeds, "null": chance} | found[0].about
+    record.share(f"{name}.{method}", right, groups, metric=ACCURACY, **known)
+    predicted = np.concatenate([one.predicted for one in found])
+    true = np.concatenate([one.test.classes for one in found])
+    known |= {"interval": macro_f1_interval(predicted, true, groups), "n": len(set(groups)), "metric": MACRO_F1}
+    record.measure(f"{name}, {MACRO_F1}.{method}", metrics.compute("macro_f1", predicted, true), MACRO_F1, **known)
+
+
+def _pooled(found: Sequence[Predicted]) -> tuple[np.ndarray, list[str], list[int]]:
+    """Returns of all texts of all seeds whether they were right, and their groups; and the seeds."""
+    groups = [group for one in found for group in one.test.groups]
+    return np.concatenate([one.right for one in found]), groups, [one.seed for one in found]

@@ -1,0 +1,45 @@
+"""Accuracies and macro-F1 are over all seeds; differences are paired by text."""
+
+import numpy as np
+import pytest
+
+from helpers.corpora.kinds.draws import Sample
+from helpers.evaluation.classification import GAP, Predicted, measure_methods
+from helpers.profiles import load_profile
+from helpers.records import Record
+from helpers.statistics import macro_f1_interval, ratio_interval
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+PROFILE = load_profile("smoke")
+FULL, SCRATCH = "full", "scratch"
+
+
+def by_hand(arm, seed, predicted, classes, groups):
+    test = Sample([""] * len(classes), np.array(classes), groups)
+    return Predicted("toy", arm, 8, seed, test, np.array(predicted))
+
+
+def test_differences_are_paired_text_by_text_over_all_seeds():
+    classes, groups = {0: [0, 1, 0, 1], 1: [1, 1, 0, 0]}, {0: ["a", "a", "b", "c"], 1: ["a", "d", "d", "e"]}
+    full = {0: [0, 1, 0, 0], 1: [1, 1, 1, 0]}  # right: 1110, 1101
+    scratch = {0: [0, 0, 1, 1], 1: [0, 1, 0, 1]}  # right: 1001, 0110
+    trials = [
+        by_hand(arm, seed, predicted[seed], classes[seed], groups[seed])
+        for seed in (0, 1)
+        for arm, predicted in ((FULL, full), (SCRATCH, scratch))
+    ]
+    record = Record("03_transfer", PROFILE)
+    measure_methods(record, trials, 0.5, [(FULL, SCRATCH), (FULL, "untried")])
+    gap = record.find(metric=GAP, task="toy", labels=8, method=FULL, rival=SCRATCH)
+    assert gap.name == f"toy, 8 labels.{FULL} - {SCRATCH}"
+    assert gap.value == pytest.approx((0 + 1 + 1 - 1 + 1 + 0 - 1 + 1) / 8)
+    expected = ratio_interval([0, 1, 1, -1, 1, 0, -1, 1], np.ones(8), [*groups[0], *groups[1]])
+    assert gap.interval == expected
+    assert (gap.n, gap.seeds, gap.null) == (5, (0, 1), 0)
+    assert record.measurements[f"toy, 8 labels.{FULL}"].value == 6 / 8
+    assert record.measurements[f"toy, 8 labels.{SCRATCH}"].value == 4 / 8
+    macro = record.measurements[f"toy, 8 labels, macro-F1.{FULL}"]
+    assert macro.value == pytest.approx(0.75)  # of both classes 3 of 4 are right
+    true = classes[0] + classes[1]
+    assert macro.interval == macro_f1_interval(full[0] + full[1], true, groups[0] + groups[1])
+    assert {name for name in record.measurements if " - " in name} == {f"toy, 8 labels.{FULL} - {SCRATCH}"}
