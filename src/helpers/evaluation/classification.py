@@ -72,7 +72,7 @@ def measure_methods(
 def _measure_method(record: Record, found: Sequence[Predicted], chance: float) -> None:
     right, groups, seeds = _pooled(found)
     name, method = f"{found[0].task}, {found[0].labels} labels", found[0].method
-    known = {"seeds": seeds, "null": chance} | found[0].about
+    known: dict[str, Any] = {"seeds": seeds, "null": chance} | found[0].about
     record.share(f"{name}.{method}", right, groups, metric=ACCURACY, **known)
     predicted = np.concatenate([one.predicted for one in found])
     true = np.concatenate([one.test.classes for one in found])

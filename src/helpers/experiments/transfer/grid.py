@@ -141,4 +141,4 @@ def measure_layers(
             record.share(name, found, test.groups, seeds=(seed,), null=task.chance, **about)
         best.append(right[right.mean(1).argmax()])
     name = f"probe: {task.name}.{TRAINED} - {RANDOM}"
-    record.gap(name, *best, test.groups, seeds=(seed,), metric=PROBE_GAP, task=task.name)
+    record.gap(name, best[0], best[1], test.groups, seeds=(seed,), metric=PROBE_GAP, task=task.name)
