@@ -8,7 +8,7 @@ from helpers import models, tokenization
 from helpers.evaluation.learning_curves import share_of_steps
 from helpers.evaluation.likelihood import HeldOut
 from helpers.experiments.transfer import domains
-from helpers.experiments.transfer.domains import FRESH, TRAINED, Domain, DomainRun
+from helpers.experiments.transfer.domains import FROM_SCRATCH, FROM_TRAINED, Domain, DomainRun
 from helpers.profiles import load_profile
 from helpers.records import Record
 
@@ -36,13 +36,13 @@ def test_what_both_starts_came_to_is_measured():
     bits = {"domain": "second town", "metric": "bits per byte"}
     found = {
         (start, when): record.find(**bits, start=start, when=when).value
-        for start in (FRESH, TRAINED)
+        for start in (FROM_SCRATCH, FROM_TRAINED)
         for when in ("at first", "at the end")
     }
     assert list(found.values()) == [8, 4, 6, 3]
     share = record.find(domain="second town", metric="share of steps")
     assert (share.value, share.null) == (0.75, 1)
-    assert record.find(domain="second town", metric="seconds", start=FRESH).value == 12.5
+    assert record.find(domain="second town", metric="seconds", start=FROM_SCRATCH).value == 12.5
     assert all(found.seeds == (3,) for found in record.measurements.values())
     assert {name.partition(".")[2] for name in record.measurements} == {
         "from scratch, at first",
@@ -108,7 +108,7 @@ def test_both_starts_are_compared_on_each_domain(monkeypatch):
     assert trained[:2] == [((1, 1000), "new", True), ((1, 1000), "old", False)]
     assert trained[2:] == [("text", "new", True), ("text", "old", False)]
     assert {name: {start: run.model for start, run in of.items()} for name, of in runs.items()} == {
-        name: {FRESH: "new", TRAINED: "old"} for name in ("one", "two")
+        name: {FROM_SCRATCH: "new", FROM_TRAINED: "old"} for name in ("one", "two")
     }
     assert record.find(domain="two", metric="share of steps").value == 0.75
     assert len(record.measurements) == 2 * 6

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PACKAGE, TOWN = "left-out package", "second town"
-FRESH, TRAINED = "from scratch", "from the trained model"
+FROM_SCRATCH, FROM_TRAINED = "from scratch", "from the trained model"
 """The domains and the starts, as the columns `domain` and `start` have them."""
 
 TRAINED_ON = (0.5, 0.1)
@@ -124,10 +124,10 @@ def compare_starts(
     for name, domain in read_domains(profile, seed, tokens).items():
         print(name)
         runs[name] = {
-            start: train_on(domain, model, tokenizer, profile, seed, fresh=start == FRESH)
-            for start, model in zip((FRESH, TRAINED), starts, strict=True)
+            start: train_on(domain, model, tokenizer, profile, seed, fresh=start == FROM_SCRATCH)
+            for start, model in zip((FROM_SCRATCH, FROM_TRAINED), starts, strict=True)
         }
-        measure_domain(record, name, runs[name][FRESH], runs[name][TRAINED], seed)
+        measure_domain(record, name, runs[name][FROM_SCRATCH], runs[name][FROM_TRAINED], seed)
     return runs
 
 
@@ -137,7 +137,7 @@ def measure_domain(record: Record, domain: str, fresh: DomainRun, trained: Domai
     It gets `<domain>.<start>, at first`, `<domain>.<start>, at the end`, `<domain>.share of steps` and
     `<domain>.seconds from scratch`.
     """
-    for start, run in ((FRESH, fresh), (TRAINED, trained)):
+    for start, run in ((FROM_SCRATCH, fresh), (FROM_TRAINED, trained)):
         for when, step in (("at first", 0), ("at the end", max(run.bits))):
             about: dict[str, Any] = {"metric": "bits per byte", "domain": domain, "start": start, "when": when}
             record.measure(f"{domain}.{start}, {when}", run.bits[step], "bits per byte", seeds=(seed,), **about)
@@ -145,4 +145,6 @@ def measure_domain(record: Record, domain: str, fresh: DomainRun, trained: Domai
     share = share_of_steps(fresh.bits, trained.bits)
     unit = "share of the steps from scratch"
     record.measure(f"{domain}.share of steps", share, unit, null=1.0, metric="share of steps", **known)
-    record.measure(f"{domain}.seconds from scratch", fresh.seconds, "seconds", metric="seconds", start=FRESH, **known)
+    record.measure(
+        f"{domain}.seconds from scratch", fresh.seconds, "seconds", metric="seconds", start=FROM_SCRATCH, **known
+    )
