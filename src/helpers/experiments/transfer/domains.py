@@ -112,10 +112,7 @@ def compare_starts(
     seed: int,
     tokens: int,
 ) -> dict[str, dict[str, DomainRun]]:
-    """Trains a fresh model and the trained one on both domains, and adds to the record what came of it.
-
-    Args:
-        starts: the fresh model and the trained one.
+    """Trains both starts, the fresh model and the trained one, on both domains, and adds to the record what came of it.
 
     Returns:
         The runs, by domain and by start.
@@ -143,8 +140,7 @@ def measure_domain(record: Record, domain: str, fresh: DomainRun, trained: Domai
             record.measure(f"{domain}.{start}, {when}", run.bits[step], "bits per byte", seeds=(seed,), **about)
     known: dict[str, Any] = {"seeds": (seed,), "domain": domain}
     share = share_of_steps(fresh.bits, trained.bits)
-    unit = "share of the steps from scratch"
-    record.measure(f"{domain}.share of steps", share, unit, null=1.0, metric="share of steps", **known)
-    record.measure(
-        f"{domain}.seconds from scratch", fresh.seconds, "seconds", metric="seconds", start=FROM_SCRATCH, **known
-    )
+    name, unit = f"{domain}.share of steps", "share of the steps from scratch"
+    record.measure(name, share, unit, null=1.0, metric="share of steps", **known)
+    known |= {"metric": "seconds", "start": FROM_SCRATCH}
+    record.measure(f"{domain}.seconds from scratch", fresh.seconds, "seconds", **known)
