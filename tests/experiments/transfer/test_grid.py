@@ -8,6 +8,7 @@ import pytest
 
 from helpers import models, tokenization
 from helpers.corpora import load
+from helpers.evaluation.classification import measure_methods
 from helpers.evaluation.word_counts import BASELINES, MAJORITY, PAIRS, WORDS
 from helpers.experiments.transfer import grid
 from helpers.experiments.transfer.grid import Task
@@ -51,6 +52,22 @@ def three(task_of):
     """A task of three classes, of which one has few texts."""
     return task_of(
         said(40, labels=("c", "a")) + said(14, labels=("b",)), said(20, 100, ("c", "a")) + said(9, 100, ("b",))
+    )
+
+
+@pytest.mark.parametrize(
+    ("packages", "read"), [((), ()), (("python",), ("python", "statsmodels")), (("torch", "sympy"), ("torch", "sympy"))]
+)
+def test_texts_are_from_the_profiles_packages_but_from_two_at_least(packages, read, monkeypatch):
+    asked = []
+    monkeypatch.setattr(grid, "load", lambda *of, **options: asked.append((of, options)) or "the corpus")
+    task = grid.load_task("pydocs-order", load_profile("smoke", packages=packages), "the model", "its tokenizer")
+    assert asked == [(("pydocs-order", "labels"), {"packages": read})]
+    assert (task.name, task.corpus, task.backbone, task.tokenizer) == (
+        "pydocs-order",
+        "the corpus",
+        "the model",
+        "its tokenizer",
     )
 
 
@@ -117,7 +134,7 @@ def test_the_commonest_label_is_right_by_chance_and_words_that_say_the_label_are
 
 def test_each_arm_is_measured_with_what_stands_behind_it(trials, toy):
     record = Record("03_transfer", PROFILE)
-    grid.measure_grid(record, toy, trials)
+    measure_methods(record, trials, toy.chance, grid.COMPARED)
     arms = (*BASELINES, FROZEN, FULL, SCRATCH)
     names = {f"toy, {size} labels{what}.{arm}" for size in (4, 16) for what in ("", ", macro-F1") for arm in arms}
     compared = (f"{FULL} - {SCRATCH}", f"{FULL} - {PAIRS}", f"{FULL} - {WORDS}", f"{FROZEN} - {SCRATCH}")

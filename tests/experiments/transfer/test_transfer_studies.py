@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from helpers import files, models, tokenization
-from helpers.corpora.pydocs import docstrings
+from helpers.corpora.pydocs import corpus as docstrings
 from helpers.evaluation import metrics
 from helpers.evaluation.classification import GAP
 from helpers.evaluation.word_counts import BASELINES
@@ -87,7 +87,7 @@ def small(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "CACHE", tmp_path_factory.mktemp("cache"))
-        patch.setattr(docstrings, "load", load)
+        patch.setattr(docstrings, "load_docstrings", load)
         patch.setattr(base, "load_base", lambda run: (model, tokenizer, "The base model is tiny."))
         patch.setattr(base, "base_text", lambda profile, seed: SimpleNamespace(training=list(texts)))
         patch.setattr(finetuning, "FEWEST_STEPS", 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from helpers.corpora import town
-from helpers.corpora.pydocs import docstrings
+from helpers.corpora.pydocs import corpus
 from helpers.evaluation.learning_curves import share_of_steps
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
 from helpers.models import context_length
@@ -58,7 +58,7 @@ class DomainRun:
 def read_domains(profile: Profile, seed: int, tokens: int) -> dict[str, Domain]:
     """Loads both domains, each with about so many tokens to learn from, and a little to measure on."""
     size = round(tokens * BYTES_PER_TOKEN)
-    package = docstrings.load(profile.packages, left_out=True).splits
+    package = corpus.load_docstrings(profile.packages, left_out=True).splits
     world = town.make_world(profile.people, seed, dialect="valley")
     learned, asked = (
         town.write_chronicle(world, wanted, seed, split=split, contract=False).documents

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.corpora import load
 from helpers.corpora.kinds.draws import LabelTask, Sample
-from helpers.evaluation.classification import Predicted, measure_methods
+from helpers.evaluation.classification import Predicted
 from helpers.evaluation.word_counts import BASELINES, PAIRS, WORDS, predict_by_counts
 from helpers.models import mean_states
+from helpers.profiles import Profile
 from helpers.progress import Progress
 from helpers.records import Record
 from helpers.training import finetuning
@@ -46,6 +48,12 @@ class Task(LabelTask):
     def encode(self, sample: Sample) -> list[list[int]]:
         """Returns the token ids of each text, cut to what the model can read."""
         return finetuning.encode_texts(self.tokenizer, sample.texts, self.backbone)
+
+
+def load_task(name: str, profile: Profile, backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Task:
+    """Loads labelled texts as a task; of docstrings those of the profile's packages, but of two at least."""
+    packages = (*profile.packages, "statsmodels") if len(profile.packages) == 1 else profile.packages
+    return Task(name, load(name, "labels", packages=packages), backbone, tokenizer)
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,6 @@ def _run_seed(
             predicted = finetuning.predict(classifier, test_rows).argmax(1)
             kept = classifier if keep and size == sizes[-1] else None
         yield Trial(task.name, method, size, seed, test, predicted, cost, kept)
-
-
-def measure_grid(record: Record, task: Task, trials: Sequence[Trial]) -> None:
-    """Adds to the record what all seeds of a task's trials reached, and the gaps of `COMPARED`."""
-    measure_methods(record, trials, task.chance, COMPARED)
 
 
 def probe_layers(backbone: PreTrainedModel, task: Task, known: Sample, test: Sample) -> np.ndarray:

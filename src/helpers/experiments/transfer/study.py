@@ -30,13 +30,12 @@ def label_counts(profile: Profile) -> list[int]:
 
 
 def _task(name: str, record: Record) -> Task:
-    from helpers.corpora import load
-    from helpers.experiments.transfer.grid import Task
+    from helpers.experiments.transfer.grid import load_task
     from helpers.models import backbone_of
     from helpers.training.base import load_base
 
     model, tokenizer, _ = load_base(record.folder)
-    return Task(name, load(name, "labels"), backbone_of(model), tokenizer)
+    return load_task(name, record.profile, backbone_of(model), tokenizer)
 
 
 def _label_arms(profile: Profile) -> list[Arm]:
@@ -48,6 +47,7 @@ def _seeds(count: int, share: float) -> Callable[[Profile], list[Arm]]:
 
 
 def _run_labels(arm: Arm, record: Record) -> None:
+    from helpers.evaluation.classification import measure_methods
     from helpers.evaluation.word_counts import BASELINES
     from helpers.experiments.transfer import grid
     from helpers.training.finetuning import ARMS
@@ -55,7 +55,7 @@ def _run_labels(arm: Arm, record: Record) -> None:
     task = _task(arm.settings["task"], record)
     sizes = task.sizes(label_counts(arm.profile))
     trials = grid.run_grid(task, [*BASELINES, *ARMS], sizes, [arm.seed], arm.profile.heldout_bytes // 150)
-    grid.measure_grid(record, task, trials)
+    measure_methods(record, trials, task.chance, grid.COMPARED)
 
 
 def _run_domains(arm: Arm, record: Record) -> None:
@@ -70,6 +70,7 @@ def _run_domains(arm: Arm, record: Record) -> None:
 
 def _run_shuffled(arm: Arm, record: Record) -> None:
     """Pretrains on a quarter of the tokens, in order and with the words of each document shuffled; then both tasks."""
+    from helpers.evaluation.classification import measure_methods
     from helpers.experiments.transfer import grid
     from helpers.models import backbone_of, causal_model
     from helpers.tokenization import encode_documents, pack
@@ -93,7 +94,7 @@ def _run_shuffled(arm: Arm, record: Record) -> None:
             ran = grid.run_grid(start, methods, [4 * profile.labels[-1]], [arm.seed], profile.heldout_bytes // 150)
             trials[task.name] += [replace(trial, method=text if trial.method == FULL else SCRATCH) for trial in ran]
     for task in tasks:
-        grid.measure_grid(record, task, trials[task.name])
+        measure_methods(record, trials[task.name], task.chance, grid.COMPARED)
 
 
 def _mixed(document: str) -> str:
