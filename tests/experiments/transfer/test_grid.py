@@ -55,22 +55,6 @@ def three(task_of):
     )
 
 
-@pytest.mark.parametrize(
-    ("packages", "read"), [((), ()), (("python",), ("python", "statsmodels")), (("torch", "sympy"), ("torch", "sympy"))]
-)
-def test_texts_are_from_the_profiles_packages_but_from_two_at_least(packages, read, monkeypatch):
-    asked = []
-    monkeypatch.setattr(grid, "load", lambda *of, **options: asked.append((of, options)) or "the corpus")
-    task = grid.load_task("pydocs-order", load_profile("smoke", packages=packages), "the model", "its tokenizer")
-    assert asked == [(("pydocs-order", "labels"), {"packages": read})]
-    assert (task.name, task.corpus, task.backbone, task.tokenizer) == (
-        "pydocs-order",
-        "the corpus",
-        "the model",
-        "its tokenizer",
-    )
-
-
 @pytest.fixture(scope="module")
 def trials(toy):
     """A grid of all baselines and three arms, with two numbers of labels and two seeds, in a few steps each."""

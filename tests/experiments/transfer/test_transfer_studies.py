@@ -23,7 +23,7 @@ from helpers.training.finetuning import ARMS, SCRATCH
 
 LAPTOP = load_profile("laptop")
 SIZES = {"hidden_size": 32, "n_layer": 1, "n_head": 2, "context": 32, "vocab_size": 320, "batch_tokens": 256}
-TINY = load_profile("smoke", heldout_bytes=2000, **SIZES)
+TINY = load_profile("smoke", packages=("torch", "sympy"), heldout_bytes=2000, **SIZES)
 WORDS = ["list", "tree", "graph", "field", "matrix", "series"]
 
 
@@ -127,7 +127,7 @@ def test_a_label_arm_measures_every_way_to_learn_with_every_number_of_labels(sma
 def test_a_domain_arm_measures_both_starts_on_both_domains(small):
     small.clear()
     measured = run_arm("03_domains", 2)
-    assert small == [((load_profile("smoke").packages,), {"left_out": True})]
+    assert small == [((TINY.packages,), {"left_out": True})]
     for domain in (domains.PACKAGE, domains.TOWN):
         for start in ("from scratch", "from the trained model"):
             first, end = (measured[f"{domain}.{start}, {when}"].value for when in ("at first", "at the end"))

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.corpora import load
 from helpers.corpora.kinds.draws import LabelTask, Sample
 from helpers.evaluation.classification import Predicted
 from helpers.evaluation.word_counts import BASELINES, PAIRS, WORDS, predict_by_counts
 from helpers.models import mean_states
-from helpers.profiles import Profile
 from helpers.progress import Progress
 from helpers.records import Record
 from helpers.training import finetuning
@@ -48,12 +46,6 @@ class Task(LabelTask):
     def encode(self, sample: Sample) -> list[list[int]]:
         """Returns the token ids of each text, cut to what the model can read."""
         return finetuning.encode_texts(self.tokenizer, sample.texts, self.backbone)
-
-
-def load_task(name: str, profile: Profile, backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Task:
-    """Loads labelled texts as a task; of docstrings those of the profile's packages, but of two at least."""
-    packages = (*profile.packages, "statsmodels") if len(profile.packages) == 1 else profile.packages
-    return Task(name, load(name, "labels", packages=packages), backbone, tokenizer)
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,14 @@ def label_counts(profile: Profile) -> list[int]:
 
 
 def _task(name: str, record: Record) -> Task:
-    from helpers.experiments.transfer.grid import load_task
+    from helpers.corpora import load
+    from helpers.experiments.transfer.grid import Task
     from helpers.models import backbone_of
     from helpers.training.base import load_base
 
     model, tokenizer, _ = load_base(record.folder)
-    return load_task(name, record.profile, backbone_of(model), tokenizer)
+    corpus = load(name, "labels", packages=record.profile.packages)
+    return Task(name, corpus, backbone_of(model), tokenizer)
 
 
 def _label_arms(profile: Profile) -> list[Arm]:
