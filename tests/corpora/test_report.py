@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 from helpers.corpora.report import EXAMPLES, Report, Source, Tally, shorten
 
 
@@ -25,7 +27,7 @@ def test_text_from_data_is_escaped_in_html():
 
 
 def test_a_report_survives_the_cache():
-    assert Report.from_dict(report().as_dict()) == report()
+    assert Report.from_dict(asdict(report())) == report()
 
 
 def test_bytes_are_counted_in_utf_8_and_examples_are_few():

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -179,7 +179,7 @@ def _write(
     if not aside.stat().st_size:
         aside.unlink()
     parts = (part for split in report.kept for part in _parts(folder / f"{split}.arrow", split, identity))
-    about = {"fingerprint": files.fingerprint(parts), "report": report.as_dict()}
+    about = {"fingerprint": files.fingerprint(parts), "report": asdict(report)}
     files.write_json(folder / "corpus.json", about)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 EXAMPLES = 3
@@ -70,21 +70,11 @@ class Report:
         """Counts a text that is left out."""
         self.removed.setdefault(reason, Tally()).add(text, example)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the report as plain JSON values."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Report:
-        """Returns the report that `as_dict` was made of."""
-        return cls(
-            name=value["name"],
-            kept={split: Tally(**tally) for split, tally in value["kept"].items()},
-            removed={reason: Tally(**tally) for reason, tally in value["removed"].items()},
-            kinds=value["kinds"],
-            sources=[Source(**source) for source in value["sources"]],
-            problems=value["problems"],
-        )
+        """Returns the report that `dataclasses.asdict` made of one."""
+        tallies = {part: {name: Tally(**tally) for name, tally in value[part].items()} for part in ("kept", "removed")}
+        return cls(**value | tallies | {"sources": [Source(**source) for source in value["sources"]]})
 
     def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         """Returns what there is to say: for each table its title, its header and its rows, all as text."""
@@ -105,9 +95,7 @@ class Report:
     def __str__(self) -> str:
         parts = [self.name]
         for title, header, rows in self.tables():
-            widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-            lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [header, *rows]]
-            parts.append("\n".join([title, *("  " + line for line in lines)]))
+            parts.append("\n".join([title, *aligned([header, *rows])]))
         return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:
@@ -117,6 +105,12 @@ class Report:
             opened = " open" if title == "Kept" else ""
             parts.append(f"<details{opened}><summary>{html.escape(title)}</summary>{table}</details>")
         return "\n".join(parts)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the rows of a table as lines whose columns are aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

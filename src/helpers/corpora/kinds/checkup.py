@@ -18,19 +18,18 @@ from __future__ import annotations
 import html
 import json
 import re
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-import numpy as np
+import pandas as pd
 
 from helpers.corpora.corpus import SET_ASIDE, Corpus
 from helpers.corpora.duplicates import BANDS, ROWS, SEED, shingles
 from helpers.corpora.kinds.loading import digest
 from helpers.corpora.kinds.prompts import REPEATED
-from helpers.corpora.report import html_table, shorten
+from helpers.corpora.report import aligned, html_table, shorten
 from helpers.files import WorkbookError
 
 if TYPE_CHECKING:
@@ -63,15 +62,19 @@ Lengths = Callable[[list[Turns]], Sequence[tuple[int, int]]]
 """Gives for each conversation how long all of it is, and how long what comes before its last answer."""
 
 
-@dataclass(frozen=True)
+Problem = tuple[str, str, str]
+"""How grave it is, what it is, and what to do about it."""
+
+
+@dataclass
 class Finding:
-    """Something that was found: how grave it is, of how many rows, the places of the first few, and what to do."""
+    """A problem that was found: of how many rows, and the places of the first few."""
 
     severity: str
     what: str
-    count: int
-    places: tuple[str, ...]
     remedy: str
+    count: int = 0
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,11 @@ class Checkup:
     ok: bool
 
     def __str__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(*self.sizes, strict=True)]
-        table = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in self.sizes]
         found = []
         for finding in self.findings:
             places = f" ({', '.join(finding.places)})" if finding.places else ""
             found += [f"  {finding.severity}: {finding.what}: {finding.count:,}{places}", f"    {finding.remedy}."]
-        parts = [["Sizes", *table], ["Findings", *(found or ["  none"])], [f"Verdict: {self.verdict}"]]
+        parts = [["Sizes", *aligned(self.sizes)], ["Findings", *(found or ["  none"])], [f"Verdict: {self.verdict}"]]
         return "\n\n".join(map("\n".join, parts))
 
     def _repr_html_(self) -> str:
@@ -114,31 +115,38 @@ def check(
         unit: in what they are measured.
     """
     rows = {split: len(part) for split, part in corpus.splits.items()}
-    found = _Found()
-    _count(rows, found)
-    sizes, answers, near = _Sizes(context, unit, found), _Answers(found), _Near(rows, found)
+    limit = f"the model's {context} {unit}"
+    lost = WARNING, f"prompt fills {limit}: nothing of the answer is left", _SHORTEN
+    long = WARNING, f"longer than {limit}: left out of training", _SHORTEN
+    found, sizes = _Found(), []
+    _look_at_counts(rows, found)
+    answers, near = _Answers(found), _Near(rows, found)
     for batch in _batches(corpus):
         measured = lengths([row.messages for row in batch])
+        sizes.append(pd.DataFrame(measured, columns=["whole", "prompt"]).assign(split=batch[0].split))
+        sizes[-1]["task"] = [row.task for row in batch]
         for row, (whole, prompt) in zip(batch, measured, strict=True):
-            sizes.add(row, whole, prompt)
+            if context is not None and whole > context:
+                found.add(lost if prompt >= context else long, row.place)
             answers.add(row)
             near.add(row)
             _look_for_marks(row, found)
-    sizes.judge(sum(rows.values()))
-    answers.judge()
+    if lost[1] in found and found[lost[1]].count > sum(rows.values()) / 2:
+        found[lost[1]].severity = STOP
+    if len(answers.given) == 1 < rows.get("train", 0):
+        found.add(_ALIKE, count=rows["train"])
     _look_at_set_aside(corpus, found)
-    findings = found.findings()
-    stops = [finding.what for finding in findings if finding.severity == STOP]
-    return Checkup(corpus.name, findings, sizes.table(), _verdict(findings, stops, rows, goal), not stops)
+    findings = tuple(sorted(found.values(), key=lambda finding: SEVERITIES.index(finding.severity)))
+    ok = all(finding.severity != STOP for finding in findings)
+    return Checkup(corpus.name, findings, _table(pd.concat(sizes), unit), _verdict(findings, rows, goal), ok)
 
 
-def _verdict(findings: Sequence[Finding], stops: list[str], rows: dict[str, int], goal: str) -> str:
-    if stops:
+def _verdict(findings: Sequence[Finding], rows: dict[str, int], goal: str) -> str:
+    if stops := [finding.what for finding in findings if finding.severity == STOP]:
         return f"{goal} on these rows would be pointless: {'; '.join(stops)}."
-    warnings = any(finding.severity == WARNING for finding in findings)
     count = ", ".join(f"{number:,} in {split}" for split, number in rows.items())
-    look = " Look at the warnings first." if warnings else ""
-    return f"{goal} on these rows makes sense: {count}.{look}"
+    warned = any(finding.severity == WARNING for finding in findings)
+    return f"{goal} on these rows makes sense: {count}." + " Look at the warnings first." * warned
 
 
 def in_tokens(tokenizer: PreTrainedTokenizerBase) -> Lengths:
@@ -149,7 +157,9 @@ def in_tokens(tokenizer: PreTrainedTokenizerBase) -> Lengths:
         wholes = _rendered(tokenizer, conversations, False)
         # Where the prompt is written alike with and without its answer, it is encoded once.
         rests = [whole.removeprefix(prompt) for whole, prompt in zip(wholes, prompts, strict=True)]
-        counts = _encoded(tokenizer, [*prompts, *rests])
+        # The template's special tokens count as one each.
+        ids = tokenizer([*prompts, *rests], add_special_tokens=False, split_special_tokens=False)["input_ids"]
+        counts = list(map(len, ids))
         asked, added = counts[: len(prompts)], counts[len(prompts) :]
         return [
             (count + more if whole.startswith(prompt) else more, count)
@@ -178,12 +188,6 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, conversations: list[Turns], an
     return cast("list[str]", rendered)
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[int]:
-    """Returns how many tokens each text has; the template's special tokens count as one each."""
-    ids = tokenizer(texts, add_special_tokens=False, split_special_tokens=False, return_attention_mask=False)
-    return list(map(len, ids["input_ids"]))
-
-
 def in_words(conversations: list[Turns]) -> list[tuple[int, int]]:
     """Measures conversations in words between blanks, for want of a tokenizer."""
     words = [[len(turn["content"].split()) for turn in turns] for turns in conversations]
@@ -207,75 +211,56 @@ def _batches(corpus: Corpus) -> Iterator[list[_Row]]:
             yield [_Row(split, *row) for row in zip(*values, strict=True)]
 
 
-class _Problem(NamedTuple):
-    severity: str
-    what: str
-    remedy: str
-
-
-_TOO_FEW = _Problem(
+_TOO_FEW = (
     STOP,
     f"fewer than {FEWEST} rows to learn from",
     "They would be learnt by heart; write more, or show them in the prompt",
 )
-_FEW = _Problem(
-    WARNING, f"fewer than {FEW} rows to learn from", "What is learnt varies from seed to seed; write more, or try seeds"
+_FEW = (
+    WARNING,
+    f"fewer than {FEW} rows to learn from",
+    "What is learnt varies from seed to seed; write more, or try seeds",
 )
-_UNTESTED = _Problem(
-    WARNING, "no rows to test on", "Nobody could tell whether training helped; name some in a column split"
+_UNTESTED = (WARNING, "no rows to test on", "Nobody could tell whether training helped; name some in a column split")
+_ALIKE = (STOP, "all answers are the same", "A constant needs no model; give rows with other answers")
+_SEVERAL = (WARNING, "same prompt as an earlier row, another answer", "Keep them if all are right; else keep one")
+_LEAKED = (WARNING, "prompt of the test is also in train but for case or punctuation", "Take it out of one of them")
+_NEAR_LEAKED = (
+    WARNING,
+    "rows of the test nearly repeat one of train",
+    "They test memory; take them out of one of them",
 )
-_ALIKE = _Problem(STOP, "all answers are the same", "A constant needs no model; give rows with other answers")
-_SEVERAL = _Problem(
-    WARNING, "same prompt as an earlier row, another answer", "Keep them if all are right; else keep one"
-)
-_LEAKED = _Problem(
-    WARNING, "prompt of the test is also in train but for case or punctuation", "Take it out of one of them"
-)
-_NEAR_LEAKED = _Problem(
-    WARNING, "rows of the test nearly repeat one of train", "They test memory; take them out of one of them"
-)
-_NEAR_REPEATED = _Problem(WARNING, "nearly repeat an earlier row", "They count twice; keep one of each")
-_NOT_COMPARED = _Problem(NOTE, "not looked at for near duplicates", f"Only the first {COMPARED:,} rows are compared")
-_DAMAGED = _Problem(
-    WARNING, "text that was decoded wrongly", "Read the source again with its own encoding, and save it as UTF-8"
+_NEAR_REPEATED = (WARNING, "nearly repeat an earlier row", "They count twice; keep one of each")
+_NOT_COMPARED = (NOTE, "not looked at for near duplicates", f"Only the first {COMPARED:,} rows are compared")
+_DAMAGED = (
+    WARNING,
+    "text that was decoded wrongly",
+    "Read the source again with its own encoding, and save it as UTF-8",
 )
 _PERSONAL = "A model can repeat it word for word; replace it, or make sure that it may be used"
 _SHORTEN = "Shorten them, or choose a model with a longer context"
 
 
-class _Found:
-    """What was found so far: of each problem how many, and where the first few are."""
+class _Found(dict[str, Finding]):
+    """What was found so far, by what it is."""
 
-    def __init__(self) -> None:
-        self._problems: dict[_Problem, tuple[int, list[str]]] = {}
-
-    def add(self, problem: _Problem, *places: str, count: int = 1) -> None:
-        before, named = self._problems.get(problem, (0, []))
-        self._problems[problem] = before + count, [*named, *places][:PLACES]
-
-    def take(self, problem: _Problem) -> tuple[int, list[str]]:
-        """Forgets a problem, and returns what was known of it."""
-        return self._problems.pop(problem, (0, []))
-
-    def findings(self) -> tuple[Finding, ...]:
-        found = [Finding(p.severity, p.what, n, tuple(named), p.remedy) for p, (n, named) in self._problems.items()]
-        return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    def add(self, problem: Problem, *places: str, count: int = 1) -> None:
+        finding = self.setdefault(problem[1], Finding(*problem))
+        finding.count += count
+        finding.places = (*finding.places, *places)[:PLACES]
 
 
 def _look_at_set_aside(corpus: Corpus, found: _Found) -> None:
     path = corpus.folder / SET_ASIDE
     if not path.exists():
         return
-    remedies: dict[str, str] = {}
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            kind = row["kind"]
-            severity = NOTE if kind == REPEATED.kind else WARNING
-            found.add(_Problem(severity, f"set aside: {kind}", remedies.setdefault(kind, row["remedy"])), row["place"])
+        for row in map(json.loads, lines):
+            severity = NOTE if row["kind"] == REPEATED.kind else WARNING
+            found.add((severity, f"set aside: {row['kind']}", row["remedy"]), row["place"])
 
 
-def _count(rows: dict[str, int], found: _Found) -> None:
+def _look_at_counts(rows: dict[str, int], found: _Found) -> None:
     train = rows.get("train", 0)
     if train < FEW:
         found.add(_TOO_FEW if train < FEWEST else _FEW, count=train)
@@ -283,53 +268,19 @@ def _count(rows: dict[str, int], found: _Found) -> None:
         found.add(_UNTESTED, count=0)
 
 
-class _Lengths(NamedTuple):
-    """Lengths of rows, and of their answers."""
-
-    whole: array[int]
-    answer: array[int]
-
-
-class _Sizes:
-    """How long rows and their answers are, and which are too long."""
-
-    def __init__(self, context: int | None, unit: str, found: _Found) -> None:
-        self._context, self._unit, self._found = context, unit, found
-        self._splits: dict[str, _Lengths] = {}
-        self._tasks: dict[str, _Lengths] = {}
-        limit = f"the model's {context} {unit}"
-        self._lost = _Problem(WARNING, f"prompt fills {limit}: nothing of the answer is left", _SHORTEN)
-        self._long = _Problem(WARNING, f"longer than {limit}: left out of training", _SHORTEN)
-
-    def add(self, row: _Row, whole: int, prompt: int) -> None:
-        for parts, name in ((self._splits, row.split), (self._tasks, row.task)):
-            part = parts.setdefault(name, _Lengths(array("I"), array("I")))
-            part.whole.append(whole)
-            part.answer.append(whole - prompt)
-        if self._context is not None and whole > self._context:
-            self._found.add(self._lost if prompt >= self._context else self._long, row.place)
-
-    def judge(self, rows: int) -> None:
-        """Stops the training if most answers are lost."""
-        count, places = self._found.take(self._lost)
-        if count:
-            severity = STOP if count > rows / 2 else WARNING
-            self._found.add(self._lost._replace(severity=severity), *places, count=count)
-
-    def table(self) -> tuple[tuple[str, ...], ...]:
-        measures = ("median", "95%", "longest")
-        words = *(f"{self._unit}, {m}" for m in measures), *(f"of answers, {m}" for m in measures)
-        parts = list(self._splits.items())
-        if len(self._tasks) > 1:
-            tasks = sorted(self._tasks.items(), key=lambda item: -len(item[1].whole))
-            parts += [(f"task {shorten(task) or '(none)'}", part) for task, part in tasks[:TASKS]]
-        rows = ((name, f"{len(part.whole):,}", *_spread(part.whole), *_spread(part.answer)) for name, part in parts)
-        return ("rows of", "rows", *words), *rows
-
-
-def _spread(lengths: array[int]) -> Iterator[str]:
-    """Yields median, 95% quantile and maximum."""
-    return (f"{value:,.0f}" for value in np.quantile(np.asarray(lengths), [0.5, 0.95, 1.0]))
+def _table(sizes: pd.DataFrame, unit: str) -> tuple[tuple[str, ...], ...]:
+    """Returns header and rows of the table of sizes, by split and, where there are several, by task."""
+    sizes["answer"] = sizes["whole"] - sizes["prompt"]
+    parts = [(str(split), part) for split, part in sizes.groupby("split", sort=False)]
+    tasks = sorted(sizes.groupby("task", sort=False), key=lambda item: -len(item[1]))
+    if len(tasks) > 1:
+        parts += [(f"task {shorten(str(task)) or '(none)'}", part) for task, part in tasks[:TASKS]]
+    measures = ("median", "95%", "longest")
+    table = [("rows of", "rows", *(f"{unit}, {m}" for m in measures), *(f"of answers, {m}" for m in measures))]
+    for name, part in parts:
+        values = part[["whole", "answer"]].quantile([0.5, 0.95, 1.0]).to_numpy().T.flat
+        table.append((name, f"{len(part):,}", *(f"{value:,.0f}" for value in values)))
+    return tuple(table)
 
 
 class _Answers:
@@ -339,7 +290,7 @@ class _Answers:
         self._found = found
         self._prompts: set[int] = set()
         self._loosely: set[int] = set()
-        self._answers: set[int] = set()
+        self.given: set[int] = set()
 
     def add(self, row: _Row) -> None:
         prompt = [turn["content"] for turn in row.messages[:-1]]
@@ -349,17 +300,10 @@ class _Answers:
             self._found.add(_SEVERAL, row.place)
         self._prompts.add(exactly)
         if row.split == "train":
-            self._found.add(_ALIKE, row.place)
             self._loosely.add(loosely)
-            self._answers.add(digest(row.messages[-1]["content"].strip()))
+            self.given.add(digest(row.messages[-1]["content"].strip()))
         elif loosely in self._loosely:
             self._found.add(_LEAKED, row.place)
-
-    def judge(self) -> None:
-        """Keeps the finding that all answers are alike if they are."""
-        count, places = self._found.take(_ALIKE)
-        if len(self._answers) == 1 < count:
-            self._found.add(_ALIKE, *places, count=count)
 
 
 class _Near:
@@ -428,21 +372,13 @@ def personal(text: str) -> dict[str, str]:
     """Returns what in a text may be personal data: of each kind the first, masked."""
     found = {}
     if "@" in text:
-        mails = (match.group() for match in _MAIL.finditer(text))
-        found["an e-mail address"] = next((mail for mail in mails if not _NOBODYS.search(mail)), "")
+        found["an e-mail address"] = [mail for mail in _MAIL.findall(text) if not _NOBODYS.search(mail)]
     if _DIGITS.search(text):
         cards = (match.group() for match in _CARD.finditer(text))
-        found["a card number"] = next((card for card in cards if _is_card(_NO_DIGIT.sub("", card))), "")
-        phones = (match.group() for match in _PHONE.finditer(text))
-        found["a telephone number"] = next((phone for phone in phones if _is_phone(_NO_DIGIT.sub("", phone))), "")
-    return {kind: masked(what) for kind, what in found.items() if what}
-
-
-_NO_DIGIT = re.compile(r"\D")
-
-
-def _is_phone(digits: str) -> bool:
-    return 8 <= len(digits) <= 15  # 15 at most by ITU-T E.164
+        found["a card number"] = [card for card in cards if _is_card(re.sub(r"\D", "", card))]
+        phones = (phone for phone in _PHONE.findall(text) if 8 <= len(re.sub(r"\D", "", phone)) <= 15)  # ITU-T E.164
+        found["a telephone number"] = list(phones)
+    return {kind: masked(some[0]) for kind, some in found.items() if some}
 
 
 def _is_card(digits: str) -> bool:
@@ -462,4 +398,4 @@ def _look_for_marks(row: _Row, found: _Found) -> None:
     if not row.text.isascii() and (damage := _MOJIBAKE.search(row.text)):
         found.add(_DAMAGED, f"{row.place}: {damage.group()}")
     for kind, shown in personal(row.text).items():
-        found.add(_Problem(WARNING, f"perhaps {kind}", _PERSONAL), f"{row.place}: {shown}")
+        found.add((WARNING, f"perhaps {kind}", _PERSONAL), f"{row.place}: {shown}")
