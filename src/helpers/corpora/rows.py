@@ -23,8 +23,8 @@ class Flaw(NamedTuple):
 class Unfit(Exception):
     """A row cannot be used."""
 
-    def __init__(self, flaw: Flaw) -> None:
-        self.flaw = flaw
+    def __init__(self, kind: str, reason: str, remedy: str = MEND) -> None:
+        self.flaw = Flaw(kind, reason, remedy)
 
 
 class Row(NamedTuple):

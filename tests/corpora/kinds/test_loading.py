@@ -7,7 +7,7 @@ import pytest
 from written import parquet, write
 
 from helpers.corpora.corpus import SET_ASIDE
-from helpers.corpora.kinds.loading import FIRST, Kind, load_rows, text_schema
+from helpers.corpora.kinds.loading import FIRST, Kind, load_rows
 from helpers.corpora.readers.folders import open_files
 from helpers.corpora.readers.tables import as_text, missing
 from helpers.corpora.rows import Flaw, Unfit
@@ -19,6 +19,7 @@ class Pairs(Kind):
 
     __module__ = "helpers.corpora.kinds.loading"  # whose code it depends on
     name = "pairs"
+    fields = ("text", "group", "worse")
     identity = ("text", "worse")
     example = '{"better": "a", "worse": "b"}'
 
@@ -26,12 +27,9 @@ class Pairs(Kind):
         self.columns = {"column": "better", "other": "worse"}
         self.seen = []
 
-    def schema(self):
-        return text_schema("worse")
-
     def parse(self, value, place, part):
         if flaw := missing(self.columns, value):
-            raise Unfit(flaw)
+            raise Unfit(*flaw)
         return {"text": as_text(value["better"], "better"), "worse": as_text(value["worse"], "worse"), "group": place}
 
     def add(self, document):

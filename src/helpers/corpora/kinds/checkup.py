@@ -170,11 +170,7 @@ def in_tokens(tokenizer: PreTrainedTokenizerBase) -> Lengths:
 
 
 def _rendered(tokenizer: PreTrainedTokenizerBase, conversations: list[Turns], answer_follows: bool) -> list[str]:
-    """Writes conversations as the model reads them.
-
-    Raises:
-        WorkbookError: the chat template refuses one.
-    """
+    """Writes conversations as the model reads them, or raises WorkbookError."""
     from jinja2 import TemplateError
 
     if not tokenizer.chat_template:

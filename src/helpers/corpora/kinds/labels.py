@@ -15,17 +15,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from helpers.corpora.corpus import place_of
-from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits, text_schema
+from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits
 from helpers.corpora.readers.tables import as_text, missing
 from helpers.corpora.report import Report, shorten
 from helpers.corpora.rows import MEND, Flaw, Labelled, Part, Unfit
 from helpers.files import WorkbookError, at
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FEWEST = 10
 """Training documents that a class must have."""
@@ -57,16 +54,12 @@ class _Seen(NamedTuple):
 class Labels(Kind):
     """Texts with labels; splits `train` and `test` with the columns `text`, `group` and `label`.
 
-    Args:
-        column: which column or key holds the text.
-        label: which one holds the label.
-        source: what is loaded, for errors.
-
     Raises:
         WorkbookError: the columns are one; later on, fewer than two classes are left.
     """
 
     name = "labels"
+    fields = ("text", "group", "label")
     identity = ("group", "text", "label")
     example = '{"text": "I would come again.", "label": "good"}\n{"text": "The soup was cold.", "label": "bad"}'
 
@@ -77,10 +70,6 @@ class Labels(Kind):
         self.columns = {"column": column, "label": label}
         self._rows: list[_Seen] = []
 
-    def schema(self) -> pa.Schema:
-        """See `Kind`."""
-        return text_schema("label")
-
     def parse(self, value: Any, place: str, part: Part) -> Document:
         """See `Kind`."""
         if isinstance(value, Labelled):
@@ -88,17 +77,17 @@ class Labels(Kind):
         column, label = self.columns["column"], self.columns["label"]
         if not isinstance(value, dict):
             reason = f"this {type(value).__name__} is no object with {column!r} and {label!r}"
-            raise Unfit(Flaw("no object", reason, f'Write {{"{column}": "...", "{label}": "..."}}'))
+            raise Unfit("no object", reason, f'Write {{"{column}": "...", "{label}": "..."}}')
         if flaw := missing(self.columns, value):
-            raise Unfit(flaw)
+            raise Unfit(*flaw)
         text = as_text(value[column], column)
         return {"text": text, "label": _label(value[label], label), "group": place, "split": part.split}
 
     def add(self, document: Document) -> Flaw | None:
         """See `Kind`."""
         same = _same(document["text"])
-        place = place_of(document["group"])
-        self._rows.append(_Seen(document["split"], document["label"], digest(same) if same else None, place))
+        place, code = place_of(document["group"]), digest(same) if same else None
+        self._rows.append(_Seen(document["split"], document["label"], code, place))
         return None
 
     def settle(self, report: Report) -> Iterator[str | Flaw]:
@@ -145,17 +134,13 @@ class Labels(Kind):
 
 
 def _label(value: Any, column: str) -> str:
-    """Returns a label as text.
-
-    Raises:
-        Unfit: there is none, or it is none of text, whole number, true and false.
-    """
+    """Returns a label as text, or raises Unfit."""
     if value is None or (isinstance(value, str) and not value.strip()):
         remedy = "Give the row a label, or remove it; of a data set of the Hub, choose a split that has labels"
-        raise Unfit(Flaw("no label", f"{column!r} is empty", remedy))
+        raise Unfit("no label", f"{column!r} is empty", remedy)
     if not isinstance(value, str | int):
-        reason = f"{column!r} is {type(value).__name__}, no label"
-        raise Unfit(Flaw("no label", reason, "Choose another with label=, or turn it into text or a whole number"))
+        remedy = "Choose another with label=, or turn it into text or a whole number"
+        raise Unfit("no label", f"{column!r} is {type(value).__name__}, no label", remedy)
     return as_text(str(value), column).strip()
 
 

@@ -6,7 +6,7 @@ does not vanish: it is set aside, counted in the report with its reason, and wri
 the corpus' folder. Too many are an error: when none of the first `FIRST` rows of a file can be used, or at its end more
 than half cannot. Rows that only repeat or contradict others do not count for that.
 
-A new kind is one class with `schema`, `parse` and, where rows must be compared, `add` and `settle`.
+A new kind is one class with `fields`, `parse` and `add`, and `settle` where rows must be compared.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Kind(ABC):
     """What a document is; made for one corpus, of which it remembers what it must to compare rows."""
 
     name: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]] = ("text", "group")
+    """The columns of a document that are text."""
+
     identity: ClassVar[tuple[str, ...]] = ("group", "text")
     """The columns that tell documents apart, in the order in which the fingerprint takes them."""
 
@@ -52,18 +55,15 @@ class Kind(ABC):
     columns: Columns = MappingProxyType({})
     """Which columns a table must have, by the argument that chooses each."""
 
-    @abstractmethod
     def schema(self) -> pa.Schema:
         """Returns the columns of a document."""
+        import pyarrow as pa
+
+        return pa.schema([(field, pa.string()) for field in self.fields])
 
     @abstractmethod
     def parse(self, value: Any, place: str, part: Part) -> Document:
-        """Returns the document of a row.
-
-        Args:
-            value: as the reader gives it.
-            place: of the row, such as `a.csv:12`.
-            part: where it is from.
+        """Returns the document of a row, which has a value and a place, such as `a.csv:12`.
 
         Raises:
             Unfit: it is none.
@@ -97,21 +97,28 @@ def load_rows(source: Input, kind: Kind) -> Corpus:
 
 
 def _documents(part: Part, kind: Kind) -> Generator[Document | Faulty, None, int]:
-    """Yields the documents of one file, and the rows to be set aside; returns how many rows there were.
+    """Yields the documents of one file, and the rows to be set aside; returns how many rows there were."""
+    rows, counts = 0, Counter[str]()
+    first: dict[str, tuple[int, Flaw]] = {}  # of each kind of flaw
 
-    Raises:
-        WorkbookError: too many are faulty.
-    """
-    rows, faults = 0, _Faults(part, kind.example)
+    def too_many(summary: str) -> WorkbookError:
+        number, flaw = next(iter(first.values()))
+        lines = [f"{at(part.where(number), flaw.reason, flaw.remedy)}.", f"{summary}:"]
+        lines += [f"  {name}: {count:,}. {first[name][1].remedy}." for name, count in counts.most_common()]
+        if kind.example:
+            lines += ["Rows that can be used, as .jsonl:", kind.example]
+        return WorkbookError("\n".join(lines))
+
     for rows, row in enumerate(part.rows(), 1):
         own = isinstance(row.value, Labelled | Conversation)
         place = row.value.place if own else f"{part.name}:{row.number}"
         try:
             if row.flaw:
-                raise Unfit(row.flaw)
+                raise Unfit(*row.flaw)
             document = kind.parse(row.value, place, part)
         except Unfit as unfit:
-            faults.add(row.number, unfit.flaw)
+            counts[unfit.flaw.kind] += 1
+            first.setdefault(unfit.flaw.kind, (row.number, unfit.flaw))
             yield Faulty(place, unfit.flaw, row.value)
         else:
             if flaw := kind.add(document):
@@ -120,45 +127,11 @@ def _documents(part: Part, kind: Kind) -> Generator[Document | Faulty, None, int
                 yield document | {"place": place, "row": json.dumps(row.value, default=str)}
             else:
                 yield document
-        if rows == FIRST and faults.count == FIRST:
-            raise faults.error(f"None of the first {FIRST} rows can be used")
-    if faults.count > rows / 2:
-        raise faults.error(f"Of {rows:,} rows, {faults.count:,} cannot be used")
+        if rows == FIRST == counts.total():
+            raise too_many(f"None of the first {FIRST} rows can be used")
+    if counts.total() > rows / 2:
+        raise too_many(f"Of {rows:,} rows, {counts.total():,} cannot be used")
     return rows
-
-
-class _Faults:
-    """The faulty rows of one file: the first one, and how many of each kind."""
-
-    def __init__(self, part: Part, example: str) -> None:
-        self._part, self._example = part, example
-        self._first: tuple[int, Flaw] | None = None
-        self._kinds: Counter[str] = Counter()
-        self._remedies: dict[str, str] = {}
-        self.count = 0
-
-    def add(self, number: int, flaw: Flaw) -> None:
-        self.count += 1
-        self._first = self._first or (number, flaw)
-        self._kinds[flaw.kind] += 1
-        self._remedies.setdefault(flaw.kind, flaw.remedy)
-
-    def error(self, summary: str) -> WorkbookError:
-        """Returns the error that names the first row, its reason and remedy, and the others by kind."""
-        assert self._first
-        number, flaw = self._first
-        lines = [f"{at(self._part.where(number), flaw.reason, flaw.remedy)}.", f"{summary}:"]
-        lines += [f"  {kind}: {count:,}. {self._remedies[kind]}." for kind, count in self._kinds.most_common()]
-        if self._example:
-            lines += ["Rows that can be used, as .jsonl:", self._example]
-        return WorkbookError("\n".join(lines))
-
-
-def text_schema(*columns: str) -> pa.Schema:
-    """Returns the columns that all documents have, and others of text."""
-    import pyarrow as pa
-
-    return pa.schema([(name, pa.string()) for name in ("text", "group", *columns)])
 
 
 def kept_splits(named: set[str | None], report: Report) -> dict[str | None, str]:

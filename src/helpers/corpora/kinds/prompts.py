@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.corpus import place_of
 from helpers.corpora.kinds import rules
-from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits, text_schema
+from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits
 from helpers.corpora.readers.folders import SPLIT_NAMES
 from helpers.corpora.readers.tables import as_text
 from helpers.corpora.report import Report, shorten
@@ -60,6 +60,7 @@ class Prompts(Kind):
     """
 
     name = "prompts"
+    fields = ("text", "group", "task", "check", "place")
     identity = ("group", "text", "task", "check", "messages")
     example = '{"prompt": "Where is the mill?", "completion": "By the river."}\n{"prompt": "2 + 2?", "completion": "4"}'
 
@@ -71,9 +72,8 @@ class Prompts(Kind):
         """See `Kind`."""
         import pyarrow as pa
 
-        turn = pa.struct([("role", pa.string()), ("content", pa.string())])
-        messages = pa.field("messages", pa.list_(turn))
-        return text_schema("task", "check", "place").insert(2, messages)
+        messages = pa.field("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))
+        return super().schema().insert(2, messages)
 
     def parse(self, value: Any, place: str, part: Part) -> Document:
         """See `Kind`."""
@@ -82,7 +82,7 @@ class Prompts(Kind):
         else:
             row = _conversation(value, place, part.split)
         if row.check and (flaw := rules.flaw_of(json.loads(row.check), row.messages[-1].content)):
-            raise Unfit(flaw)
+            raise Unfit(*flaw)
         text = "\n\n".join(content for _, content in row.messages)
         return {**row._asdict(), "text": text, "messages": [message._asdict() for message in row.messages]}
 
@@ -120,16 +120,8 @@ class Prompts(Kind):
         ]
 
 
-def _unfit(kind: str, reason: str) -> Unfit:
-    return Unfit(Flaw(kind, reason))
-
-
 def _conversation(row: Any, place: str, split: str | None) -> Conversation:
-    """Returns the conversation of a row.
-
-    Raises:
-        Unfit: it is none.
-    """
+    """Returns the conversation of a row, or raises Unfit."""
     columns = _format(row)
     if columns == ("messages",):
         turns = _turns(_from_json(row["messages"], "messages"), "messages", "")
@@ -151,17 +143,13 @@ def _conversation(row: Any, place: str, split: str | None) -> Conversation:
 
 
 def _format(row: Any) -> tuple[str, ...]:
-    """Returns the columns of the first format that a row has, one that it fills if there are several.
-
-    Raises:
-        Unfit: it has none.
-    """
+    """Returns the columns of the first format that a row has, one that it fills if there are several."""
     having = [columns for columns in FORMATS if isinstance(row, dict) and all(column in row for column in columns)]
     filled = (columns for columns in having if not any(_blank(row[column]) for column in columns))
     if columns := next(chain(filled, having), None):
         return columns
     found = ", ".join(map(str, row)) if isinstance(row, dict) else f"none, but a bare {type(row).__name__}"
-    raise Unfit(Flaw("unknown format", f"columns found: {found}", ACCEPTED))
+    raise Unfit("unknown format", f"columns found: {found}", ACCEPTED)
 
 
 def _blank(value: Any) -> bool:
@@ -169,13 +157,12 @@ def _blank(value: Any) -> bool:
 
 
 def _from_json(value: Any, column: str) -> Any:
-    """Returns a value, decoded if it is text."""
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except (RecursionError, ValueError) as error:
-        raise _unfit("broken JSON", f"{column!r} is text, but no JSON ({error})") from None
+        raise Unfit("broken JSON", f"{column!r} is text, but no JSON ({error})") from None
 
 
 def _turns(value: Any, column: str, role: str) -> list[Message]:
@@ -183,32 +170,28 @@ def _turns(value: Any, column: str, role: str) -> list[Message]:
     if role and not isinstance(value, list):
         return [Message(role, "" if value is None else value)]
     if not isinstance(value, list):
-        raise _unfit("no messages", f"{column!r} is {type(value).__name__}, not a list of messages")
+        raise Unfit("no messages", f"{column!r} is {type(value).__name__}, not a list of messages")
     for turn in value:
         if not isinstance(turn, dict) or not {"role", "content"} <= set(turn):
-            raise _unfit("no messages", f"{column!r} holds {shorten(repr(turn))}, not an object with role and content")
+            raise Unfit("no messages", f"{column!r} holds {shorten(repr(turn))}, not an object with role and content")
     return [Message(turn["role"], "" if turn["content"] is None else turn["content"]) for turn in value]
 
 
 def _checked(turns: Iterable[Message]) -> tuple[Message, ...]:
-    """Returns messages if they are those of a conversation; a system that says nothing is left out.
-
-    Raises:
-        Unfit: they are not.
-    """
+    """Returns messages, less a system that says nothing, or raises Unfit if they are no conversation."""
     messages = []
     for role, content in turns:
         if role not in ROLES:
-            raise _unfit("unknown role", f"the role {shorten(repr(role))} is none of {', '.join(ROLES)}")
+            raise Unfit("unknown role", f"the role {shorten(repr(role))} is none of {', '.join(ROLES)}")
         messages.append(Message(role, as_text(content, role)))
     if messages and messages[0].role == "system" and not messages[0].content.strip():
         del messages[0]
     if wrong := _order([message.role for message in messages]):
-        raise _unfit("wrong order of roles", wrong)
+        raise Unfit("wrong order of roles", wrong)
     for message in messages:
         if not message.content.strip():
             kind = "empty answer" if message.role == "assistant" else "empty prompt"
-            raise _unfit(kind, f"the {message.role} says nothing")
+            raise Unfit(kind, f"the {message.role} says nothing")
     return tuple(messages)
 
 
@@ -232,7 +215,7 @@ def _name(value: Any, column: str) -> str:
     if _blank(value):
         return ""
     if not isinstance(value, str | int):
-        raise _unfit("not text", f"{column!r} is {type(value).__name__}, neither text nor a whole number")
+        raise Unfit("not text", f"{column!r} is {type(value).__name__}, neither text nor a whole number")
     return as_text(str(value), column)
 
 
@@ -241,7 +224,7 @@ def _split(value: Any) -> str | None:
         return None
     name = SPLIT_NAMES.get(str(value).strip().lower())
     if not name:
-        raise _unfit("unknown split", f"the split {shorten(repr(value))} is none of {', '.join(SPLIT_NAMES)}")
+        raise Unfit("unknown split", f"the split {shorten(repr(value))} is none of {', '.join(SPLIT_NAMES)}")
     return name
 
 

@@ -42,12 +42,7 @@ _CALLS: Mapping[str, Callable[..., Any]] = {"max": max, "min": min, "abs": abs}
 
 
 def right(answer: str, demonstrated: str, check: str = "") -> bool:
-    """Says whether an answer is right.
-
-    Args:
-        answer: any.
-        demonstrated: the one that was shown as good.
-        check: rules, as the JSON of an object; empty for none.
+    """Says whether an answer is right: by rules, the JSON of an object, or as the demonstrated one.
 
     Raises:
         WorkbookError: a rule is unknown, or what it asks for is of the wrong kind.
@@ -77,14 +72,14 @@ def _flaw_of_rules(rules: dict[str, Any]) -> Flaw | None:
     for rule, wanted in rules.items():
         if rule not in RULES:
             return Flaw("unknown rule", f"check {rule!r} is unknown", f"Known: {', '.join(RULES)}")
-        if not _WANTED[rule].fits(wanted):
-            return Flaw("broken check", f"check {rule!r} is {json.dumps(wanted)}", f"Write {_WANTED[rule].name}")
+        if not _FITS[RULES[rule].wanted](wanted):
+            return Flaw("broken check", f"check {rule!r} is {json.dumps(wanted)}", f"Write {RULES[rule].wanted}")
     return None
 
 
 def _broken(rules: dict[str, Any], answer: str) -> dict[str, Any]:
     """Returns the rules that an answer breaks."""
-    return {rule: wanted for rule, wanted in rules.items() if not RULES[rule](answer.strip(), wanted)}
+    return {rule: wanted for rule, wanted in rules.items() if not RULES[rule].keeps(answer.strip(), wanted)}
 
 
 def value_of(text: str) -> float | None:
@@ -106,11 +101,7 @@ def value_of(text: str) -> float | None:
 
 
 def _evaluated(node: ast.expr) -> Any:
-    """Computes a node of an expression.
-
-    Raises:
-        ValueError: it is none of those that are known, or grows too large.
-    """
+    """Computes a node of an expression, or raises ValueError."""
     value: Any
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         value = node.value
@@ -132,30 +123,25 @@ def _evaluated(node: ast.expr) -> Any:
     return value
 
 
-RULES: Mapping[str, Callable[[str, Any], bool]] = {
-    "contains": lambda answer, texts: all(text in answer for text in texts),
-    "lacks": lambda answer, texts: not any(text in answer for text in texts),
-    "begins": lambda answer, text: answer.startswith(text),
-    "ends": lambda answer, text: answer.endswith(text),
-    "sentences": lambda answer, count: answer.count(".") == count,
-    "most_words": lambda answer, count: len(answer.split()) <= count,
-    "value": lambda answer, number: value_of(answer) == number,
+class _Rule(NamedTuple):
+    """What is wanted, a key of `_FITS`, and whether an answer keeps to it."""
+
+    wanted: str
+    keeps: Callable[[str, Any], bool]
+
+
+_TEXTS, _TEXT, _NUMBER = "a list of texts", "a text", "a number"
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    _TEXTS: lambda wanted: isinstance(wanted, list) and all(isinstance(text, str) for text in wanted),
+    _TEXT: lambda wanted: isinstance(wanted, str),
+    _NUMBER: lambda wanted: type(wanted) in (int, float),
 }
-"""What each rule asks of an answer."""
-
-
-class _Wanted(NamedTuple):
-    """What a rule is given: in words for whoever writes it wrongly, and how it is told."""
-
-    name: str
-    fits: Callable[[Any], bool]
-
-
-_TEXTS = _Wanted("a list of texts", lambda wanted: isinstance(wanted, list) and all(isinstance(x, str) for x in wanted))
-_TEXT = _Wanted("a text", lambda wanted: isinstance(wanted, str))
-_NUMBER = _Wanted("a number", lambda wanted: type(wanted) in (int, float))
-_WANTED: Mapping[str, _Wanted] = {
-    **dict.fromkeys(("contains", "lacks"), _TEXTS),
-    **dict.fromkeys(("begins", "ends"), _TEXT),
-    **dict.fromkeys(("sentences", "most_words", "value"), _NUMBER),
+RULES: Mapping[str, _Rule] = {
+    "contains": _Rule(_TEXTS, lambda answer, texts: all(text in answer for text in texts)),
+    "lacks": _Rule(_TEXTS, lambda answer, texts: not any(text in answer for text in texts)),
+    "begins": _Rule(_TEXT, str.startswith),
+    "ends": _Rule(_TEXT, str.endswith),
+    "sentences": _Rule(_NUMBER, lambda answer, count: answer.count(".") == count),
+    "most_words": _Rule(_NUMBER, lambda answer, count: len(answer.split()) <= count),
+    "value": _Rule(_NUMBER, lambda answer, number: value_of(answer) == number),
 }

@@ -8,14 +8,11 @@ for itself if not.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from helpers.corpora.kinds.loading import Document, Kind, text_schema
+from helpers.corpora.kinds.loading import Document, Kind
 from helpers.corpora.readers.tables import text_in
 from helpers.corpora.rows import Flaw, Part
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Texts(Kind):
@@ -27,10 +24,6 @@ class Texts(Kind):
     def __init__(self, column: str = "text") -> None:
         self.columns = {"column": column}
         self._seen: set[bytes] = set()
-
-    def schema(self) -> pa.Schema:
-        """See `Kind`."""
-        return text_schema()
 
     def parse(self, value: Any, place: str, part: Part) -> Document:
         """See `Kind`."""

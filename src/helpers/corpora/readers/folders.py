@@ -94,11 +94,7 @@ def find(top: Path) -> list[Path]:
 
 
 def _tables(top: Path, paths: list[Path], example: str) -> list[Path]:
-    """Returns those of the files that may hold rows of several columns; a README.md beside them is none.
-
-    Raises:
-        WorkbookError: there is none, or one is plain text.
-    """
+    """Returns those of the files that may hold rows of several columns; a README.md beside them is none."""
     known = ", ".join(TABLES)
     paths = [path for path in paths if path == top or path.name != "README.md"]
     if not paths:

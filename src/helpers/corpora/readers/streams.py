@@ -84,11 +84,7 @@ def stream(
 
 
 def _dealt(source: str, split: str, column: str, rank: int, processes: int) -> tuple[list[File], bool]:
-    """Returns the files of a process, and whether their documents are to be divided into train and validation.
-
-    Raises:
-        WorkbookError: the source cannot be opened or has too few files.
-    """
+    """Returns the files of a process, and whether their documents are to be divided into train and validation."""
     if source.partition(":")[0] in ("pydocs", "town"):
         raise at(source, "it is no source for streams", "Load it with helpers.corpora.load; it fits into memory")
     of_hub = source.startswith(hub.PREFIX)
@@ -150,15 +146,11 @@ def _read_shard(source: str, shards: IterableDataset, index: int, column: str) -
 
 
 def _sound(rows: Iterable[Row], where: Callable[[int], str], column: str) -> Iterator[str]:
-    """Yields the text of each row.
-
-    Raises:
-        WorkbookError: a row is faulty.
-    """
+    """Yields the text of each row, or raises WorkbookError."""
     for value, number, flaw in rows:
         try:
             if flaw:
-                raise Unfit(flaw)
+                raise Unfit(*flaw)
             yield text_in(value, column)
         except Unfit as unfit:
             raise at(where(number), unfit.flaw.reason, unfit.flaw.remedy) from None

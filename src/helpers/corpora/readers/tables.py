@@ -67,7 +67,7 @@ def text_in(value: Any, column: str) -> str:
     """
     if isinstance(value, dict):
         if flaw := missing({"column": column}, value):
-            raise Unfit(flaw)
+            raise Unfit(*flaw)
         value = value[column]
     return as_text(value, column)
 
@@ -81,16 +81,16 @@ def as_text(value: Any, column: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        reason = f"{column!r} is {type(value).__name__}, not text"
-        raise Unfit(Flaw("not text", reason, "Choose another with column=, or turn it into text"))
+        remedy = "Choose another with column=, or turn it into text"
+        raise Unfit("not text", f"{column!r} is {type(value).__name__}, not text", remedy)
     if "\0" in value:
-        reason = "there is a NUL character in the text"
-        raise Unfit(Flaw("NUL character", reason, "It may not be a text file; remove the character"))
+        remedy = "It may not be a text file; remove the character"
+        raise Unfit("NUL character", "there is a NUL character in the text", remedy)
     try:
         value.encode()
     except UnicodeEncodeError:
         reason = "half of a surrogate pair (\\ud800 to \\udfff) is no text"
-        raise Unfit(Flaw("half a surrogate pair", reason, "Remove it")) from None
+        raise Unfit("half a surrogate pair", reason, "Remove it") from None
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
