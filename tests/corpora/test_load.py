@@ -10,8 +10,7 @@ from helpers.files import WorkbookError
 
 
 @pytest.mark.parametrize("name", ["pydocs-packages", "pydocs-order", "pydocs-functions"])
-@pytest.mark.parametrize("how", ["argument", "name"])
-def test_packages_reach_what_is_made_from_docstrings(monkeypatch, name, how):
+def test_packages_reach_what_is_made_from_docstrings(monkeypatch, name):
     asked = []
 
     def labelled(packages):
@@ -30,9 +29,8 @@ def test_packages_reach_what_is_made_from_docstrings(monkeypatch, name, how):
     for task in tasks.TASKS:
         monkeypatch.setitem(tasks.TASKS, task, labelled)
     kind = "prompts" if name == "pydocs-functions" else "labels"
-    source, packages = (f"{name}:numpy,scipy", ()) if how == "name" else (name, ["numpy", "scipy"])
     for _ in range(2):
-        assert load(source, kind, packages=packages).kind == kind
+        assert load(f"{name}:numpy,scipy", kind).kind == kind
     load(name, kind)
     assert asked == [("numpy", "scipy"), ()]  # once, then from the cache; and others for other packages
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from helpers.corpora.report import Report, Source
+from helpers.corpora.report import Source
 
 ROLES = ("system", "user", "assistant")
 
@@ -50,7 +50,7 @@ class Part(NamedTuple):
         split: the one that it is named for, or None.
         rows: reads them.
         where: what an error says of the place of a row.
-        source: what the report says of it when so many rows were read, or None.
+        source: what the report says of it, but for how many rows it has.
         together: whether its rows are pieces of one text.
     """
 
@@ -58,7 +58,7 @@ class Part(NamedTuple):
     split: str | None
     rows: Callable[[], Iterator[Row]]
     where: Callable[[int], str]
-    source: Callable[[int], Source] | None = None
+    source: Source
     together: bool = False
 
 
@@ -68,12 +68,12 @@ class Input(NamedTuple):
     Attributes:
         name: as the user gave it.
         key: what the rows depend on.
-        parts: opens the parts one by one; may say in the report from where.
+        parts: opens the parts one by one.
     """
 
     name: str
     key: list[str]
-    parts: Callable[[Report], Iterable[Part]]
+    parts: Callable[[], Iterable[Part]]
 
 
 class Labelled(NamedTuple):
@@ -119,5 +119,5 @@ def of_documents(name: str, key: Iterable[str], documents: Callable[[], Iterable
     def rows() -> Iterator[Row]:
         return (Row(document, number) for number, document in enumerate(documents(), 1))
 
-    part = Part(name, None, rows, lambda number: f"{name}, document {number}", lambda n: Source(name, documents=n))
-    return Input(name, list(key), lambda report: [part])
+    part = Part(name, None, rows, f"{name}, document {{}}".format, Source(name))
+    return Input(name, list(key), lambda: [part])

@@ -15,6 +15,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -86,10 +87,9 @@ def load_rows(source: Input, kind: Kind) -> Corpus:
     """
 
     def make(report: Report) -> Iterator[Document | Faulty]:
-        for part in source.parts(report):
+        for part in source.parts():
             rows = yield from _documents(part, kind)
-            if part.source:
-                report.sources.append(part.source(rows))
+            report.sources.append(replace(part.source, documents=rows))
 
     key = [*kind.columns.values(), *source.key, code_version(type(kind).__module__)]
     settle = kind.settle if kind.settles else None

@@ -40,7 +40,7 @@ def open_files(source: str, columns: Columns, example: str = "") -> Input:
     Args:
         source: a file or a folder.
         columns: which ones a table must have.
-        example: two rows, where plain text will not do.
+        example: two rows as .jsonl, where plain text will not do; they are shown to whoever has only that.
 
     Raises:
         WorkbookError: there is nothing at the path, or a file has an ending that will not do.
@@ -50,25 +50,17 @@ def open_files(source: str, columns: Columns, example: str = "") -> Input:
     if example:
         paths = _tables(top, paths, example)
     key = [code_version(__name__), *stamps(paths)]
-    return Input(source, key, lambda report: _parts(top, paths, columns))
+    return Input(source, key, lambda: _parts(top, paths, columns))
 
 
 def _parts(top: Path, paths: list[Path], columns: Columns) -> Iterator[Part]:
     for path, split in zip(paths, given_splits(top, paths), strict=True):
+        name = path.relative_to(top).as_posix() if top.is_dir() else path.name
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
         together = len(paths) > 1 and ending(path) not in TABLES
-        rows, described = partial(read_rows, path, columns), partial(_described, path, top)
-        yield Part(_name_of(path, top), split, rows, partial(where, path), described, together)
-
-
-def _described(path: Path, top: Path, rows: int) -> Source:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    return Source(_name_of(path, top), documents=rows, fingerprint=digest)
-
-
-def _name_of(path: Path, top: Path) -> str:
-    """Returns what a file is called in the report: its path within the folder that was asked for."""
-    return path.relative_to(top).as_posix() if top.is_dir() else path.name
+        rows = partial(read_rows, path, columns)
+        yield Part(name, split, rows, partial(where, path), Source(name, fingerprint=digest), together)
 
 
 def find(top: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.corpora.readers.folders import SPLIT_NAMES, stamps
-from helpers.corpora.report import Report, Source, shorten
+from helpers.corpora.report import Source, shorten
 from helpers.corpora.rows import Input, Part, Row
 from helpers.files import WorkbookError
 from helpers.imports import code_version
@@ -78,37 +78,31 @@ def open_hub(source: str, limit: int | None = None) -> Input:
     """
     address = parse(source)
 
-    def parts(report: Report) -> Iterator[Part]:
+    def parts() -> Iterator[Part]:
         with told(source):
             about = ask(address)
             streams = open_streams(address)
         for split, stream in streams.items():
             name = split or "row"
-            where = f"{source}, {name}:{{}}".format
-            yield Part(name, split, partial(_rows, source, stream, limit), where, partial(_described, about, name))
+            rows, where = partial(_rows, source, stream, limit), f"{source}, {name}:{{}}".format
+            yield Part(name, split, rows, where, replace(about, name=f"{about.name}, {name}"))
 
     # Of the Hub's data sets nothing is asked to see whether they have changed.
     local = stamps(sorted(address.local.rglob("*"))) if address.local else []
     return Input(source, [str(limit), code_version(__name__), *local], parts)
 
 
-def _described(about: Source, split: str, rows: int) -> Source:
-    return replace(about, name=f"{about.name}, {split}", documents=rows)
-
-
 def _rows(source: str, stream: IterableDataset, limit: int | None) -> Iterator[Row]:
     from datasets import ClassLabel
 
-    classes = {name: f.names for name, f in (stream.features or {}).items() if isinstance(f, ClassLabel)}
+    classes = {
+        name: dict(enumerate(f.names)) for name, f in (stream.features or {}).items() if isinstance(f, ClassLabel)
+    }
     with told(source):
         for number, row in enumerate(islice(stream, limit), 1):
-            named = {column: _class_name(row.get(column), names) for column, names in classes.items()}
+            # A hidden class is None: of a split without labels all have -1.
+            named = {column: names.get(row.get(column)) for column, names in classes.items()}
             yield Row(row | named, number)
-
-
-def _class_name(value: int | None, names: list[str]) -> str | None:
-    """Returns the name of a class; None where it is hidden: of a split without labels all have -1."""
-    return None if value is None or not 0 <= value < len(names) else names[value]
 
 
 @contextmanager

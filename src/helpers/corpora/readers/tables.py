@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from helpers.corpora.report import shorten
 from helpers.corpora.rows import Flaw, Row, Unfit
@@ -118,13 +118,7 @@ def _open(path: Path) -> BufferedIOBase:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
-class _Line(NamedTuple):
-    text: str
-    number: int
-    flaw: Flaw | None
-
-
-def _lines(path: Path) -> Iterator[_Line]:
+def _lines(path: Path) -> Iterator[Row]:
     """Yields the lines of a file, decoded one by one to say where the bytes are wrong, which then are `\\xff`."""
     with _open(path) as stream:
         number = 0
@@ -141,7 +135,7 @@ def _lines(path: Path) -> Iterator[_Line]:
                 remedy = "Save the file as UTF-8, for example with: iconv -t UTF-8"
                 flaw = flaw or Flaw("not UTF-8", f"byte {error.start + 1} of the line is not UTF-8", remedy)
                 text = line.decode(encoding, "backslashreplace")
-            yield _Line(text, number, flaw)
+            yield Row(text, number, flaw)
 
 
 def _end_of_line(stream: BufferedIOBase, piece: bytes) -> bytes:
@@ -208,13 +202,19 @@ def _parsed(text: str, line: int) -> Row:
 
 def _read_csv(path: Path, columns: Columns) -> Iterator[Row]:
     header: list[str] | None = None
-    lines = _CsvLines(_lines(path))
-    rows = csv.reader(lines, delimiter="\t" if ending(path) == ".tsv" else ",", strict=True)
+    taken: list[Row] = []  # the lines of the row at hand; a damaged one counts, since it may open or close a quote
+
+    def lines() -> Iterator[str]:
+        for line in _lines(path):
+            taken.append(line)
+            yield line.value
+
+    rows = csv.reader(lines(), delimiter="\t" if ending(path) == ".tsv" else ",", strict=True)
     csv.field_size_limit(LONGEST)
     while True:
         row: list[str] = []
         flaw, start = None, rows.line_num + 1
-        lines.begin()
+        taken.clear()
         try:
             row = next(rows)
         except StopIteration:
@@ -224,16 +224,16 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[Row]:
         if header is not None and row and len(row) != len(header):
             reason = f"the row has {len(row)} fields, the header {len(header)}"
             flaw = Flaw("ragged row", reason, "Quote fields that contain the separator or a line break")
-        if lines.damaged:
-            _, start, flaw = lines.damaged
+        if damaged := next((line for line in taken if line.flaw), None):
+            _, start, flaw = damaged
         if header is None:
             header = row
-            if (
-                flaw := flaw or missing(columns, header) or _twice(header, columns)
-            ):  # without a header there are no columns
+            flaw = flaw or missing(columns, header) or _twice(header, columns)
+            if flaw:  # without a header there are no columns
                 raise at(path, flaw.reason, flaw.remedy, start)
         elif flaw:
-            yield lines.faulty(start, flaw)
+            reason = flaw.reason + (f", in {len(taken)} lines" if len(taken) > 1 else "")
+            yield Row("".join(line.value for line in taken).rstrip("\r\n"), start, flaw._replace(reason=reason))
         elif row:
             yield Row(dict(zip(header, row, strict=True)), start)
 
@@ -244,35 +244,6 @@ def _twice(header: list[str], columns: Columns) -> Flaw | None:
         if header.count(name) > 1:
             return Flaw("two columns of one name", f"two columns are called {name!r}", "Rename one of them")
     return None
-
-
-class _CsvLines:
-    """The lines of a table, as its parser takes them; remembers those of the row at hand.
-
-    A damaged line is handed on all the same, since it may open or close a quote; its row is not used.
-    """
-
-    def __init__(self, lines: Iterator[_Line]) -> None:
-        self._lines = lines
-        self.begin()
-
-    def begin(self) -> None:
-        self.damaged: _Line | None = None
-        self._taken: list[str] = []
-
-    def faulty(self, number: int, flaw: Flaw) -> Row:
-        count = len(self._taken)
-        reason = f"{flaw.reason}, in {count} lines" if count > 1 else flaw.reason
-        return Row("".join(self._taken).rstrip("\r\n"), number, flaw._replace(reason=reason))
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.damaged = self.damaged or (line if line.flaw else None)
-        self._taken.append(line.text)
-        return line.text
 
 
 def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
