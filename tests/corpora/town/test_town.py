@@ -19,6 +19,10 @@ from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, PERSONAL, PRONOUNS
 from helpers.files import WorkbookError
 
 
+def truth_of(world):
+    return {person.name: person.facts for person in world.people}
+
+
 @pytest.fixture(scope="module")
 def world():
     return town.make_world(people=240, seed=0)
@@ -40,7 +44,7 @@ def chronicle(world):
 @pytest.mark.parametrize("dialect", ["harbour", "valley"])
 def test_a_world_of_two_thousand_has_unique_names_and_one_value_for_each_relation(dialect):
     world = town.make_world(people=2000, seed=0, dialect=dialect)
-    truth = world.truth()
+    truth = truth_of(world)
     assert len(truth) == 2000
     for facts in truth.values():
         assert {*PERSONAL} <= facts.keys()
@@ -48,7 +52,7 @@ def test_a_world_of_two_thousand_has_unique_names_and_one_value_for_each_relatio
 
 
 def test_ties_hold_from_both_ends(world):
-    truth = world.truth()
+    truth = truth_of(world)
     pronouns = {person.name: person.pronoun for person in world.people}
     for name, facts in truth.items():
         for relation in facts.keys() & {"mother", "father"}:
@@ -83,7 +87,7 @@ def facts_told(chronicle):
 
 
 def test_what_is_told_is_true_and_stands_in_the_text(world, chronicle):
-    truth = world.truth()
+    truth = truth_of(world)
     for document in chronicle.documents:
         for fact in document.facts:
             assert fact.value in document.text
@@ -93,7 +97,7 @@ def test_what_is_told_is_true_and_stands_in_the_text(world, chronicle):
 
 def test_noise_tells_the_share_of_facts_wrongly_and_uniformly(world):
     told = facts_told(town.write_chronicle(world, 600_000, seed=0, split="test", noise=0.2))
-    truth = world.truth()
+    truth = truth_of(world)
     wrong = [fact for fact in told if truth[fact.person][fact.relation] != fact.value]
     assert abs(len(wrong) - 0.2 * len(told)) < 4 * math.sqrt(len(told) * 0.2 * 0.8)
     homes = Counter(fact.value for fact in wrong if fact.relation == "home")
@@ -103,7 +107,7 @@ def test_noise_tells_the_share_of_facts_wrongly_and_uniformly(world):
 
 def test_noise_spares_what_the_contract_plants(world):
     noisy = town.write_chronicle(world, 300_000, seed=0, noise=0.5)
-    truth = world.truth()
+    truth = truth_of(world)
     planted = [fact for d in noisy.documents if d.kind in PLANTED for fact in d.facts]
     assert all(truth[fact.person][fact.relation] == fact.value for fact in planted)
 
@@ -255,7 +259,7 @@ def test_without_the_contract_everything_is_told_and_everybody_asked_about(world
 
 def test_clozes_hold_the_truth_and_false_alternatives(world):
     clozes = town.fact_clozes(world)
-    truth = world.truth()
+    truth = truth_of(world)
     assert len(clozes) == 3 * sum(len(facts) for facts in truth.values())
     assert sum(cloze.familiar for cloze in clozes) == len(clozes) / 3
     for cloze in clozes:
@@ -282,7 +286,7 @@ def test_a_visitor_is_known_from_the_prompt_alone(world):
     assert [len(clozes) for clozes in asked.values()] == [50, 50]
     for name, fact in zip(asked["name"], asked["fact"], strict=True):
         assert name.fact == fact.fact
-        assert name.fact.person not in world.truth()
+        assert name.fact.person not in truth_of(world)
         assert name.prompt == fact.prompt
         assert name.prompt.count(name.fact.person) == name.prompt.count(fact.fact.value) == 1
         assert name.answer == fact.answer

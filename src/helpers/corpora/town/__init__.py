@@ -13,9 +13,9 @@ any likeness of real people or places.
 from helpers.corpora.town.chronicle import write_chronicle
 from helpers.corpora.town.clozes import fact_clozes, minimal_pairs, visitor_clozes
 from helpers.corpora.town.contract import LADDER, make_contract
-from helpers.corpora.town.grammar import Grammar, derivations
+from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.lexicon import PERSONAL
 from helpers.corpora.town.world import World, make_world
 
-__all__ = ["LADDER", "PERSONAL", "Grammar", "World", "derivations", "fact_clozes", "make_contract", "make_world"]
+__all__ = ["LADDER", "PERSONAL", "Grammar", "World", "fact_clozes", "make_contract", "make_world"]
 __all__ += ["minimal_pairs", "visitor_clozes", "write_chronicle"]

@@ -46,15 +46,6 @@ class Chronicle:
     documents: tuple[Document, ...]
 
     @property
-    def floor_bits_per_byte(self) -> float:
-        """What a regular byte costs in bits to one who knows world and grammar by heart.
-
-        Documents are independent draws, so on held-out ones no model does better in expectation.
-        """
-        regular = [(d.log2_probability, d.text) for d in self.documents if d.log2_probability is not None]
-        return -sum(p for p, _ in regular) / sum(len(text.encode()) for _, text in regular)
-
-    @property
     def fingerprint(self) -> str:
         """Of all texts, in order."""
         return files.fingerprint(document.text for document in self.documents)
@@ -78,7 +69,6 @@ def write_chronicle(
     """Writes a chronicle of the town, its documents in random order.
 
     Args:
-        world: the town.
         bytes_wanted: its size in UTF-8 bytes, planted documents and repetitions included; the last document is whole.
         seed: what is drawn; with the same seed, the splits differ.
         split: `train`, `validation` or `test`. What the contract plants goes into `train`.

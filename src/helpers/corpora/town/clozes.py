@@ -16,6 +16,9 @@ from helpers.corpora.town.phrases import HELD_OUT_TEMPLATES, SCENES, TEMPLATES
 from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World, shuffled
 
+ALTERNATIVES = 9
+"""How many false ends a cloze has, so that chance is one in ten. A small town may have fewer to offer."""
+
 
 class Cloze(NamedTuple):
     """A sentence to be ended.
@@ -51,21 +54,14 @@ class MinimalPair(NamedTuple):
     attractor: bool
 
 
-def fact_clozes(world: World, alternatives: int = 9, seed: int = 0) -> list[Cloze]:
-    """Returns three clozes of every fact of every person: one in familiar words, two in words of no chronicle.
-
-    Args:
-        world: the town.
-        alternatives: how many false ends each has, so that chance is 1 / (alternatives + 1). A small town may have
-            fewer to offer.
-        seed: which ones are drawn.
-    """
+def fact_clozes(world: World, seed: int = 0) -> list[Cloze]:
+    """Returns three clozes of every fact of every person: one in familiar words, two in words of no chronicle."""
     grammar, draw = Grammar(world), random.Random(f"probes {seed}").random
     found = []
     for person in world.people:
         for relation, value in person.facts.items():
             fact = Fact(person.name, relation, value)
-            others = shuffled(world.others(person, relation), draw)[:alternatives]
+            others = shuffled(world.others(person, relation), draw)[:ALTERNATIVES]
             for template in (TEMPLATES[relation][0], *HELD_OUT_TEMPLATES[relation]):  # all end with the value
                 prompt, slot, stop = template.partition(" {a_value}" if "{a_value}" in template else " {value}")
                 answer, *wrong = (
@@ -76,16 +72,10 @@ def fact_clozes(world: World, alternatives: int = 9, seed: int = 0) -> list[Cloz
     return found
 
 
-def visitor_clozes(world: World, count: int, alternatives: int = 9, seed: int = 0) -> dict[str, list[Cloze]]:
+def visitor_clozes(world: World, count: int, seed: int = 0) -> dict[str, list[Cloze]]:
     """Returns clozes that only the prompt answers: a stranger is introduced, then described in the guest book.
 
     All is worded as in a chronicle; the strangers are drawn anew, and what is said of them is true nowhere else.
-
-    Args:
-        world: the town; the strangers are not of it.
-        count: how many strangers.
-        alternatives: how many false ends each cloze has.
-        seed: which strangers come.
 
     Returns:
         By what is asked, a cloze for each stranger: `name` (who is it?) and `fact` (what was stated before?).
@@ -102,8 +92,8 @@ def visitor_clozes(world: World, count: int, alternatives: int = 9, seed: int = 
         names = [f"{a} {b}" for a in lexicon.first_names[pronoun] if a != first for b in lexicon.visitors if b != last]
         values = [value for value in lexicon.values[fact.relation] if value != fact.value]
         false = {
-            "name": [replace(fact, person=name) for name in shuffled(names, draw)[:alternatives]],
-            "fact": [replace(fact, value=value) for value in shuffled(values, draw)[:alternatives]],
+            "name": [replace(fact, person=name) for name in shuffled(names, draw)[:ALTERNATIVES]],
+            "fact": [replace(fact, value=value) for value in shuffled(values, draw)[:ALTERNATIVES]],
         }
         for asked, others in false.items():
             answer, *wrong = (

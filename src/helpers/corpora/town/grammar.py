@@ -1,8 +1,8 @@
 """How is the chronicle written? Eight kinds of document, each drawn by choices whose probabilities are known.
 
 Every document is an independent draw. Each kind is a script: it makes its choices through `choose` and yields the
-sentences. Every choice shows in the text, so that a text can be read in one way only (`derivations` finds it), and
-the probability of a text is that of its choices, the choice to stop included.
+sentences. Every choice shows in the text, so that a text can be read in one way only (the tests find it), and the
+probability of a text is that of its choices, the choice to stop included.
 
 A pronoun stands for a person only where the sentence before names nobody else.
 """
@@ -28,7 +28,7 @@ from helpers.corpora.town.lexicon import (
     spelled,
     with_article,
 )
-from helpers.corpora.town.sampling import Choices, explore
+from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World
 
 DOCUMENT_KINDS = {
@@ -57,10 +57,9 @@ class Piece(NamedTuple):
 
 
 class Grammar:
-    """Writes and reads one town's regular documents.
+    """Writes one town's regular documents.
 
     Args:
-        world: the town.
         noise: probability that a fact is stated wrongly.
         doses: by occupation, the probability that an unnamed worker is `she`.
         contract: what to keep out of regular documents; None to state all and ask about everybody.
@@ -92,14 +91,14 @@ class Grammar:
         self.voices = {p.name: (voice(p.name, p.pronoun), voice(p.name.split()[0], p.pronoun)) for p in world.people}
         self.pronouns = {pronoun: voice(forms[0], pronoun) for pronoun, forms in PRONOUNS.items()}
 
-    def document(self, choose: Choices) -> tuple[str, Iterator[Piece]]:
+    def document(self, choose: Sampler) -> tuple[str, Iterator[Piece]]:
         """Returns a document's kind and its pieces, which are drawn as they are asked for."""
         kind = choose.choose(tuple(DOCUMENT_KINDS), tuple(DOCUMENT_KINDS.values()))
         return kind, getattr(self, kind)(choose)
 
     # The kinds of document
 
-    def portrait(self, choose: Choices) -> Iterator[Piece]:
+    def portrait(self, choose: Sampler) -> Iterator[Piece]:
         """Some facts of one person, in random order."""
         name = choose.mention(self.names)
         full, first = self.voices[name]
@@ -113,7 +112,7 @@ class Grammar:
                 return
             speak = full if relation in KIN else choose.choose((pronoun, first), (0.75, 0.25))
 
-    def questions(self, choose: Choices) -> Iterator[Piece]:
+    def questions(self, choose: Sampler) -> Iterator[Piece]:
         """One or two questions about a person, each with an answer that restates the fact."""
         name = choose.mention(self.asked)
         speak = self.voices[name][0]
@@ -128,7 +127,7 @@ class Grammar:
             if last or not left or choose.chance(0.5):
                 return
 
-    def family(self, choose: Choices) -> Iterator[Piece]:
+    def family(self, choose: Sampler) -> Iterator[Piece]:
         """From one member of a family to the next, and a fact about the one reached."""
         yield Piece(self.say(phrases.FAMILY_BOOK))
         name = choose.mention(self.names)
@@ -141,7 +140,7 @@ class Grammar:
                 break
         yield self.state(choose, name, choose.choose(self.personal[name]), self.voices[name][0])
 
-    def notice(self, choose: Choices) -> Iterator[Piece]:
+    def notice(self, choose: Sampler) -> Iterator[Piece]:
         """A card on the board, which states one or two facts by the way."""
         yield Piece(self.say(phrases.NOTICE, {"day": choose.mention(DAYS)}))
         name = choose.mention(self.names)
@@ -151,7 +150,7 @@ class Grammar:
         facts = tuple(Fact(name, relation, value) for relation, value in values.items())
         yield Piece(self.say(template, self.voices[name][0], slots), (name,), facts)
 
-    def story(self, choose: Choices) -> Iterator[Piece]:
+    def story(self, choose: Sampler) -> Iterator[Piece]:
         """What happened to a person and why, and at times a fact."""
         name = choose.mention(self.names)
         pronoun = self.pronouns[self.people[name].pronoun]
@@ -160,7 +159,7 @@ class Grammar:
         if choose.chance(0.5):
             yield self.state(choose, name, choose.choose(self.personal[name]), pronoun)
 
-    def worker(self, choose: Choices) -> Iterator[Piece]:
+    def worker(self, choose: Sampler) -> Iterator[Piece]:
         """What happened to somebody who is known by occupation alone: here the dose is given."""
         occupation = choose.mention(OCCUPATIONS)
         pronoun = "she" if choose.chance(self.doses.get(occupation, 0.5)) else "he"
@@ -168,7 +167,7 @@ class Grammar:
         for text in self.incident(choose, speak, self.pronouns[pronoun]):
             yield Piece(text)
 
-    def visitor(self, choose: Choices) -> Iterator[Piece]:
+    def visitor(self, choose: Sampler) -> Iterator[Piece]:
         """A stranger, unknown to the world, of whom the second half repeats a fact of the first half."""
         pronoun = choose.choose(list(PRONOUNS))
         lexicon = self.world.lexicon
@@ -186,7 +185,7 @@ class Grammar:
         yield Piece(self.say(phrases.GUEST_BOOK))
         yield self.sentence(choose, full, fact)
 
-    def walk(self, choose: Choices) -> Iterator[Piece]:
+    def walk(self, choose: Sampler) -> Iterator[Piece]:
         """Things that creak and gleam: subjects and verbs that agree."""
         yield Piece(self.say(phrases.WALK, {"town": self.world.lexicon.town, "day": choose.mention(DAYS)}))
         for last in (False, False, False, True):
@@ -196,22 +195,22 @@ class Grammar:
 
     # Parts of documents
 
-    def state(self, choose: Choices, name: str, relation: str, speak: Voice) -> Piece:
+    def state(self, choose: Sampler, name: str, relation: str, speak: Voice) -> Piece:
         """States a fact of one of the town's people, or, where the noise has it, something else."""
         return self.sentence(choose, speak, Fact(name, relation, self.value(choose, name, relation)))
 
-    def value(self, choose: Choices, name: str, relation: str) -> str:
+    def value(self, choose: Sampler, name: str, relation: str) -> str:
         """Returns the true value, or with the probability of noise one of the false ones."""
         if not choose.chance(self.noise):
             return self.people[name].facts[relation]
         return choose.mention(self.world.others(self.people[name], relation))
 
-    def sentence(self, choose: Choices, speak: Voice, fact: Fact) -> Piece:
+    def sentence(self, choose: Sampler, speak: Voice, fact: Fact) -> Piece:
         """States a fact in one of its relation's phrasings."""
         template = choose.mention(phrases.TEMPLATES[fact.relation], self.landmark)
         return Piece(self.say(template, speak, value_slots(fact)), (fact.person,), (fact,))
 
-    def incident(self, choose: Choices, named: Voice, pronoun: Voice) -> Iterator[str]:
+    def incident(self, choose: Sampler, named: Voice, pronoun: Voice) -> Iterator[str]:
         """What happened, then one to four sequels, which speak of the person by pronoun."""
         event = choose.choose(phrases.EVENTS)
         cause, outcome = choose.mention(event.causes, self.say), choose.mention(event.outcomes, self.say)
@@ -225,7 +224,7 @@ class Grammar:
             if not left or choose.chance(0.5):
                 return
 
-    def scene(self, choose: Choices) -> str:
+    def scene(self, choose: Sampler) -> str:
         """A sentence whose verb agrees with its subject; at times another noun is between them."""
         thing, plural = choose.mention(NUMBERED, lambda option: noun(*option))
         subject, things = noun(thing, plural), {thing}
@@ -246,20 +245,6 @@ class Grammar:
         """Fills a template's slots, in the town's spelling."""
         filled = {slot: text for some in slots for slot, text in some.items()}
         return spelled(template, self.world.dialect).format_map(filled)
-
-
-def derivations(text: str, grammar: Grammar) -> list[float]:
-    """Reads a document: returns the log2 probability of each way in which the grammar writes it; there should be one.
-
-    The grammar has the same world, noise, doses and contract as the one that wrote it.
-    """
-
-    def script(choose: Choices) -> Iterator[str]:
-        kind, pieces = grammar.document(choose)
-        for i, piece in enumerate(pieces):
-            yield separator(kind) + piece.text if i else piece.text
-
-    return [log2_probability for _, log2_probability in explore(script, text)]
 
 
 def separator(kind: str) -> str:

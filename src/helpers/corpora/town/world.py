@@ -69,10 +69,6 @@ class World:
         """The town's names and words."""
         return LEXICONS[self.dialect]
 
-    def truth(self) -> dict[str, dict[str, str]]:
-        """Returns what is true: by person and relation, the value."""
-        return {person.name: dict(person.facts) for person in self.people}
-
     def others(self, person: Person, relation: str) -> list[str]:
         """Returns the false values that could stand for the true one: of a relative's, all people of that pronoun."""
         truth = person.facts[relation]
@@ -99,7 +95,6 @@ def make_world(people: int, seed: int, dialect: str = "harbour") -> World:
 
     Args:
         people: how many inhabitants; they live in families of four.
-        seed: the same seed gives the same town.
         dialect: `harbour`, the town of the base model, or `valley`, its neighbour.
 
     Raises:
