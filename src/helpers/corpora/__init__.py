@@ -36,7 +36,6 @@ OWN = {
 """The workbook's own sources of each kind of document."""
 
 KINDS = tuple(OWN)
-"""The kinds of document there are."""
 
 
 def load(

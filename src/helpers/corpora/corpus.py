@@ -59,12 +59,9 @@ class Corpus:
     """Documents ready for use.
 
     Attributes:
-        name: the source it was loaded from.
-        kind: what a document is, one of `helpers.corpora.KINDS`.
         splits: for `train`, `validation` and `test` (those that there are) a data set with at least the columns `text`
-            and `group`, and those of its kind (`helpers.corpora.kinds`). The group is what was sampled (module,
-            person, file): the unit that a bootstrap draws.
-        report: what was read, kept and removed.
+            and `group`, and those of its kind. The group is what was sampled (module, person, file): the unit that a
+            bootstrap draws.
         fingerprint: of the documents and their splits.
         folder: where the splits lie, and the rows that were set aside.
     """
@@ -83,10 +80,7 @@ def place_of(group: str) -> float:
 
 
 def split_of(group: str) -> str:
-    """Returns the split of a group, by a hash of its name alone: 90% train, 5% validation, 5% test.
-
-    So a group stays in its split whatever else is in the corpus, on any machine.
-    """
+    """Returns the split of a group, by a hash of its name alone: 90% train, 5% validation, 5% test."""
     place = place_of(group)
     return "test" if place < HELD_OUT else "validation" if place < 2 * HELD_OUT else "train"
 
@@ -119,12 +113,10 @@ def cached(
     """Returns the corpus from the cache, made first if it is not there.
 
     Args:
-        name: its source, as the user gave it.
         key: what it depends on; a change of any part makes it anew.
         columns: the Arrow schema of a document; `text` and `group` at least.
         make: called only if the corpus is made. If there is a `settle`, each document also has its `place`, and as
             `row` what was read, as JSON.
-        kind: what a document is.
         identity: the columns that the fingerprint is made of, in this order.
         settle: decides on each document beside the others; None to go by `split`, and by the group's hash.
 

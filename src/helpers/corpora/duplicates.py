@@ -40,10 +40,7 @@ def similarity(a: set[str], b: set[str]) -> float:
 
 
 class Unique:
-    """Takes documents one by one and keeps what is new in them.
-
-    Deterministic: what is kept depends only on the documents and their order; the first to say a thing keeps it.
-    """
+    """Takes documents one by one and keeps what is new in them: the first to say a thing keeps it."""
 
     def __init__(self) -> None:
         from rensa import RMinHashLSH

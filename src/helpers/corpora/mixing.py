@@ -5,7 +5,6 @@ Left out: schedules that change the weights while training goes on; a chapter th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers import files
@@ -17,38 +16,18 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Documents to train on, in order, with the columns `text`, `group` and `source`.
-
-    Attributes:
-        bytes: UTF-8 bytes from each source.
-        epochs: how often each source's training split was read, by bytes; over 1, documents were repeated.
-    """
-
-    documents: Dataset
-    bytes: dict[str, int]
-    epochs: dict[str, float]
-
-    def __str__(self) -> str:
-        total = sum(self.bytes.values())
-        return "\n".join(
-            f"{name}: {size / 1e6:.2f} MB, {size / total:.1%} of the mixture, read {self.epochs[name]:.2f} times"
-            for name, size in self.bytes.items()
-        )
-
-
-def mix(corpora: dict[str, Corpus], weights: dict[str, float], wanted_bytes: int, seed: int) -> Mixture:
+def mix(corpora: dict[str, Corpus], weights: dict[str, float], wanted_bytes: int, seed: int) -> Dataset:
     """Draws documents from the training splits until each source has its share of the bytes.
 
     Each source is read in a shuffled order, then, if it is too small, again in another one. Then all are shuffled
     together. The last document of each source is taken whole, so shares are met to within a document.
 
     Args:
-        corpora: by a name of the caller's choice.
         weights: of each corpus, in proportion to which bytes are shared out; those at 0 are left out.
         wanted_bytes: UTF-8 bytes in all.
-        seed: of the order.
+
+    Returns:
+        Documents to train on, in order, with the columns `text`, `group` and `source`.
 
     Raises:
         WorkbookError: the weights do not fit the corpora.
@@ -59,21 +38,17 @@ def mix(corpora: dict[str, Corpus], weights: dict[str, float], wanted_bytes: int
 
     if set(weights) != set(corpora) or min(weights.values()) < 0 or not sum(weights.values()):
         raise WorkbookError(f"mixing {', '.join(corpora)}: give each a weight, none below 0, one above. Got {weights}.")
-    names = [name for name in corpora if weights[name]]
     share = wanted_bytes / sum(weights.values())
-    parts, picks, sizes, epochs, offset = [], [], {}, {}, 0
-    for name in names:
+    parts, picks, offset = [], [], 0
+    for name in filter(weights.get, corpora):
         part = corpora[name].splits["train"].select_columns(["text", "group"])
         lengths = pc.binary_length(part.data.column("text")).to_numpy()
         rng = np.random.default_rng([seed, int(files.fingerprint([name]), 16)])
-        pick = _draw(lengths, weights[name] * share, rng)
         parts.append(part.add_column("source", [name] * len(part)))
-        picks.append(pick + offset)
-        sizes[name] = int(lengths[pick].sum())
-        epochs[name] = sizes[name] / int(lengths.sum())
+        picks.append(_draw(lengths, weights[name] * share, rng) + offset)
         offset += len(part)
     order = np.random.default_rng(seed).permutation(np.concatenate(picks))
-    return Mixture(concatenate_datasets(parts).select(order), sizes, epochs)
+    return concatenate_datasets(parts).select(order)
 
 
 def _draw(lengths: np.ndarray, wanted: float, rng: np.random.Generator) -> np.ndarray:

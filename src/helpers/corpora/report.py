@@ -38,7 +38,7 @@ class Source:
     Attributes:
         licence: as its own metadata state it.
         documents: read from it, before anything was removed.
-        fingerprint: of what was read, so that two machines can see where they differ.
+        fingerprint: of what was read.
     """
 
     name: str

@@ -34,7 +34,6 @@ class Row(NamedTuple):
         value: a dict by column; or a bare value, where JSON has one; a piece of plain text; a document of the
             workbook's own; of a row that cannot be read, its text.
         number: where it begins, counted from 1: the line, or the row where there are no lines to count.
-        flaw: why it cannot be read.
     """
 
     value: Any
@@ -48,7 +47,6 @@ class Part(NamedTuple):
     Attributes:
         name: what the places of its rows begin with: `a.csv` in `a.csv:12`.
         split: the one that it is named for, or None.
-        rows: reads them.
         where: what an error says of the place of a row.
         source: what the report says of it, but for how many rows it has.
         together: whether its rows are pieces of one text.
@@ -63,13 +61,7 @@ class Part(NamedTuple):
 
 
 class Input(NamedTuple):
-    """Where rows come from.
-
-    Attributes:
-        name: as the user gave it.
-        key: what the rows depend on.
-        parts: opens the parts one by one.
-    """
+    """Where rows come from: its name, as the user gave it; what they depend on; what opens the parts one by one."""
 
     name: str
     key: list[str]

@@ -52,8 +52,8 @@ def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
     town_bytes = corpora["town"].report.kept["train"].bytes
     wanted = int(town_bytes / (1 - profile.pydocs_share))  # rounded down: a byte more would begin the town anew
     mixture = mix(corpora, weights, wanted, seed)
-    sources = Counter(mixture.documents["source"])
-    return BaseText(corpora, mixture.documents["text"], {name: sources[name] for name in corpora})
+    sources = Counter(mixture["source"])
+    return BaseText(corpora, mixture["text"], {name: sources[name] for name in corpora})
 
 
 def starting_point(

@@ -43,11 +43,6 @@ class A:
     assert found == [(sentence(i), "toy.sub", "toy", name) for i, name in [(1, ""), (2, "A"), (3, "A.f")]]
 
 
-def test_whole_docstrings_are_given_on_request(install):
-    install("toy", {"toy/a.py": f'"""{sentence(1)}\n\n>>> f(1)\n1\n"""'})
-    assert rows(load_docstrings(["toy"], parts="all"))[0]["text"] == f"{sentence(1)}\n\n>>> f(1)\n1"
-
-
 def test_every_module_is_in_the_split_of_its_name(install):
     install("toy", modules("toy", 80))
     found = rows(load("pydocs:toy"))
@@ -131,8 +126,6 @@ def test_the_report_tells_version_licence_kinds_and_removals(install):
 def test_unknown_packages_and_parts_are_named():
     with pytest.raises(WorkbookError, match="'nowhere' is not installed"):
         load("pydocs:nowhere")
-    with pytest.raises(WorkbookError, match="prose, all"):
-        load_docstrings(["python"], parts="poetry")
 
 
 def test_the_packages_are_those_that_requirements_pin_and_mark():

@@ -21,7 +21,6 @@ from helpers.corpora.duplicates import Unique
 from helpers.corpora.pydocs import prose
 from helpers.corpora.pydocs.docstrings import PYTHON, read_packages, source_of, version_of
 from helpers.corpora.report import Report, shorten
-from helpers.files import WorkbookError
 from helpers.imports import code_version
 from helpers.progress import Progress
 
@@ -34,24 +33,21 @@ PACKAGES = (PYTHON, *_MACHINE_LEARNING, *_SCIENCE)
 """What is read by default: the standard library, then the distributions marked * in requirements.txt but `LEFT_OUT`."""
 
 
-def load_docstrings(packages: Iterable[str] = (), parts: str = "prose", left_out: bool = False) -> Corpus:
+def load_docstrings(packages: Iterable[str] = (), left_out: bool = False) -> Corpus:
     """Loads the corpus, from the cache where it has been read before.
 
     Args:
         packages: installed distributions, `python` for the standard library; empty means `PACKAGES`.
-        parts: `prose`, or `all` for whole docstrings, code and tables included.
         left_out: gives the documents of `LEFT_OUT` instead, less those that repeat one of `packages`.
 
     Returns:
         The corpus; columns `text`, `group` (the module), `package` and `name` (the qualified name).
 
     Raises:
-        WorkbookError: a package is not installed, or `parts` is unknown.
+        WorkbookError: a package is not installed.
     """
     import pyarrow as pa
 
-    if parts not in ("prose", "all"):
-        raise WorkbookError(f"pydocs: parts={parts!r} is unknown. Known: prose, all.")
     wanted = chosen(packages)
     if left_out:
         wanted = (*(package for package in wanted if package != LEFT_OUT), LEFT_OUT)
@@ -62,12 +58,12 @@ def load_docstrings(packages: Iterable[str] = (), parts: str = "prose", left_out
         unique = Unique()
         if left_out:
             others = {package: path for package, path in tables.items() if package != LEFT_OUT}
-            deque(_documents(others, parts, unique, Report("the others")), maxlen=0)  # only to know what they say
-            return _documents({LEFT_OUT: tables[LEFT_OUT]}, parts, unique, report)
-        return _documents(tables, parts, unique, report)
+            deque(_documents(others, unique, Report("the others")), maxlen=0)  # only to know what they say
+            return _documents({LEFT_OUT: tables[LEFT_OUT]}, unique, report)
+        return _documents(tables, unique, report)
 
     name = "pydocs" if wanted == PACKAGES else "pydocs:" + (LEFT_OUT if left_out else ",".join(wanted))
-    return cached(name, [parts, code_version(__name__), *(path.name for path in tables.values())], columns, make)
+    return cached(name, [code_version(__name__), *(path.name for path in tables.values())], columns, make)
 
 
 def chosen(packages: Iterable[str]) -> tuple[str, ...]:
@@ -85,7 +81,7 @@ def key_of(packages: Iterable[str]) -> list[str]:
     return [load_docstrings(wanted).fingerprint, platform.python_version(), *versions]
 
 
-def _documents(tables: dict[str, Path], parts: str, unique: Unique, report: Report) -> Iterator[dict[str, Any]]:
+def _documents(tables: dict[str, Path], unique: Unique, report: Report) -> Iterator[dict[str, Any]]:
     """Yields the documents of the packages that say something new; enters the rest into the report."""
     import pyarrow.parquet as pq
 
@@ -100,7 +96,7 @@ def _documents(tables: dict[str, Path], parts: str, unique: Unique, report: Repo
                 for kind, size in zip(prose.BLOCK_KINDS, row["sizes"], strict=True):
                     report.kinds[kind] += size
                 label = f"{row['module']}:{row['name']}".rstrip(":")
-                units = row["prose"].split("\n\n") if parts == "prose" else [row["text"]]
+                units = row["prose"].split("\n\n")
                 if units == [""]:
                     report.remove("docstrings without a sentence", row["text"], f"{label}: {shorten(row['text'])}")
                 if text := unique.add(label, units, report):

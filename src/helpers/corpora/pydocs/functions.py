@@ -4,14 +4,12 @@ The user shows a function: its signature and the beginning of its body, without 
 assistant answers with the first sentence of its docstring. Sources are read with `ast`, never imported.
 
 The answers are those of `pydocs`, with its split by module; its validation and test splits together are the test split
-here. What a base model has read: in pretraining on `pydocs`, the docstrings of the modules of the train split, but
-never the code under them. So in training it learns which of the sentences that it knows belongs to which code. The
-docstrings of test modules it has not read, and no answer of the test split is one of train, word for word; one in two
-hundred is found inside some other docstring of train. A model of the Hub may have read all of them.
+here. In pretraining on `pydocs` a base model has read the docstrings of the modules of train, but never the code under
+them, nor the docstrings of test modules; no answer of the test split is one of train, word for word. One in two hundred
+is found inside some other docstring of train. A model of the Hub may have read all of them.
 
 Modules come in the order of a hash of their name, and of each at most `PER_MODULE` functions are taken, by a hash too,
 until a package has its share (`MOST`): no large package outweighs the others, and no large module its package.
-
 Left out: functions whose sentence is very short or very long, speaks of other places, or has been given before; and
 those whose signature is long even without annotations and defaults.
 """
@@ -85,8 +83,10 @@ def read_functions(packages: Iterable[str] = ()) -> Iterator[Conversation]:
                     found = _of_module(source, sentences - given)[: MOST[split] - taken[split]]
                     taken[split] += len(found)
                     given.update(sentence for _, sentence, _ in found)
+                    ways = WORDINGS if split == "train" else WORDINGS + TEST_WORDINGS
                     for place, sentence, code in found:
-                        messages = (Message("user", _asked(split, sentence, code)), Message("assistant", sentence))
+                        asked = ways[int(place_of(sentence) * len(ways))].format(source=code)
+                        messages = (Message("user", asked), Message("assistant", sentence))
                         yield Conversation(messages, source.module, split, f"{package}, {place}", TASK)
             progress.advance()
 
@@ -161,9 +161,3 @@ def _remove_strings(function: _Function) -> None:
 
 def _is_string(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _asked(split: str, sentence: str, code: str) -> str:
-    """Words the question: the same sentence, the same wording."""
-    ways = WORDINGS if split == "train" else WORDINGS + TEST_WORDINGS
-    return ways[int(place_of(sentence) * len(ways))].format(source=code)

@@ -67,11 +67,7 @@ def parse(source: str) -> Address:
 def open_hub(source: str, limit: int | None = None) -> Input:
     """Opens a data set of the Hub, to be read as rows; the numbers of a ClassLabel become the names of its classes.
 
-    Splits named train, validation and test are kept.
-
-    Args:
-        source: `hub:` and an `Address`.
-        limit: of rows of each split; None for all.
+    Splits named train, validation and test are kept; of each, `limit` rows are read at most.
 
     Raises:
         WorkbookError: the address is malformed; or, on the way, the Hub does not give the data.

@@ -1,14 +1,13 @@
 """What if the text is too large for memory and cache? Documents as they come, each process from its own files.
 
 Nothing is written and nothing but a buffer is kept, so memory does not grow with the text (but a .json and a compressed
-.parquet file of a path are held whole while they are read). Whole files are dealt to the processes: none opens
-another's, except that `datasets` looks into the first file of a Hub data set for its columns. Left out, for it would
-need the whole text: documents that repeat earlier ones are not removed, and the shuffling is local: a document moves by
-about `BUFFER` places and with its file. A faulty row ends the stream with an error, since nothing is written to set it
-aside: `python -m helpers report` finds all of them before.
+.parquet file of a path are held whole while they are read). Whole files are dealt to the processes. Left out, for it
+would need the whole text: documents that repeat earlier ones are not removed, and the shuffling is local: a document
+moves by about `BUFFER` places and with its file. A faulty row ends the stream with an error: `python -m helpers report`
+finds all of them before.
 
-What `datasets` has for this would not do: `split_dataset_by_node` lets each process read all files unless their number
-is a multiple of the processes', and the buffer of `IterableDataset.shuffle` counts documents but not their size.
+What `datasets` has would not do: `split_dataset_by_node` lets each process read all files unless their number is a
+multiple of the processes', and the buffer of `IterableDataset.shuffle` counts documents but not their size.
 """
 
 from __future__ import annotations
@@ -55,8 +54,6 @@ def stream(
         source: a path to a file or a folder (`readers.folders`), or a data set of the Hub (`readers.hub`).
         split: `train` repeats for ever, in each epoch with another order of the files and shuffled through a buffer;
             `validation` goes once through the files, in order.
-        column: which column or key holds the text, where there are several.
-        rank: of this process, from 0.
         processes: there must be a file for each. Those of a path are dealt by their size, those of a Hub data set by
             their number.
 
@@ -98,11 +95,7 @@ def _dealt(source: str, split: str, column: str, rank: int, processes: int) -> t
 
 
 def deal(sizes: Sequence[int], processes: int) -> list[list[int]]:
-    """Deals files to processes: the largest first, each to who has the fewest bytes so far (Graham 1969, LPT rule).
-
-    Returns:
-        For each process the indices of its files, in order.
-    """
+    """Deals files, by index: the largest first, each to the process with the fewest bytes so far (Graham 1969, LPT)."""
     hands: list[list[int]] = [[] for _ in range(processes)]
     heap = [(0, 0, rank) for rank in range(processes)]
     for file in sorted(range(len(sizes)), key=lambda file: -sizes[file]):  # ties stay in order

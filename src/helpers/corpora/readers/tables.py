@@ -36,11 +36,7 @@ Columns = Mapping[str, str]
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
-    """Yields the rows of one file.
-
-    Args:
-        path: a file whose ending is among `READERS`.
-        columns: which columns a table must have; if there are any, of .parquet no others are read.
+    """Yields the rows of a file whose ending is among `READERS`; of .parquet, only the columns wanted, if any are.
 
     Raises:
         WorkbookError: the file as a whole is not what its ending says, or has not these columns.

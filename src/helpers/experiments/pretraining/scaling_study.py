@@ -42,7 +42,7 @@ def _run_arm(arm: Arm, record: Record) -> None:
     profile = arm.profile
     pydocs = load(":".join(["pydocs", ",".join(profile.packages)]).rstrip(":"))
     read, for_tokenizer = (
-        mix({"pydocs": pydocs}, {"pydocs": 1.0}, size, arm.seed).documents["text"]
+        mix({"pydocs": pydocs}, {"pydocs": 1.0}, size, arm.seed)["text"]
         for size in (round(profile.tokens * BYTES_PER_TOKEN), TOKENIZER_BYTES)
     )
     tokenizer = train_tokenizer(for_tokenizer, profile.vocab_size)
