@@ -57,11 +57,9 @@ def load(
             (`helpers.corpora.readers.hub`).
         kind: what a document is: `text`, `labels` for texts that each have one, or `prompts` for conversations.
         column: which column or key of a table, a JSON object or a data set holds the text.
-        label: which one holds the label, if kind is `labels`.
+        label: which one holds the label.
         limit: how many rows to take at most of each split of the Hub; None for all. Many data sets are sorted by label.
-        people: inhabitants of the town.
         town_bytes: bytes of the training split of the town's chronicle.
-        seed: of the town.
 
     Raises:
         WorkbookError: the source or kind is unknown, or something in it cannot be read.

@@ -62,7 +62,6 @@ class Corpus:
         splits: for `train`, `validation` and `test` (those that there are) a data set with at least the columns `text`
             and `group`, and those of its kind. The group is what was sampled (module, person, file): the unit that a
             bootstrap draws.
-        fingerprint: of the documents and their splits.
         folder: where the splits lie, and the rows that were set aside.
     """
 
@@ -114,11 +113,10 @@ def cached(
 
     Args:
         key: what it depends on; a change of any part makes it anew.
-        columns: the Arrow schema of a document; `text` and `group` at least.
         make: called only if the corpus is made. If there is a `settle`, each document also has its `place`, and as
             `row` what was read, as JSON.
         identity: the columns that the fingerprint is made of, in this order.
-        settle: decides on each document beside the others; None to go by `split`, and by the group's hash.
+        settle: None to go by `split`, and by the group's hash.
 
     Raises:
         WorkbookError: no document was left.

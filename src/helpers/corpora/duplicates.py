@@ -22,7 +22,6 @@ ROWS = 4
 SEED = 1
 
 MIN_WORDS = 6
-"""What is left of a document is dropped if it has fewer words."""
 
 _WORD = re.compile(r"\w+")
 
@@ -53,9 +52,7 @@ class Unique:
         """Keeps a document, without the units that a document kept before has, unless what is left nearly repeats one.
 
         Args:
-            label: what the report calls it.
-            units: what is compared word for word: its paragraphs, or the whole text as one.
-            report: gets what is removed, and why.
+            units: its paragraphs, which are compared word for word.
 
         Returns:
             Its new units, separated by blank lines; None if nothing is kept.

@@ -33,13 +33,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that was read: a package, a file, a data set.
-
-    Attributes:
-        licence: as its own metadata state it.
-        documents: read from it, before anything was removed.
-        fingerprint: of what was read.
-    """
+    """One thing that was read: a package, a file, a data set; the documents are counted before any was removed."""
 
     name: str
     version: str = ""
@@ -52,11 +46,8 @@ class Source:
 class Report:
     """The account of one corpus.
 
-    Attributes:
-        kept: by split.
-        removed: by reason.
-        kinds: bytes of each kind of text in what was read, where kinds were told apart.
-        problems: what could not be read or used, in a line each.
+    Kept is counted by split, removed by reason; `kinds` are bytes of each kind of text in what was read, where they were
+    told apart; `problems` is what could not be read or used, in a line each.
     """
 
     name: str

@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
     Attributes:
         name: what the places of its rows begin with: `a.csv` in `a.csv:12`.
-        split: the one that it is named for, or None.
+        split: the one that it is named for.
         where: what an error says of the place of a row.
         source: what the report says of it, but for how many rows it has.
         together: whether its rows are pieces of one text.

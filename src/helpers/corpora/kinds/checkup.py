@@ -4,9 +4,9 @@
 sizes, and a verdict. A finding of severity `stop` means that training would be pointless; a `warning` that the result
 may be worse than it could be, or the test less of a test; a `note` is only to be known.
 
-Near duplicates are estimated from MinHash sketches as in `helpers.corpora.duplicates`, but with bands that propose only
-pairs of about `NEAR` and more, and without the texts, so that a row costs half a kilobyte. Among the first `COMPARED`
-rows only, and of the candidates for a row at most `CANDIDATES` are compared: the count is a lower bound.
+Near duplicates are estimated from MinHash sketches as in `helpers.corpora.duplicates`, without the texts. Among the
+first `COMPARED` rows only, and of the candidates for a row at most `CANDIDATES` are compared: the count is a lower
+bound.
 
 Personal data are guessed by their form: e-mail addresses, telephone numbers, and numbers of payment cards, which have
 the length and the beginning of an issuer and a check digit (Luhn 1960) that nine of ten other numbers fail. Names and
@@ -44,15 +44,9 @@ FEWEST, FEW = 20, 200
 NEAR = 0.8
 """Similarity from which two rows are near duplicates."""
 
-COMPARED = 100_000
-CANDIDATES = 20
-
-PLACES = 3
-"""How many places a finding names."""
-
-TASKS = 20
-"""How many tasks the table of sizes lists, the largest first."""
-
+COMPARED, CANDIDATES = 100_000, 20
+PLACES = 3  # that a finding names
+TASKS = 20  # in the table of sizes, the largest first
 BATCH = 1000
 
 Turns = list[dict[str, str]]
@@ -108,11 +102,9 @@ def check(
     """Looks through conversations before a model is trained on them.
 
     Args:
-        corpus: of kind `prompts`.
         lengths: measures them; see `in_tokens` and `in_words`.
         context: how long a conversation may be for the model; None if that is not known.
-        goal: what they are for, as the verdict, which begins with it, calls it.
-        unit: in what they are measured.
+        goal: what they are for, with which the verdict begins.
     """
     rows = {split: len(part) for split, part in corpus.splits.items()}
     limit = f"the model's {context} {unit}"

@@ -5,9 +5,9 @@ what is faulty in itself: empty texts; texts that are there twice; texts that ar
 them; texts of the test split that are in train too; and classes with too few documents to learn or to test. Texts count
 as the same if they have the same word characters in the same order, whatever their case.
 
-Splits are `train` and `test`. A test split that files are named for, or that the Hub has, is kept, and validation (dev)
-is joined to train; where there is a validation split and no test split, it is the test split. Everything else is
-divided by a hash of the group: a quarter is test, since a tenth or less of a small file would test nothing.
+A test split that files are named for, or that the Hub has, is kept, and validation (dev) joined to train; where there
+is a validation split and no test split, it is the test split. Everything else is divided by a hash of the group: a
+quarter is test, since a tenth or less of a small file would test nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ FEWEST = 10
 HELD_OUT = 0.25
 """Share of the groups that are for test, where the source does not say which are."""
 
-SHOWN = 10
-"""How many classes an error lists."""
+SHOWN = 10  # classes, in an error
 
 _EMPTY = Flaw("empty", "there is no text", MEND)
 _CONTRADICTORY = Flaw("contradictory labels", "the same text has other labels too", "Give it one label")
@@ -91,11 +90,7 @@ class Labels(Kind):
         return None
 
     def settle(self, report: Report) -> Iterator[str | Flaw]:
-        """Yields the split of each row, or why it is set aside.
-
-        Raises:
-            WorkbookError: at the end, if fewer than two classes are left.
-        """
+        """Yields the split of each row, or why it is set aside; raises at the end if only one class is left."""
         names = kept_splits({row.split for row in self._rows}, report)
         given = {split: "train" if name == "validation" else name for split, name in names.items()}
         flaws = list(self._flaws(given))

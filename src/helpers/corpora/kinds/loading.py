@@ -64,11 +64,7 @@ class Kind(ABC):
 
     @abstractmethod
     def parse(self, value: Any, place: str, part: Part) -> Document:
-        """Returns the document of a row, which has a value and a place, such as `a.csv:12`.
-
-        Raises:
-            Unfit: it is none.
-        """
+        """Returns the document of a row, which has a place, such as `a.csv:12`; raises `Unfit` if it is none."""
 
     @abstractmethod
     def add(self, document: Document) -> Flaw | None:

@@ -6,18 +6,15 @@
 | `prompt` and `completion`, or `prompt` and `response` | a question and its answer; each may be a list of messages |
 | `instruction` and `output`, perhaps `input` | a question, which the input follows after a blank line, and its answer |
 
-Optional columns are `system` (goes before a prompt or an instruction), `task`, `group`, `check` and `split`. The format
-of each row is told by its columns.
+Optional columns are `system` (goes before a prompt or an instruction), `task`, `group`, `check` and `split`.
 
 Set aside are rows that cannot be read; that hold no text; whose turns are not those of a conversation; whose check has
 an unknown rule, or is broken by their own answer; that repeat an earlier one word for word; and rows of the test split
-whose prompt is in train. Several answers to one prompt are kept, since all may be right;
-`helpers.corpora.kinds.checkup` counts them.
+whose prompt is in train. Several answers to one prompt are kept, since all may be right.
 
-Splits that files, the Hub or a column `split` name are kept, if among them are train and one to test on; a validation
-split alone is the test split. Otherwise a tenth is test, by a hash of the group, or of the prompt where no group is
-named: so no prompt is on both sides, and a row more or less in the file moves no other. Only hashes of rows are kept in
-memory.
+Splits that files, the Hub or a column `split` name are kept, if among them are train and one to test on. Otherwise a
+tenth is test, by a hash of the group, or of the prompt where no group is named: so no prompt is on both sides, and a
+row more or less in the file moves no other. Only hashes of rows are kept in memory.
 """
 
 from __future__ import annotations
@@ -43,13 +40,9 @@ HELD_OUT = 0.1
 """Share of the groups that are for test, where the source does not say which are."""
 
 FORMATS = (("messages",), ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"))
-"""The columns of each format."""
-
 ACCEPTED = f"Accepted are {', '.join(' + '.join(columns) for columns in FORMATS)}"
 
 REPEATED = Flaw("repeated word for word", "an earlier row has the same messages", "Nothing: one is kept")
-"""Of such rows nothing is lost."""
-
 _LEAKED = Flaw("prompt is also in train", "its prompt is in train too", "Take another prompt to test with")
 
 

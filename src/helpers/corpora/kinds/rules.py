@@ -25,14 +25,8 @@ from typing import Any, NamedTuple
 from helpers.corpora.rows import Flaw
 from helpers.files import WorkbookError
 
-LONGEST = 200
-"""Characters of the longest expression that is looked at."""
-
-LARGEST = 10**12
-"""Numbers beyond this are not computed with."""
-
-HIGHEST = 8
-"""The highest power that is computed."""
+LONGEST, LARGEST, HIGHEST = 200, 10**12, 8
+"""Of an expression: characters that are looked at, and the largest number and power that are computed."""
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv},

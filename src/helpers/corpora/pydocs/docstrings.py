@@ -67,10 +67,8 @@ class Docstring(NamedTuple):
     """What one docstring holds.
 
     Attributes:
-        module: the module's dotted name.
         name: the qualified name inside the module; empty for the module's own.
         prose: its paragraphs of sentences, separated by blank lines.
-        text: all of it, dedented.
         sizes: UTF-8 bytes of each kind of text, in the order of `prose.BLOCK_KINDS`.
     """
 
@@ -89,8 +87,8 @@ def read_packages(packages: Iterable[str]) -> dict[str, Path]:
     """Reads all docstrings of the packages, from the cache where it has them; with a line of progress.
 
     Returns:
-        By package, in the given order, a Parquet file with the fields of `Docstring` as columns; see `source_of` for
-        what else it tells. Its name changes with the version of the package, and with the code that reads.
+        By package, in the given order, a Parquet file with the fields of `Docstring` as columns. Its name changes with
+        the version of the package, and with the code that reads.
 
     Raises:
         WorkbookError: a package is not installed.

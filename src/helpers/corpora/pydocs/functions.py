@@ -45,17 +45,11 @@ TEST_WORDINGS = (
 )
 """How it is worded in the test split only, a third of the time."""
 
-MOST = {"train": 1100, "test": 60}
-"""Conversations from one package, at most."""
+MOST, PER_MODULE = {"train": 1100, "test": 60}, 8
+"""Conversations from one package and from one module, at most."""
 
-PER_MODULE = 8
-"""Conversations from one module, at most."""
-
-LONGEST_CODE = 400
-"""Characters of source that are shown, at most, and `CUT`."""
-
-LONGEST_SIGNATURE = 160
-"""Characters of a signature from which its annotations and defaults are left out."""
+LONGEST_CODE, LONGEST_SIGNATURE = 400, 160
+"""Characters of source that are shown, at most, and of a signature above which it loses annotations and defaults."""
 
 CUT = "    ..."
 """Shown where a body goes on, or where there is none."""

@@ -35,12 +35,7 @@ SPLIT_NAMES = {"train": "train", "validation": "validation", "valid": "validatio
 
 
 def open_files(source: str, columns: Columns, example: str = "") -> Input:
-    """Finds the files of a path, to be read as rows.
-
-    Args:
-        source: a file or a folder.
-        columns: which ones a table must have.
-        example: two rows as .jsonl, where plain text will not do; they are shown to whoever has only that.
+    """Finds the files of a path, to be read as rows; if there is an `example` of two, plain text will not do.
 
     Raises:
         WorkbookError: there is nothing at the path, or a file has an ending that will not do.

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from datasets import IterableDataset
 
 PREFIX = "hub:"
-
-TIMEOUT = 10
-"""Seconds to wait for the Hub's first answer."""
+TIMEOUT = 10  # seconds to wait for the Hub's first answer
 
 
 class Address(NamedTuple):

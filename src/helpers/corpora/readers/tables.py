@@ -26,8 +26,7 @@ PIECE = 4000
 LONGEST = 1 << 24
 """Bytes of the longest line that is read, and characters of the longest piece or CSV field."""
 
-SHOWN = 1000
-"""Bytes that are kept of a line that is too long."""
+SHOWN = 1000  # bytes that are kept of a line that is too long
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 

@@ -26,7 +26,6 @@ class Document:
     """One text of the chronicle.
 
     Attributes:
-        kind: one of `grammar.DOCUMENT_KINDS`, or of `PLANTED`.
         people: names of the people it is about; nobody, where the person has no name.
         facts: what it states, true or false; a `visitor` and the facts about one belong to no world.
         log2_probability: of being drawn as a regular document; None for planted ones.
@@ -70,7 +69,6 @@ def write_chronicle(
 
     Args:
         bytes_wanted: its size in UTF-8 bytes, planted documents and repetitions included; the last document is whole.
-        seed: what is drawn; with the same seed, the splits differ.
         split: `train`, `validation` or `test`. What the contract plants goes into `train`.
         noise: probability that a fact is stated wrongly: with another value of its relation, all equally likely.
         duplication: how often each regular document occurs.

@@ -24,9 +24,7 @@ class Cloze(NamedTuple):
     """A sentence to be ended.
 
     Attributes:
-        fact: what is asked.
         prompt: the text up to where the ends may differ.
-        answer: the true end.
         alternatives: false ends of the same kind: other values of the relation, or people of the same pronoun.
         familiar: whether the sentence is worded as chronicles are, or in words that no chronicle uses.
     """
@@ -41,10 +39,8 @@ class Cloze(NamedTuple):
 class MinimalPair(NamedTuple):
     """Two sentences, of which one is well formed: the verb's number differs. Its subject never met it in a chronicle.
 
-    Attributes:
-        thing, action: subject and verb, in their plain forms.
-        attractor: whether a noun of the other number is between them. These pairs are balanced: to a bag of words,
-            which cannot tell subject from attractor, the two numbers are equally likely.
+    With an `attractor`, a noun of the other number is between them. These pairs are balanced: to a bag of words, which
+    cannot tell subject from attractor, the two numbers are equally likely.
     """
 
     good: str

@@ -50,11 +50,6 @@ class Canary:
 
     Its exposure is log2 of `CANARY_SPACE` less log2 of its rank among all six-digit secrets by the model's
     perplexity (Carlini et al. 2019, 'The Secret Sharer', section 4).
-
-    Attributes:
-        prompt: the text before the secret.
-        secret: six digits.
-        count: how often it occurs in the training text.
     """
 
     prompt: str
@@ -76,7 +71,7 @@ class Contract:
         ladder: by person and relation, how often the fact is stated in training, all in all.
         directions: pairs of godparent and godchild, by the direction in which the text has them: `from godparent`,
             `from godchild` or `both`.
-        canaries: all of them, those never inserted too.
+        canaries: those never inserted too.
     """
 
     asked: frozenset[str]

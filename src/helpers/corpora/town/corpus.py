@@ -15,12 +15,7 @@ SMALLER = 10
 
 
 def load_town(people: int, town_bytes: int, seed: int) -> Corpus:
-    """Loads the chronicle of a town, written first if it is not in the cache.
-
-    Args:
-        people: its inhabitants.
-        town_bytes: bytes of the training split.
-        seed: of the town and of what is written about it.
+    """Loads the chronicle of a town, whose training split has so many bytes; written first if it is not in the cache.
 
     Returns:
         The corpus; columns `text`, `group` (the person whom the document is about first; the document itself where it

@@ -59,10 +59,8 @@ class Piece(NamedTuple):
 class Grammar:
     """Writes one town's regular documents.
 
-    Args:
-        noise: probability that a fact is stated wrongly.
-        doses: by occupation, the probability that an unnamed worker is `she`.
-        contract: what to keep out of regular documents; None to state all and ask about everybody.
+    A fact is stated wrongly with the probability `noise`; `doses` are, by occupation, the probability that an unnamed
+    worker is `she`; what `contract` keeps out is not stated (without one, all is, and everybody is asked about).
     """
 
     def __init__(

@@ -66,9 +66,7 @@ class Lexicon:
     """The names of one town, and its way of spelling.
 
     Attributes:
-        first_names: by pronoun, `she` and `he`.
         visitors: last names of strangers, which nobody in the town has.
-        values: the values that a personal relation can take, by relation.
         respelling: common words and phrases that the town says otherwise, with what it says for them.
     """
 

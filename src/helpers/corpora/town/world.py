@@ -37,11 +37,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class Person:
-    """An inhabitant.
+    """An inhabitant, with the value of each relation.
 
-    Attributes:
-        name: first and last name, unique. Last names do not run in families, so that no name gives a fact away.
-        facts: all that is true of the person: value by relation.
+    Names are unique; last names do not run in families, so that no name gives a fact away.
     """
 
     name: str
@@ -51,13 +49,9 @@ class Person:
 
 @dataclass(frozen=True)
 class World:
-    """A town and its people.
+    """A town and its people, a woman and a man in turn.
 
-    Attributes:
-        people: a woman and a man in turn. `people[2 * i]` and `people[2 * i + 1]` have the same occupation: so
-            occupation and pronoun are exactly independent.
-        dialect: `harbour` or `valley`.
-        seed: what the world was drawn from.
+    `people[2 * i]` and `people[2 * i + 1]` have the same occupation: so occupation and pronoun are exactly independent.
     """
 
     people: tuple[Person, ...]
@@ -91,11 +85,7 @@ def _dealt(values: Sequence[T], count: int, draw: Callable[[], float]) -> list[T
 
 
 def make_world(people: int, seed: int, dialect: str = "harbour") -> World:
-    """Draws a town.
-
-    Args:
-        people: how many inhabitants; they live in families of four.
-        dialect: `harbour`, the town of the base model, or `valley`, its neighbour.
+    """Draws a town: families of four, in `harbour`, the town of the base model, or in `valley`, its neighbour.
 
     Raises:
         WorkbookError: the number is no multiple of four or exceeds the names, or the dialect is unknown.

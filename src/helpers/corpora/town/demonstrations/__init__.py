@@ -40,9 +40,7 @@ from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import make_world
 
-ALL = 10**6
-"""More than there are of any task."""
-
+ALL = 10**6  # more than there are of any task
 COUNTS: dict[str, tuple[Writer, int, int]] = {
     "questions": (questions.from_memory, ALL, ALL),
     "reading": (questions.about_strangers, 250, 50),
@@ -58,11 +56,7 @@ COUNTS: dict[str, tuple[Writer, int, int]] = {
 
 
 def conversations(people: int, seed: int) -> Iterator[Conversation]:
-    """Yields all demonstrations about a town, those of training first.
-
-    Args:
-        people: inhabitants of the town.
-        seed: of the town, and of what is drawn.
+    """Yields all demonstrations about a town, those of training first; with the seed of the town and of what is drawn.
 
     Raises:
         WorkbookError: there is no town of that size.
@@ -77,10 +71,7 @@ def conversations(people: int, seed: int) -> Iterator[Conversation]:
 
 
 def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
-    """Writes the demonstrations as `train.jsonl` and `test.jsonl`; what only a test needs is in the latter alone.
-
-    Returns:
-        How many rows each of the files has.
+    """Writes the demonstrations as `train.jsonl` and `test.jsonl`, and returns how many rows each of them has.
 
     Raises:
         WorkbookError: there is no town of that size.
@@ -106,7 +97,7 @@ def _row(conversation: Conversation) -> dict[str, Any]:
         if system:
             row["system"] = system[0].content
         row |= {"prompt": prompt.content, "completion": completion.content}
-    if conversation.split == TEST:
+    if conversation.split == TEST:  # what only a test needs
         row["group"] = conversation.group
         if conversation.check:
             row["check"] = json.loads(conversation.check)

@@ -26,7 +26,6 @@ class Draft:
         turns: what the user says and a good answer, once or several times; the last answer is what a test asks for.
         group: what was sampled (person, template, policy): the unit that a bootstrap draws.
         check: rules by which other answers are judged (`helpers.corpora.kinds.rules`); none for word by word.
-        system: the system message; empty for none.
     """
 
     task: str

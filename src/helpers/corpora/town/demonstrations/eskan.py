@@ -43,12 +43,7 @@ class Thing(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is said, in no language; `time` and `near` are keys of `TIMES` and `PREPOSITIONS`, or empty.
-
-    Attributes:
-        action: the English verb, in its plain form.
-        place: what the subject is near, if anything.
-    """
+    """What is said, in no language; `time` and `near` (the place) are keys of `TIMES` and `PREPOSITIONS`, or empty."""
 
     subject: Thing
     action: str

@@ -15,11 +15,8 @@ from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import shuffled
 
 FAULTS = ("broken", "late", "dirty", "wrong")
-POLICY_RULES = 3
-"""How many things a policy names."""
-
-OWNER = "owner"
-"""Who helps with all other things."""
+POLICY_RULES = 3  # things that a policy names
+OWNER = "owner"  # who helps with all others
 
 WORDINGS = (
     "My {thing} is {fault}.",

@@ -9,19 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
+from helpers.corpora.town.demonstrations import eskan
 from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
-from helpers.corpora.town.demonstrations.eskan import (
-    ADJECTIVES,
-    NAME,
-    NOUNS,
-    PREPOSITIONS,
-    TIMES,
-    VERBS,
-    Scene,
-    Thing,
-    in_english,
-    in_eskan,
-)
+from helpers.corpora.town.demonstrations.eskan import NOUNS, Scene, Thing, in_english, in_eskan
 from helpers.corpora.town.grammar import Grammar
 from helpers.corpora.town.sampling import Sampler
 
@@ -59,7 +49,7 @@ def with_glossary(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Dr
         noun, stem = sampler.choose(unknown), sampler.choose(ONSETS) + sampler.choose(ENDS)
         scenes = [_scene(sampler, (noun,), split) for _ in range(1 if split == TEST else 2)]
         turns = [_turn(sampler, split, scene, in_eskan(scene, NOUNS | {noun: stem})) for scene in scenes]
-        turns[0] = (f"{noun} is {stem} in {NAME}. {turns[0][0]}", turns[0][1])
+        turns[0] = (f"{noun} is {stem} in {eskan.NAME}. {turns[0][0]}", turns[0][1])
         yield Draft("glossary", turns, f"{noun} {stem}")
 
 
@@ -69,8 +59,8 @@ def _scene(sampler: Sampler, nouns: tuple[str, ...], split: str) -> Scene:
     What a subject is near meets the verb too, and never one that is held out.
     """
     while True:
-        subject = Thing(sampler.choose(nouns), sampler.chance(0.5), sampler.choose((*ADJECTIVES, "", "")))
-        action = sampler.choose(tuple(VERBS))
+        subject = Thing(sampler.choose(nouns), sampler.chance(0.5), sampler.choose((*eskan.ADJECTIVES, "", "")))
+        action = sampler.choose(tuple(eskan.VERBS))
         held_out = (subject.noun, action) in HELD_OUT_COMBINATIONS
         if held_out == (split == TEST) or subject.noun not in NOUNS:
             break
@@ -78,13 +68,13 @@ def _scene(sampler: Sampler, nouns: tuple[str, ...], split: str) -> Scene:
     if sampler.chance(WITH_PLACE[split]):
         others = [noun for noun in NOUNS if noun != subject.noun and (noun, action) not in HELD_OUT_COMBINATIONS]
         place = Thing(sampler.choose(others), sampler.chance(0.5))
-    time, near = sampler.choose((*TIMES, "", "")), sampler.choose(tuple(PREPOSITIONS)) if place else ""
+    time, near = sampler.choose((*eskan.TIMES, "", "")), sampler.choose(tuple(eskan.PREPOSITIONS)) if place else ""
     return Scene(subject, action, time, near, place)
 
 
-def _turn(sampler: Sampler, split: str, scene: Scene, eskan: str) -> tuple[str, str]:
+def _turn(sampler: Sampler, split: str, scene: Scene, said: str) -> tuple[str, str]:
     """Draws the direction and the wording."""
     into = sampler.chance(0.5)
-    given, wanted = (in_english(scene), eskan) if into else (eskan, in_english(scene))
+    given, wanted = (in_english(scene), said) if into else (said, in_english(scene))
     asked = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
-    return asked.format(language=NAME if into else "English", text=given), wanted
+    return asked.format(language=eskan.NAME if into else "English", text=given), wanted
