@@ -46,8 +46,8 @@ class Source:
 class Report:
     """The account of one corpus.
 
-    Kept is counted by split, removed by reason; `kinds` are bytes of each kind of text in what was read, where they were
-    told apart; `problems` is what could not be read or used, in a line each.
+    Kept is counted by split, removed by reason; `kinds` are bytes of each kind of text in what was read, where
+    kinds were told apart; `problems` is what could not be read or used, in a line each.
     """
 
     name: str

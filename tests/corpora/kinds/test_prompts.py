@@ -447,7 +447,9 @@ def test_the_examples_of_the_readme_can_be_read(tmp_path):
 
 def test_a_readme_in_a_folder_is_no_data(tmp_path):
     write(tmp_path / "README.md", "About the data.")
-    with pytest.raises(WorkbookError, match=r"holds only a README\.md\. Put files there that end in \.jsonl"):
+    with pytest.raises(
+        WorkbookError, match=r"holds no files but perhaps a README\.md\. Put files there that end in \.jsonl"
+    ):
         load_prompts(tmp_path)
     write(tmp_path / "a.jsonl", ROWS)
     assert said(load_prompts(tmp_path)) == said_of(ROWS)

@@ -228,22 +228,17 @@ def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, li
         pool.shutdown(cancel_futures=True)
 
 
-def _gather(package: str, results: Iterable[Contents]) -> pa.Table:
+def _gather(package: str, results: list[Contents]) -> pa.Table:
     """Gathers what the files of a package hold into one table."""
     import pyarrow as pa
 
-    rows, problems = [], []
-    for docstrings, problem in results:
-        rows += docstrings
-        if problem:
-            problems.append(f"{package}: {problem}")
-    columns = zip(*rows, strict=True) if rows else [[] for _ in Docstring._fields]
-    types = [pa.string()] * 4 + [pa.list_(pa.int64())]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    rows = [docstring for docstrings, _ in results for docstring in docstrings]
+    problems = [f"{package}: {problem}" for _, problem in results if problem]
     parts = (part for row in rows for part in (row.module, row.name, row.text))
     source = Source(package, version_of(package), _licence(package), len(rows), files.fingerprint(parts))
     about = json.dumps({"source": asdict(source), "problems": problems})
-    return pa.table(arrays, names=list(Docstring._fields)).replace_schema_metadata({"about": about})
+    fields = [*((name, pa.string()) for name in Docstring._fields[:-1]), ("sizes", pa.list_(pa.int64()))]
+    return pa.Table.from_pylist([row._asdict() for row in rows], pa.schema(fields, {"about": about}))
 
 
 def _distribution(package: str) -> metadata.Distribution:

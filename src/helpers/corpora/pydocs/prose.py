@@ -112,7 +112,7 @@ class _Reader:
                 self.open = []
                 self.at -= 1
                 self.take("other", self.at + 2)
-            elif not self.is_marked(stripped):
+            elif not (_MARK.match(stripped) or _TABLE.match(stripped) or _RULING.match(stripped)):
                 self.line(line, stripped)
             elif self.open:
                 self.close()  # and look at the line again: it may belong to code that the paragraph announced
@@ -155,15 +155,12 @@ class _Reader:
             self.open.append(stripped)
         self.at += 1
 
-    def is_marked(self, stripped: str) -> bool:
-        """Tells whether a line says by its first characters that it is no text."""
-        return bool(_MARK.match(stripped) or _TABLE.match(stripped) or _RULING.match(stripped))
-
     def marked(self, stripped: str) -> None:
         """Takes a block that begins with a mark. The words of a note or warning are read on as text."""
         directive = _DIRECTIVE.match(stripped)
         if stripped.startswith(("```", "~~~")):
-            self.take("code", self.fence_end(stripped[:3]))
+            closing = self.first(self.at + 1, lambda line: line.strip().startswith(stripped[:3]))
+            self.take("code", closing + 1)
         elif stripped.startswith((">>>", "In [")):
             self.take("code", self.blank_after(self.at))
         elif _TABLE.match(stripped):
@@ -177,11 +174,6 @@ class _Reader:
     def first(self, start: int, ends: Callable[[str], bool]) -> int:
         """Returns the first line from `start` on at which a block ends; the number of lines if there is none."""
         return next((at for at in range(start, len(self.lines)) if ends(self.lines[at])), len(self.lines))
-
-    def fence_end(self, fence: str) -> int:
-        """Returns the line after the closing fence."""
-        closing = self.first(self.at + 1, lambda line: line.strip().startswith(fence))
-        return min(closing + 1, len(self.lines))
 
     def blank_after(self, start: int) -> int:
         """Returns the first blank line from `start` on."""

@@ -41,9 +41,7 @@ def open_files(source: str, columns: Columns, example: str = "") -> Input:
         WorkbookError: there is nothing at the path, or a file has an ending that will not do.
     """
     top = Path(source).expanduser()
-    paths = find(top)
-    if example:
-        paths = _tables(top, paths, example)
+    paths = find(top, example)
     key = [code_version(__name__), *stamps(paths)]
     return Input(source, key, lambda: _parts(top, paths, columns))
 
@@ -58,18 +56,21 @@ def _parts(top: Path, paths: list[Path], columns: Columns) -> Iterator[Part]:
         yield Part(name, split, rows, partial(where, path), Source(name, fingerprint=digest), together)
 
 
-def find(top: Path) -> list[Path]:
-    """Lists the files to be read, in the order of their names.
+def find(top: Path, example: str = "") -> list[Path]:
+    """Lists the files to be read, in the order of their names; with an example, tables alone.
 
     Raises:
-        WorkbookError: there is nothing at the path, or a file has an unknown ending.
+        WorkbookError: there is nothing at the path, or a file has an unknown ending or no columns.
     """
-    known = ", ".join(READERS)
+    known = ", ".join(TABLES if example else READERS)
     if top.is_dir():
         within = [path for path in sorted(top.rglob("*")) if path.is_file()]
         paths = [path for path in within if not any(part.startswith(".") for part in path.relative_to(top).parts)]
+        if example:  # a README.md beside tables is none
+            paths = [path for path in paths if path.name != "README.md"]
         if not paths:
-            raise at(top, "the folder holds no files", f"Put files there that end in {known}")
+            reason = "the folder holds no files" + (" but perhaps a README.md" if example else "")
+            raise at(top, reason, f"Put files there that end in {known}")
     elif top.is_file():
         paths = [top]
     else:
@@ -77,17 +78,7 @@ def find(top: Path) -> list[Path]:
     for path in paths:
         if ending(path) not in READERS:
             raise at(path, "its ending is unknown", f"Known: {known}, each also with .gz. Rename it or move it away")
-    return paths
-
-
-def _tables(top: Path, paths: list[Path], example: str) -> list[Path]:
-    """Returns those of the files that may hold rows of several columns; a README.md beside them is none."""
-    known = ", ".join(TABLES)
-    paths = [path for path in paths if path == top or path.name != "README.md"]
-    if not paths:
-        raise at(top, "the folder holds only a README.md", f"Put files there that end in {known}")
-    for path in paths:
-        if ending(path) not in TABLES:
+        if example and ending(path) not in TABLES:
             remedy = f"Write a table ({known}, each also with .gz); two lines of a .jsonl file, for example:\n{example}"
             raise at(path, "plain text has no columns", remedy)
     return paths

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,14 @@ def _row(conversation: Conversation) -> dict[str, Any]:
 
 
 def _drawn(task: str, grammar: Grammar, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
-    """Yields the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
+    """Returns the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
     writer, for_train, for_test = COUNTS[task]
-    left = for_test if split == TEST else for_train
-    for draft in writer(grammar, Sampler(f"{task} {split} {seed}"), split):
+
+    def is_new(draft: Draft) -> bool:
         beginning = (draft.system, draft.turns[0][0])
-        if beginning not in begun:
-            begun.add(beginning)
-            yield draft
-            left -= 1
-        if not left:
-            return
+        known = beginning in begun
+        begun.add(beginning)
+        return not known
+
+    drafts = writer(grammar, Sampler(f"{task} {split} {seed}"), split)
+    return islice(filter(is_new, drafts), for_test if split == TEST else for_train)
