@@ -10,7 +10,8 @@ from helpers.files import WorkbookError
 
 
 @pytest.mark.parametrize("name", ["pydocs-packages", "pydocs-order", "pydocs-functions"])
-def test_packages_reach_what_is_made_from_docstrings(monkeypatch, name):
+@pytest.mark.parametrize("how", ["argument", "name"])
+def test_packages_reach_what_is_made_from_docstrings(monkeypatch, name, how):
     asked = []
 
     def labelled(packages):
@@ -29,8 +30,9 @@ def test_packages_reach_what_is_made_from_docstrings(monkeypatch, name):
     for task in tasks.TASKS:
         monkeypatch.setitem(tasks.TASKS, task, labelled)
     kind = "prompts" if name == "pydocs-functions" else "labels"
+    source, packages = (f"{name}:numpy,scipy", ()) if how == "name" else (name, ["numpy", "scipy"])
     for _ in range(2):
-        assert load(f"{name}:numpy,scipy", kind).kind == kind
+        assert load(source, kind, packages=packages).kind == kind
     load(name, kind)
     assert asked == [("numpy", "scipy"), ()]  # once, then from the cache; and others for other packages
 

@@ -48,18 +48,20 @@ def load(
     people: int | None = None,
     town_bytes: int | None = None,
     seed: int = 0,
+    packages: Iterable[str] = (),
 ) -> Corpus:
     """Loads a corpus, from the cache where it was loaded before.
 
     Args:
-        source: a name of `OWN`, after which packages may be named (`pydocs:python,numpy`); a path to a file or a folder
-            (`helpers.corpora.readers.folders`); or `hub:owner/name[:config][:split][:column]`, a data set of the Hub
-            (`helpers.corpora.readers.hub`).
+        source: a name of `OWN`, a path to a file or a folder (`helpers.corpora.readers.folders`), or
+            `hub:owner/name[:config][:split][:column]`, a data set of the Hub (`helpers.corpora.readers.hub`).
         kind: what a document is: `text`, `labels` for texts that each have one, or `prompts` for conversations.
         column: which column or key of a table, a JSON object or a data set holds the text.
         label: which one holds the label.
         limit: how many rows to take at most of each split of the Hub; None for all. Many data sets are sorted by label.
         town_bytes: bytes of the training split of the town's chronicle.
+        packages: whose docstrings, where the source is made from them; none for all that are pinned. They may also
+            follow its name: `pydocs:python,numpy`.
 
     Raises:
         WorkbookError: the source or kind is unknown, or something in it cannot be read.
@@ -71,7 +73,7 @@ def load(
         return _load_rows(source, kind, column, label, limit)
     if name == "town":
         return _load_town(kind, people, town_bytes, seed)
-    packages = tuple(filter(None, rest.split(",")))
+    packages = tuple(packages) or tuple(filter(None, rest.split(",")))
     if kind == "text":
         return docstrings.load_docstrings(packages)
     makers: dict[str, Callable[[Iterable[str]], Iterable[Labelled | Conversation]]] = {
