@@ -26,10 +26,6 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
     """Talks with a model until the input ends, or `/quit`, or Ctrl-C at the prompt.
 
     What the model says goes to stdout, all else to stderr; so with piped input stdout holds answers and nothing else.
-    See `load_chat_model` for the source, and `Talk` for the other arguments.
-
-    Raises:
-        WorkbookError: there is no model that generates text.
     """
     model, tokenizer = load_chat_model(source)
     talk = Talk(model, tokenizer, system, temperature, seed, max_new_tokens)
@@ -46,12 +42,8 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
 def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Loads a model to talk with, with a plain chat template if its tokenizer has none.
 
-    Args:
-        source: a folder with a model or with an adapter of peft's, whose base model is loaded too; or `owner/name` on
-            the Hub.
-
-    Raises:
-        WorkbookError: there is none, or it was not made to say what comes next.
+    The source is `owner/name` on the Hub, or a folder with a model or with an adapter of peft's, whose base model is
+    loaded too. It is refused if it was not made to say what comes next.
     """
     if not Path(source).exists() and "/" not in source:  # without this, a slip would be looked for on the Hub
         raise files.at(
@@ -85,13 +77,7 @@ def _load_adapted(adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
 
 @dataclass
 class Talk:
-    """A conversation that goes on; see `generation.reply` for how it is answered.
-
-    Attributes:
-        system: the system message; empty for none.
-        seed: of the draws; with each turn it is one more.
-        turns: what was said, without the system message.
-    """
+    """A conversation that goes on, answered as by `generation.reply`; with each turn the seed is one more."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast

@@ -45,15 +45,10 @@ def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, 
         path: the text, in UTF-8.
         tokenizer: `char` for the characters of the text; `bpe` for one trained on its first 90%.
         target_loss: mean loss, in nats per token, over consecutive windows of the validation text.
-        context: tokens that the model reads at once.
-        seed: of the weights and of the order of the text.
 
     Returns:
         `reached`, `training_seconds` (without validation), `tokens` (read in training), `parameters`, and `loss_curve`:
         a list of pairs of tokens read and validation loss.
-
-    Raises:
-        WorkbookError: the text cannot be read or is too short.
     """
     sizes = {"context": context, "batch_tokens": max(BATCH_TOKENS, context), "tokens": FIRST_TOKENS}
     profile = load_profile("laptop", **SHAPE, **sizes)
@@ -116,10 +111,8 @@ def _read(path: Path, kind: str, profile: Profile) -> tuple[PreTrainedTokenizerF
         reason = f"its last tenth has {len(validation)} tokens, less than a context of {profile.context}"
         raise files.at(path, reason, "Give a longer text or a smaller --context")
     whole = len(train) // profile.context * profile.context
-    blocks = pack([train[:whole]], profile.context).remove_columns(
-        "position_ids"
-    )  # one document: nothing to keep apart
-    return tokenizer, blocks, torch.tensor(validation)
+    blocks = pack([train[:whole]], profile.context)
+    return tokenizer, blocks.remove_columns("position_ids"), torch.tensor(validation)  # it is one document
 
 
 def draw(blocks: Dataset, count: int, seed: int) -> Dataset:

@@ -20,8 +20,6 @@ SEAL = "seal.json"
 PREFIX = "checkpoint-"
 """The Trainer's name for a checkpoint's folder, before the step."""
 
-NOTE = "Checkpoints of a run that is not finished. It removes them at its end.\n"
-
 KEPT = 2
 """How many checkpoints of a run are kept: the last one, and one to go back to if something happens to it."""
 
@@ -85,14 +83,12 @@ def writing(checkpoint: Path) -> Iterator[None]:
 
 
 def open_folder(folder: Path) -> None:
-    """Makes a run's folder, and removes the half-written checkpoints of a process that was killed.
-
-    Raises:
-        WorkbookError: the folder cannot be made or written.
-    """
+    """Makes a run's folder, and removes the half-written checkpoints of a process that was killed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_text(folder / "README.txt", NOTE)
+        files.write_text(
+            folder / "README.txt", "Checkpoints of a run that is not finished. It removes them at its end.\n"
+        )
         for path in folder.glob(f"{PREFIX}*"):
             if not (path / SEAL).is_file():
                 shutil.rmtree(path)

@@ -45,13 +45,7 @@ TRIED = 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained on demonstrations.
-
-    Attributes:
-        epochs: how often each conversation is read.
-        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
-        batch_tokens: tokens of an optimizer step, padding included.
-    """
+    """How a model is trained on demonstrations: rates as for `MuonTrainer`; tokens of a step, padding included."""
 
     epochs: int = 4
     rates: tuple[float, float] = (0.02, 0.015)
@@ -66,10 +60,7 @@ ADAPTERS = Recipe(rates=(0.03, 0.01))
 
 
 class EncodedRow(NamedTuple):
-    """A conversation or a text as a model reads it: its tokens, and its labels, `IGNORED` where no token is a target.
-
-    Labels are not shifted.
-    """
+    """A conversation or a text as a model reads it; labels are not shifted, and `IGNORED` where nothing is asked."""
 
     input_ids: list[int]
     labels: list[int]
@@ -82,9 +73,6 @@ def encode_conversations(
 
     To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup` says
     beforehand how many there are. The tokenizer has a chat template (see `tokenization.with_chat_template`).
-
-    Raises:
-        WorkbookError: none is left.
     """
     rows = []
     for messages in conversations:
@@ -147,13 +135,8 @@ def pack_rows(
 ) -> Dataset:
     """Packs rows, each whole, into longer ones of at most a context, for each epoch anew and in another order.
 
-    Args:
-        rows: none of them longer than the context.
-        context: tokens.
-        epochs: how often each row is to be read.
-        seed: of the order.
-        replay: rows that are read once: each epoch has others of them.
-        together: whether several may share a packed row (see `keeps_apart`).
+    Those to be replayed are read once: each epoch has others of them. `together` says whether several may share a
+    packed row (see `keeps_apart`).
 
     Returns:
         A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that were packed into one.
@@ -186,12 +169,10 @@ def _without_bars() -> Iterator[None]:
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    """Makes a batch of packed rows with TRL's collator.
+    """Makes `input_ids`, `labels` and `position_ids`, (rows, tokens) each, of packed rows.
 
-    Returns:
-        `input_ids`, `labels` and `position_ids`, (rows, tokens) each. Positions begin at 0 with each conversation;
-        from that, transformers' causal models see that attention must not cross, as long as they get no
-        `attention_mask`. The first token of each is no target, since nothing comes before it.
+    Positions begin at 0 with each conversation; from that, transformers' causal models see that attention must not
+    cross, as long as they get no `attention_mask`. The first token of each is no target: nothing comes before it.
     """
     batch = DataCollatorForLanguageModeling(pad_token_id=0, return_position_ids=True)(rows)
     del batch["attention_mask"]
@@ -202,15 +183,8 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
 class ConversationTrainer(MuonTrainer, SFTTrainer):
     """TRL's trainer with Muon, and without what costs time and nobody reads."""
 
-    def __init__(
-        self,
-        model: PreTrainedModel | PeftModel,
-        tokenizer: PreTrainedTokenizerFast,
-        args: SFTConfig,
-        data: Dataset,
-        **options: Any,
-    ) -> None:
-        super().__init__(model, args, train_dataset=data, data_collator=collate, processing_class=tokenizer, **options)
+    def __init__(self, model: PreTrainedModel | PeftModel, args: SFTConfig, data: Dataset, **options: Any) -> None:
+        super().__init__(model, args, collate, data, **options)
         # TRL gives the model a forward that its own loss needs. It stays bound to this very model: copies would have it
         # too, and compute with the weights of this one, whatever becomes of theirs.
         vars(cast("PeftModel", model).get_base_model() if is_peft_model(model) else model).pop("forward", None)
@@ -242,10 +216,7 @@ def finetune(
 
     Args:
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
-        tokenizer: its tokenizer.
         rows: what `encode_conversations` gave.
-        recipe: epochs, rates and size of a batch.
-        seed: of the order.
         at_shares: after which shares of the steps to evaluate, 0 for before the first.
         evaluate: see `Monitor`.
         replay: what `encode_replay` gave; dealt out over the epochs, so that no text is read twice.
@@ -260,7 +231,8 @@ def finetune(
     with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
         monitor = Monitor(line, size, [round(share * steps) for share in at_shares], evaluate)
         args = _arguments(scratch, size, steps, recipe, seed)
-        ConversationTrainer(learner, tokenizer, args, data, callbacks=[monitor], rates=recipe.rates).run()
+        options: dict[str, Any] = {"processing_class": tokenizer, "callbacks": [monitor], "rates": recipe.rates}
+        ConversationTrainer(learner, args, data, **options).run()
         seconds = monitor.seconds
     targets = sum(label != IGNORED for row in [*rows] * recipe.epochs + [*replay] for label in row.labels[1:])
     return TrainingLog(steps, sum(map(sum, data["seq_lengths"])), seconds, monitor.evaluations, targets=targets)

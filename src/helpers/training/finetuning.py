@@ -14,7 +14,6 @@ import copy
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,9 +33,9 @@ from helpers.models import (
     padded,
     states,
     untrained,
+    with_adapters,
 )
 from helpers.tokenization import encode_documents
-from helpers.training.adapters import with_adapters
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
 
 if TYPE_CHECKING:
@@ -70,20 +69,13 @@ RANK = 8
 """Of LoRA's matrices."""
 
 
-@dataclass(frozen=True)
-class ClassifierRecipe:
-    """How an arm is trained: epochs (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
-
-    epochs: int
-    rates: tuple[float, float]
-
-
 RECIPES = {
-    SCRATCH: ClassifierRecipe(8, (0.02, 0.01)),
-    LAST: ClassifierRecipe(4, (0.02, 0.002)),
-    LORA: ClassifierRecipe(4, (0.01, 0.003)),
-    FULL: ClassifierRecipe(4, (0.02, 0.001)),
+    SCRATCH: (8, (0.02, 0.01)),
+    LAST: (4, (0.02, 0.002)),
+    LORA: (4, (0.01, 0.003)),
+    FULL: (4, (0.02, 0.001)),
 }
+"""Epochs of an arm (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
 
 class Classifier(torch.nn.Module):
@@ -115,14 +107,9 @@ class Classifier(torch.nn.Module):
 def encode_texts(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel
 ) -> list[list[int]]:
-    """Encodes texts for a backbone, each cut to what it can read.
-
-    Raises:
-        WorkbookError: a text has no token.
-    """
-    rows = [
-        ids[: context_length(backbone) - 2] for ids in encode_documents(tokenizer, texts)
-    ]  # RoBERTa keeps two for itself
+    """Encodes texts for a backbone, each cut to what it can read; refuses one without a token."""
+    most = context_length(backbone) - 2  # RoBERTa keeps two for itself
+    rows = [ids[:most] for ids in encode_documents(tokenizer, texts)]
     if [] in rows:
         raise files.WorkbookError(f"text {rows.index([]) + 1} of {len(rows)} has no token: it is empty. Leave it out.")
     return rows
@@ -154,19 +141,14 @@ def finetune_classifier(
     seed: int,
     inner: np.ndarray | None = None,
 ) -> tuple[Classifier, TrainingLog]:
-    """Fine-tunes a copy of a model on labelled texts.
+    """Fine-tunes a copy of a model on labelled texts; the classifier is in evaluation mode afterwards.
 
     Args:
-        backbone: as `models.load_backbone` gives it; not changed.
+        backbone: as `models.load_backbone` gives it.
         rows: token ids of the texts, as `encode_texts` gives them.
         classes: of each text, the place of its label in `labels`.
-        labels: the names of the classes.
         arm: one of `ARMS`.
-        seed: of the order of the texts and of new weights.
         inner: for `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
-
-    Returns:
-        The classifier, in evaluation mode, and what became of the training.
     """
     start = time.perf_counter()
     classifier = Classifier(prepare(backbone, arm, seed), labels).to(device())
@@ -175,13 +157,12 @@ def finetune_classifier(
         if inner is None:
             inner = mean_states(classifier.backbone, rows)[:, -1]
         weight, bias = fit_linear(inner, classes)
-        with torch.no_grad():
-            classifier.head.weight.copy_(torch.from_numpy(weight))
-            classifier.head.bias.copy_(torch.from_numpy(bias))
+        classifier.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
         trained = sum(parameter.numel() for parameter in classifier.eval().head.parameters())
     else:
-        batches = plan(rows, classes, RECIPES[arm].epochs, seed)
-        trained, state_bytes = _train(classifier, batches, RECIPES[arm].rates, seed)
+        epochs, rates = RECIPES[arm]
+        batches = plan(rows, classes, epochs, seed)
+        trained, state_bytes = _train(classifier, batches, rates, seed)
     steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
     tokens = sum(len(row) for batch in batches for row in batch["rows"])
     return classifier, TrainingLog(steps, tokens, seconds, trained=trained, state_bytes=state_bytes)
@@ -234,8 +215,7 @@ def plan(
 def fit_linear(inner: np.ndarray, classes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fits a logistic regression to standardised states, (rows, width), of which every class has some.
 
-    Returns:
-        Weights, (classes, width), and biases, (classes,), for the states as they are.
+    Returns weights, (classes, width), and biases, (classes,), for the states as they are.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -281,19 +261,14 @@ def save_classifier(classifier: Classifier, tokenizer: PreTrainedTokenizerFast, 
 
 
 def load_classifier(folder: Path) -> tuple[Classifier, PreTrainedTokenizerFast]:
-    """Loads what `save_classifier` saved, in evaluation mode, with its tokenizer.
-
-    Raises:
-        WorkbookError: there is no classifier.
-    """
+    """Loads what `save_classifier` saved, in evaluation mode, with its tokenizer; refuses other folders."""
     from safetensors.torch import load_file
 
     if not (folder / HEAD).exists():
         raise files.at(folder, f"there is no {HEAD}", "Give a folder that `save_classifier` wrote.")
     backbone, tokenizer = load_backbone(folder)
     named: Any = backbone.config.id2label  # by number
-    labels = [named[i] for i in range(len(named))]
-    classifier = Classifier(backbone, labels)
+    classifier = Classifier(backbone, [named[i] for i in range(len(named))])
     classifier.head.load_state_dict(load_file(folder / HEAD))
     return classifier.eval(), tokenizer
 
@@ -308,11 +283,7 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
 
 
 def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]:
-    """Returns how far training has moved a classifier's weights from those of the backbone that it was trained from.
-
-    Returns:
-        For `embeddings` and each block, `block 1` the first: the norm of the change over the norm before.
-    """
+    """Returns, for `embeddings` and each block from `block 1` on, the norm of the weights' change over that before."""
 
     def parts(model: PreTrainedModel) -> dict[str, list[torch.Tensor]]:
         tables = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]

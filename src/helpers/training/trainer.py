@@ -8,7 +8,6 @@ arguments from `training_arguments`, their optimizer and their way of running fr
 from __future__ import annotations
 
 import gc
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from helpers import files
 from helpers.models import device, quiet
@@ -34,11 +34,10 @@ class TrainingLog:
     """What became of a training.
 
     Attributes:
-        steps: optimizer steps.
         tokens: tokens read, without padding.
         seconds: wall-clock, without the evaluations, over all resumptions.
         evaluations: what `evaluate` returned, by step.
-        losses: mean training loss in nats per token since the last note, by the step at which it was noted.
+        losses: mean training loss in nats per token since the last note, by step.
         targets: of a training on conversations, how many of the tokens were targets.
         trained: of a classifier, the parameters that were trained.
         state_bytes: of a classifier, bytes of gradients and optimizer state, which are needed beside the weights.
@@ -62,19 +61,11 @@ class TrainingLog:
 def training_arguments(
     kind: type[TrainingArguments], folder: str, steps: int, rate: float, warm_up: float, seed: int, **more: Any
 ) -> Any:
-    """Returns arguments for a Trainer; as they stand, for a training that is over in a minute or so.
+    """Returns arguments of a kind for a Trainer; as they stand, for a training that is over in a minute or so.
 
-    Data are read in the order in which they are given, the rate falls to zero in a line, and nothing is saved, logged
-    or shown on the way.
-
-    Args:
-        kind: class of the arguments.
-        folder: where the Trainer may write.
-        steps: optimizer steps.
-        rate: peak learning rate.
-        warm_up: share of the steps in which it rises.
-        seed: of all that is drawn.
-        more: what differs, and what is asked for beside.
+    Data are read in the order in which they are given, the rate rises to its peak in a share of the steps and falls to
+    zero in a line, and nothing is saved, logged or shown on the way. What differs, and what is asked for beside, is
+    given by name.
     """
     common: dict[str, Any] = {
         "max_steps": steps,
@@ -112,11 +103,7 @@ class MuonTrainer(Trainer):
         return self.optimizer
 
     def run(self, checkpoint: Path | None = None) -> dict[int, float]:
-        """Trains, from a checkpoint on if one is given; leaves the model in evaluation mode.
-
-        Returns:
-            The losses that were noted, by step.
-        """
+        """Trains, from a checkpoint on if one is given; leaves the model in evaluation mode. Returns losses by step."""
         self.remove_callback(PrinterCallback)
         gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
         try:
@@ -139,15 +126,11 @@ def no_evaluation(step: int) -> None:
     """Stands in where nothing is evaluated on the way."""
 
 
-class Monitor(TrainerCallback):
+class Monitor(TrainerCallback, ExportableState):
     """Draws the progress line, evaluates the model on the way with the clock stopped, and stops a run gone wrong.
 
-    Args:
-        progress: the line.
-        units_per_step: by how much a step advances it.
-        at_steps: steps after which to evaluate; 0 is before the first.
-        evaluate: gets the step, and returns what JSON can hold; the model is in evaluation mode meanwhile.
-        until: gets what `evaluate` returned, and says whether it is enough.
+    `evaluate` gets the step, one of `at_steps` (0 is before the first), and returns what JSON can hold; the model is in
+    evaluation mode meanwhile. `until` gets what it returned, and says whether that is enough.
     """
 
     def __init__(
@@ -168,22 +151,20 @@ class Monitor(TrainerCallback):
         """Wall-clock of the training so far, over all its resumptions, without the evaluations."""
         return self._before + time.perf_counter() - self._since
 
-    def restore(self, log: Path) -> None:
-        """Goes on from what a checkpoint's log says."""
-        known = json.loads(log.read_text(encoding="utf-8"))
-        self._before = known["seconds"]
-        self.evaluations = {int(step): found for step, found in known["looks"].items()}
-
-    def save(self, log: Path) -> None:
-        """Writes what `restore` reads."""
-        files.write_json(log, {"seconds": self.seconds, "looks": self.evaluations})
+    def state(self) -> dict[str, Any]:
+        """Returns what a checkpoint keeps."""
+        return {"seconds": self.seconds, "evaluations": self.evaluations}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Starts the clock, and evaluates the model as it is before the first step."""
+        """Starts the clock, and evaluates the model as it is before the first step, or goes on from a checkpoint."""
         self._since = time.perf_counter()
         self.progress.resume(state.global_step * self.units_per_step)
         if state.global_step == 0:
             self._evaluate(state, control, model)
+        else:
+            known = state.stateful_callbacks["Monitor"]
+            self._before = known["seconds"]
+            self.evaluations = {int(step): found for step, found in known["evaluations"].items()}
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Draws the line, and evaluates if it is time."""
