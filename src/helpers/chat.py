@@ -46,9 +46,8 @@ def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
     loaded too. It is refused if it was not made to say what comes next.
     """
     if not Path(source).exists() and "/" not in source:  # without this, a slip would be looked for on the Hub
-        raise files.at(
-            source, "there is no such folder", "Name one that is there, or a model on the Hub as owner/name."
-        )
+        remedy = "Name one that is there, or a model on the Hub as owner/name."
+        raise files.at(source, "there is no such folder", remedy)
     adapter = Path(source) / "adapter_config.json"
     with quiet():
         model, tokenizer = _load_adapted(adapter) if adapter.is_file() else load_model(source)
@@ -94,9 +93,8 @@ class Talk:
         seed = self.seed + len(self.turns) // 2
         said = ""
         try:
-            for piece in stream_reply(
-                self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature
-            ):
+            pieces = stream_reply(self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature)
+            for piece in pieces:
                 said += piece
                 print(printable(piece), end="", flush=True)
         except KeyboardInterrupt:

@@ -1,9 +1,6 @@
 """How does it write? By sampling, with a seed: a causal model by transformers' `generate`, a masked one by filling.
 
-A model that fills gaps can be made to write by giving it a gap at the end, again and again. Left out: filling many
-gaps at once in rounds, which needs a model that was trained on texts with most of their tokens hidden.
-
-In a conversation a model writes what comes after the chat template's beginning of an answer, until it ends it.
+Left out: filling many gaps at once in rounds, which needs a model that was trained on texts with most tokens hidden.
 """
 
 from __future__ import annotations

@@ -39,10 +39,7 @@ MATMUL = 1024
 
 @dataclass(frozen=True)
 class Race:
-    """One training run against the clock: what was asked for, and what came of it.
-
-    `matmul_gflops` is the machine's peak just before, in float32; `bits_per_byte` is on the test split of pydocs.
-    """
+    """One training run; `matmul_gflops` is the float32 peak just before, `bits_per_byte` on pydocs' test split."""
 
     recipe: str
     minutes: float
@@ -84,12 +81,7 @@ def bench(minutes: Sequence[float], repeats: int) -> None:
 
 
 def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
-    """Reduces races to medians over their repeats.
-
-    Returns:
-        `minutes`: by length, the median bits per byte of each recipe and the median of their ratios, stock to ours;
-        `tokens_per_second` of each recipe; `share_of_matmul_peak` of ours; `peak_memory_mb` of this process.
-    """
+    """Reduces races to medians over their repeats; `ratio` is of bits per byte, stock to ours, from pairs."""
     import pandas as pd
 
     table = pd.DataFrame(map(asdict, races))

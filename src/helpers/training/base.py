@@ -106,7 +106,7 @@ def load_start(source: str, run: Path) -> Start:
 
 
 def load_causal_start(source: str, run: Path) -> Start:
-    """Loads a model to start from by `load_start`, and refuses one that does not generate text."""
+    """Loads a model to start from, as `load_start` does, and refuses one that does not generate text."""
     start = load_start(source, run)
     if start.language_model is None:
         raise files.at(source, "this model does not generate text", "Name a causal model, such as GPT or Llama.")

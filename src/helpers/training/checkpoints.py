@@ -47,7 +47,7 @@ def latest(folder: Path) -> Path | None:
     """Returns the latest sealed checkpoint of a run, from which it goes on; None if there is none.
 
     Raises:
-        WorkbookError: its files are not those that were sealed. Which one to go back to is the user's decision.
+        WorkbookError: its files are not those that were sealed.
     """
     found = sealed(folder)
     if not found:

@@ -5,8 +5,8 @@ ends it. Short conversations are packed together into rows (by TRL, best fit fir
 0 keep each from seeing the others, as in pretraining. Text to be replayed is in rows of its own, all of it targets.
 Some types of models, such as OPT, Bloom and Mamba, do not heed that (see `keeps_apart`): they get each row alone.
 
-Of TRL's `SFTTrainer` one thing is replaced: its loss measures the entropy of every guess too, which nobody reads here
-and which takes half of the time of a small model. What is computed is the same, and tested to be.
+Of TRL's `SFTTrainer` the loss is replaced: TRL measures the entropy of every guess too, which nobody reads here and
+which takes half of the time of a small model.
 """
 
 from __future__ import annotations
@@ -116,9 +116,8 @@ def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
     some, others = torch.arange(2 * TRIED).remainder(vocabulary).view(2, TRIED)
     input_ids = torch.stack([torch.cat([some, others]), torch.cat([others, some])])  # (2, tokens)
     positions = torch.arange(TRIED).repeat(2, 2)
-    logits = model.eval()(
-        input_ids=input_ids.to(model.device), position_ids=positions.to(model.device), use_cache=False
-    ).logits.float()
+    places = {"input_ids": input_ids.to(model.device), "position_ids": positions.to(model.device)}
+    logits = model.eval()(**places, use_cache=False).logits.float()
     model.train(was_training)
     after, alone = logits[0, TRIED:], logits[1, :TRIED]  # of the same tokens, (tokens, vocabulary) each
     return bool((after - alone).abs().max() <= 1e-3 * alone.abs().max())
@@ -136,10 +135,7 @@ def pack_rows(
     """Packs rows, each whole, into longer ones of at most a context, for each epoch anew and in another order.
 
     Those to be replayed are read once: each epoch has others of them. `together` says whether several may share a
-    packed row (see `keeps_apart`).
-
-    Returns:
-        A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that were packed into one.
+    packed row (see `keeps_apart`); its column `seq_lengths` has the lengths of those that do.
     """
     rng = np.random.default_rng(seed)
     packed = []

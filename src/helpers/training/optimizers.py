@@ -47,10 +47,8 @@ def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dic
 class Muon(torch.optim.Optimizer):
     """Muon for the groups marked `orthogonal`, Adam for the others; one optimizer to save and resume."""
 
-    def __init__(
-        self, groups: list[dict[str, Any]], momentum: float = 0.8, betas: tuple[float, float] = (0.9, 0.95)
-    ) -> None:
-        super().__init__(groups, {"momentum": momentum, "betas": betas, "eps": 1e-8})
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        super().__init__(groups, {"momentum": 0.8, "betas": (0.9, 0.95), "eps": 1e-8})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]

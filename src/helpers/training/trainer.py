@@ -1,8 +1,7 @@
 """One engine for every training: transformers' Trainer with Muon, and a monitor that evaluates on the way.
 
-Pretraining, classifiers and conversations (these by TRL's trainer, which is one of transformers' too) get their
-arguments from `training_arguments`, their optimizer and their way of running from `MuonTrainer`, and end in a
-`TrainingLog`. All else is the Trainer as its documentation knows it.
+Pretraining, classifiers and conversations get their arguments from `training_arguments`, run by `MuonTrainer`, and end
+in a `TrainingLog`. All else is the Trainer as its documentation knows it.
 """
 
 from __future__ import annotations
@@ -126,6 +125,7 @@ def no_evaluation(step: int) -> None:
     """Stands in where nothing is evaluated on the way."""
 
 
+@dataclass(eq=False)
 class Monitor(TrainerCallback, ExportableState):
     """Draws the progress line, evaluates the model on the way with the clock stopped, and stops a run gone wrong.
 
@@ -133,18 +133,14 @@ class Monitor(TrainerCallback, ExportableState):
     evaluation mode meanwhile. `until` gets what it returned, and says whether that is enough.
     """
 
-    def __init__(
-        self,
-        progress: Progress,
-        units_per_step: int,
-        at_steps: Sequence[int],
-        evaluate: Callable[[int], Any],
-        until: Callable[[Any], bool] = lambda found: False,
-    ) -> None:
-        self.progress, self.units_per_step = progress, units_per_step
-        self.at_steps, self.evaluate, self.until = frozenset(at_steps), evaluate, until
-        self.evaluations: dict[int, Any] = {}
-        self._before, self._since = 0.0, math.nan
+    progress: Progress
+    units_per_step: int
+    at_steps: Sequence[int]
+    evaluate: Callable[[int], Any]
+    until: Callable[[Any], bool] = lambda found: False
+    evaluations: dict[int, Any] = field(default_factory=dict)
+    _before: float = 0.0
+    _since: float = math.nan
 
     @property
     def seconds(self) -> float:
@@ -174,11 +170,7 @@ class Monitor(TrainerCallback, ExportableState):
         self._evaluate(state, control, model)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stops a run whose loss is no number or has gone up and stayed there.
-
-        Raises:
-            WorkbookError: it names the step, the learning rate and the last good checkpoint.
-        """
+        """Stops a run whose loss is no number or has gone up and stayed there."""
         noted = [entry for entry in state.log_history if "loss" in entry]
         if not noted or noted[-1]["step"] != state.global_step:
             return
@@ -200,7 +192,7 @@ class Monitor(TrainerCallback, ExportableState):
 
 
 def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookError:
-    """Builds the error for a run that must not go on; `before` is the step from which on nothing is good."""
+    """Returns the error for a run that must not go on; `before` is the step from which on nothing is good."""
     rate = next((entry["learning_rate"] for entry in reversed(state.log_history) if "learning_rate" in entry), math.nan)
     good = [path for path in checkpoints.sealed(Path(args.output_dir)) if checkpoints.step_of(path) < before]
     kept = f"The last good checkpoint is {good[0]}" if good else "There is no checkpoint before it"
