@@ -56,8 +56,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     """Trains a byte-level BPE tokenizer (Sennrich et al. 2016; bytes as in Radford et al. 2019, section 2.2).
 
     Digits are kept apart, so that every number is spelt alike wherever it occurs. Text that happens to contain the
-    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn. The vocabulary is of the
-    256 bytes, the special tokens, and merges.
+    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -137,13 +136,11 @@ def encode_conversation(
 
     What the messages say is encoded as ordinary characters, also where it holds the name of a special token: nobody
     can pose as another by what they write. (`tokenizer.apply_chat_template` sees no difference.) A prompt's tokens are
-    those with which the whole conversation begins, since no token spans the border of a message.
-
-    `answer` says whether the template's beginning of an answer is added.
+    those with which the whole conversation begins, since no token spans the border of a message. With `answer`, the
+    template's beginning of an answer is added.
 
     Returns:
-        Token ids; and of each whether it is what an assistant said, the tokens that ended it included. A template that
-        does not end an answer is helped out, see `end_of_answer`.
+        Token ids; and of each whether it is what an assistant said, the tokens that ended it included.
 
     Raises:
         WorkbookError: the template refuses the roles, or does not show each message once and in order.
