@@ -82,7 +82,8 @@ def stream_reply(
     """
     said: list[int] = []
     shown = 0
-    for token in _tokens(model, tokenizer, messages, max_new_tokens, seed, temperature):
+    prompt = _prompt(model, tokenizer, messages, max_new_tokens)
+    for token in _tokens(model, prompt, stop_tokens(tokenizer), max_new_tokens, seed, temperature):
         said.append(token)
         text = _text(tokenizer, said)
         if len(text) > shown and not text.endswith("\N{REPLACEMENT CHARACTER}"):  # which stands for half a character
@@ -94,19 +95,12 @@ def stream_reply(
 
 @torch.inference_mode()
 def _tokens(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    messages: Sequence[Mapping[str, str]],
-    max_new_tokens: int,
-    seed: int,
-    temperature: float,
+    model: PreTrainedModel, unread: list[int], stops: list[int], most: int, seed: int, temperature: float
 ) -> Iterator[int]:
-    """Yields the tokens of an answer, without the one that ends it."""
-    unread = _prompt(model, tokenizer, messages, max_new_tokens)
-    stops = stop_tokens(tokenizer)
+    """Yields the tokens of an answer to a prompt, without the one that ends it."""
     draw = torch.Generator().manual_seed(seed)
     cache = None
-    for _ in range(max_new_tokens):
+    for _ in range(most):
         output = model(input_ids=torch.tensor([unread], device=model.device), past_key_values=cache, use_cache=True)
         cache, logits = output.past_key_values, output.logits[0, -1].float().cpu()
         if temperature > 0:

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from html import escape
 from textwrap import indent
 
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters but for tab and line feed: a terminal takes some of them for commands."""
-
 MUTED = 'style="font-size: 0.85em; opacity: 0.75"'
 """For JupyterLab; a chapter's page is cleaned of such, and has its own style."""
 
@@ -47,19 +44,16 @@ class Transcript:
         return f'<section class="transcript">{title}<dl>{turns}</dl>{note}</section>'
 
 
-@dataclass(frozen=True)
-class Transcripts:
+class Transcripts(list[Transcript]):
     """Several conversations, shown one below the other."""
 
-    conversations: Sequence[Transcript]
-
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.conversations))
+        return "\n\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
-        return "".join(conversation._repr_html_() for conversation in self.conversations)
+        return "".join(conversation._repr_html_() for conversation in self)
 
 
 def printable(text: str) -> str:
-    """Returns a text without the control characters that a terminal would obey."""
-    return UNPRINTABLE.sub("", text)
+    """Returns a text without the control characters that a terminal would obey: all but tab and line feed."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 RECIPES = ("ours", "stock")
 TRIAL_STEPS = 40
-MATMUL = 1024
-"""Rows and columns of the square matrices whose product tells the machine's peak."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def bench(minutes: Sequence[float], repeats: int) -> None:
     for seed in range(repeats):
         for length in minutes:
             for recipe in RECIPES:
-                peak = 1000 * peak_tflops(torch.float32, MATMUL)
+                peak = 1000 * peak_tflops(torch.float32, 1024)
                 model, tokens, seconds = _race(recipe, 60 * length, seed, tokenizer, blocks, profile)
                 bits = document_bits(model, tokenizer, test.texts, profile.context)
                 size = model.num_parameters()

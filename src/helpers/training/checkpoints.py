@@ -20,9 +20,6 @@ SEAL = "seal.json"
 PREFIX = "checkpoint-"
 """The Trainer's name for a checkpoint's folder, before the step."""
 
-KEPT = 2
-"""How many checkpoints of a run are kept: the last one, and one to go back to if something happens to it."""
-
 
 def sealed(folder: Path) -> list[Path]:
     """Returns a run's sealed checkpoints, the latest first. They are not verified."""
@@ -36,9 +33,9 @@ def step_of(checkpoint: Path) -> int:
 
 
 def seal(checkpoint: Path) -> None:
-    """Marks a checkpoint as whole, with the hashes of its files; then removes the run's older ones."""
+    """Marks a checkpoint as whole, with the hashes of its files; of the older ones, one is kept to go back to."""
     files.write_json(checkpoint / SEAL, _hashes(checkpoint))
-    for old in sealed(checkpoint.parent)[KEPT:]:
+    for old in sealed(checkpoint.parent)[2:]:
         (old / SEAL).unlink()  # first, so that a half-removed one does not count
         shutil.rmtree(old)
 

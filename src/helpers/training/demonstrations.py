@@ -30,17 +30,11 @@ from helpers import files
 from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, no_evaluation, training_arguments
+from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, training_arguments
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-WARM_UP = 0.05
-"""Share of all steps; then the rates fall to zero in a line."""
-
-TRIED = 8
-"""Tokens of each of the two texts with which it is tried whether a model keeps texts apart."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +107,13 @@ def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
     """
     was_training = model.training
     vocabulary = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
-    some, others = torch.arange(2 * TRIED).remainder(vocabulary).view(2, TRIED)
+    some, others = torch.arange(16).remainder(vocabulary).view(2, 8)  # two texts of eight tokens
     input_ids = torch.stack([torch.cat([some, others]), torch.cat([others, some])])  # (2, tokens)
-    positions = torch.arange(TRIED).repeat(2, 2)
+    positions = torch.arange(8).repeat(2, 2)
     places = {"input_ids": input_ids.to(model.device), "position_ids": positions.to(model.device)}
     logits = model.eval()(**places, use_cache=False).logits.float()
     model.train(was_training)
-    after, alone = logits[0, TRIED:], logits[1, :TRIED]  # of the same tokens, (tokens, vocabulary) each
+    after, alone = logits[0, 8:], logits[1, :8]  # of the same tokens, (tokens, vocabulary) each
     return bool((after - alone).abs().max() <= 1e-3 * alone.abs().max())
 
 
@@ -205,7 +199,7 @@ def finetune(
     recipe: Recipe,
     seed: int,
     at_shares: Sequence[float] = (),
-    evaluate: Callable[[int], Any] = no_evaluation,
+    evaluate: Callable[[int], Any] = lambda step: None,
     replay: Sequence[EncodedRow] = (),
 ) -> TrainingLog:
     """Trains a model on demonstrations.
@@ -240,7 +234,7 @@ def _arguments(folder: str, size: int, steps: int, recipe: Recipe, seed: int) ->
         folder,
         steps,
         recipe.rates[1],
-        WARM_UP,
+        0.05,  # of the steps warm up
         seed,
         per_device_train_batch_size=size,
         activation_checkpointing=False,  # saves memory for time: TRL's default, and no use to a small model

@@ -61,9 +61,6 @@ BATCH = 32
 FEWEST_STEPS = 30
 """Of a training, however few labels there are."""
 
-WARM_UP = 0.1
-"""Share of all steps; then the rate falls to zero in a line."""
-
 RANK = 8
 """Of LoRA's matrices."""
 
@@ -173,7 +170,7 @@ def _train(
     """Trains in place; returns how many parameters moved, and the bytes kept beside them."""
     with tempfile.TemporaryDirectory() as scratch:
         one = {"per_device_train_batch_size": 1}  # of the batches that `plan` has made
-        arguments = training_arguments(TrainingArguments, scratch, len(batches), rates[1], WARM_UP, seed, **one)
+        arguments = training_arguments(TrainingArguments, scratch, len(batches), rates[1], 0.1, seed, **one)
         trainer = MuonTrainer(classifier, arguments, _collate, batches, rates=rates)
         trainer.run()
     assert trainer.optimizer is not None

@@ -30,7 +30,7 @@ from helpers.tokenization import IGNORED
 from helpers.training import checkpoints as checkpointing
 from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, no_evaluation, stopped, training_arguments
+from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, stopped, training_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -66,7 +66,7 @@ def pretrain(
     profile: Profile,
     seed: int,
     at_steps: Sequence[int] = (),
-    evaluate: Callable[[int], Any] = no_evaluation,
+    evaluate: Callable[[int], Any] = lambda step: None,
     *,
     until: Callable[[Any], bool] = lambda found: False,
     checkpoints: Path | None = None,
@@ -207,7 +207,7 @@ def expected_cost(
     blocks: Dataset,
     profile: Profile,
     at_steps: Sequence[int] = (),
-    evaluate: Callable[[int], Any] = no_evaluation,
+    evaluate: Callable[[int], Any] = lambda step: None,
 ) -> str:
     """Says what `pretrain` will cost here, from a few seconds of real steps on a copy and one evaluation."""
     trial: Any = copy.deepcopy(model)

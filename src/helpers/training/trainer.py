@@ -121,10 +121,6 @@ class MuonTrainer(Trainer):
         """Leaves unmeasured what clips nothing here."""
 
 
-def no_evaluation(step: int) -> None:
-    """Stands in where nothing is evaluated on the way."""
-
-
 @dataclass(eq=False)
 class Monitor(TrainerCallback, ExportableState):
     """Draws the progress line, evaluates the model on the way with the clock stopped, and stops a run gone wrong.
