@@ -9,7 +9,7 @@ from backbones import SAVED
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
-from helpers.cards import Card, save_adapter, save_tuned
+from helpers.cards import Card, save_tuned
 from helpers.generation import reply
 from helpers.models import load_model, weights_fingerprint
 from helpers.records import Measurement
@@ -81,26 +81,20 @@ def test_role_markers_are_tokens_for_programs_that_encode_the_template_as_text(t
     assert settings["pad_token_id"] == tokenizer.pad_token_id
 
 
-def test_adapters_are_merged_or_kept_and_come_to_the_same(tuned, tmp_path):
+def test_adapters_are_merged_and_the_model_itself_is_not(tuned, tmp_path):
     base, tokenizer = tuned
     plain = logits(base)
     model = adapted(base)
     before = logits(model)
     assert (before - plain).abs().max() > 0.01
     save_tuned(model, tokenizer, tmp_path / "merged", CARD)
-    save_adapter(model, tokenizer, tmp_path / "adapter", CARD)
+    model.save_pretrained(tmp_path / "adapter")
     assert torch.equal(logits(model), before)  # the model itself was not merged
     merged, _ = load_model(tmp_path / "merged")
     kept = PeftModel.from_pretrained(load_model(tmp_path / "base")[0], tmp_path / "adapter").eval()
     assert type(merged) is type(load_model(tmp_path / "base")[0])
     torch.testing.assert_close(logits(merged), before, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logits(kept), logits(merged), atol=1e-5, rtol=1e-5)
-    assert not (tmp_path / "adapter" / "model.safetensors").exists()
-    assert AutoTokenizer.from_pretrained(tmp_path / "adapter").chat_template == tokenizer.chat_template
-    named = str(tmp_path / "adapter")
-    answer = pipeline("text-generation", model=named, tokenizer=named)
-    written = answer(ASKED, max_new_tokens=8, do_sample=False)
-    assert written[0]["generated_text"][-1]["content"] == reply(model, tokenizer, [ASKED], 8)[0]
 
 
 def test_the_card_says_what_it_was_made_from_and_what_was_measured(tuned, tmp_path):
@@ -140,9 +134,8 @@ def test_nothing_is_left_half_written(tuned, tmp_path, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr("helpers.files.write_text", full)
-    for save, changed in ((save_tuned, model), (save_adapter, adapted(model))):
-        for name in ("tuned", "new"):
-            with pytest.raises(OSError, match="No space left"):
-                save(changed, tokenizer, tmp_path / name, CARD)
+    for name in ("tuned", "new"):
+        with pytest.raises(OSError, match="No space left"):
+            save_tuned(model, tokenizer, tmp_path / name, CARD)
     assert {path.name: path.read_bytes() for path in (tmp_path / "tuned").iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "tuned"]

@@ -26,10 +26,6 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
     """Talks with a model until the input ends, or `/quit`, or Ctrl-C at the prompt.
 
     What the model says goes to stdout, all else to stderr; so with piped input stdout holds answers and nothing else.
-    See `load_chat_model` for the source, and `Talk` for the other arguments.
-
-    Raises:
-        WorkbookError: there is no model that generates text.
     """
     model, tokenizer = load_chat_model(source)
     talk = Talk(model, tokenizer, system, temperature, seed, max_new_tokens)
@@ -46,17 +42,12 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
 def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Loads a model to talk with, with a plain chat template if its tokenizer has none.
 
-    Args:
-        source: a folder with a model or with an adapter of peft's, whose base model is loaded too; or `owner/name` on
-            the Hub.
-
-    Raises:
-        WorkbookError: there is none, or it was not made to say what comes next.
+    The source is `owner/name` on the Hub, or a folder with a model or with an adapter of peft's, whose base model is
+    loaded too. It is refused if it was not made to say what comes next.
     """
     if not Path(source).exists() and "/" not in source:  # without this, a slip would be looked for on the Hub
-        raise files.at(
-            source, "there is no such folder", "Name one that is there, or a model on the Hub as owner/name."
-        )
+        remedy = "Name one that is there, or a model on the Hub as owner/name."
+        raise files.at(source, "there is no such folder", remedy)
     adapter = Path(source) / "adapter_config.json"
     with quiet():
         model, tokenizer = _load_adapted(adapter) if adapter.is_file() else load_model(source)
@@ -85,13 +76,7 @@ def _load_adapted(adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
 
 @dataclass
 class Talk:
-    """A conversation that goes on; see `generation.reply` for how it is answered.
-
-    Attributes:
-        system: the system message; empty for none.
-        seed: of the draws; with each turn it is one more.
-        turns: what was said, without the system message.
-    """
+    """A conversation that goes on, answered as by `generation.reply`; with each turn the seed is one more."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -108,9 +93,8 @@ class Talk:
         seed = self.seed + len(self.turns) // 2
         said = ""
         try:
-            for piece in stream_reply(
-                self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature
-            ):
+            pieces = stream_reply(self.model, self.tokenizer, messages, self.max_new_tokens, seed, self.temperature)
+            for piece in pieces:
                 said += piece
                 print(printable(piece), end="", flush=True)
         except KeyboardInterrupt:

@@ -1,9 +1,6 @@
 """How does it write? By sampling, with a seed: a causal model by transformers' `generate`, a masked one by filling.
 
-A model that fills gaps can be made to write by giving it a gap at the end, again and again. Left out: filling many
-gaps at once in rounds, which needs a model that was trained on texts with most of their tokens hidden.
-
-In a conversation a model writes what comes after the chat template's beginning of an answer, until it ends it.
+Left out: filling many gaps at once in rounds, which needs a model that was trained on texts with most tokens hidden.
 """
 
 from __future__ import annotations
@@ -33,16 +30,8 @@ def sample(
 ) -> list[str]:
     """Continues each prompt by sampling from all of the vocabulary; an empty prompt lets the model begin by itself.
 
-    Args:
-        model: a causal model.
-        tokenizer: its tokenizer, with begin and padding tokens.
-        prompts: the beginnings.
-        max_new_tokens: where to stop a text that does not end by itself.
-        seed: of the draws; the caller's random state is left as it was.
-        temperature: below 1, likely tokens are preferred; at 0, the likeliest token is always taken.
-
-    Returns:
-        The continuations, without the prompts and without special tokens.
+    Below a temperature of 1, likely tokens are preferred; at 0, the likeliest token is always taken. Returns the
+    continuations alone, without special tokens; the caller's random state is left as it was.
     """
     rows = [[tokenizer.bos_token_id, *tokenizer(prompt, add_special_tokens=False)["input_ids"]] for prompt in prompts]
     with torch.random.fork_rng():
@@ -60,14 +49,9 @@ def reply(
     seed: int = 0,
     temperature: float = 0.0,
 ) -> list[str]:
-    """Answers each conversation.
+    """Answers each conversation, drawing as `sample` does; without special tokens.
 
-    One that is too long for the model loses its oldest turns: not the system's message, and not the last turn. At
-    temperature 0 the likeliest token is always taken; above it, tokens are drawn from all of the vocabulary. See
-    `sample` for the other arguments.
-
-    Returns:
-        The answers, without special tokens, in the order of the conversations.
+    One that is too long for the model loses its oldest turns: not the system's message, and not the last turn.
 
     Raises:
         WorkbookError: the last turn of a conversation alone is too long.
@@ -92,17 +76,14 @@ def stream_reply(
     seed: int = 0,
     temperature: float = 0.0,
 ) -> Iterator[str]:
-    """Answers one conversation piece by piece, as it is written; see `reply` for the arguments and errors.
+    """Answers one conversation piece by piece, in whole characters; at temperature 0 they make up what `reply` gives.
 
     Transformers' own streamer needs a thread, whose draws come from the caller's random state, and cannot be stopped.
-
-    Yields:
-        Text, whole characters of it, though a token may be a part of one. At temperature 0 the pieces make up what
-        `reply` gives.
     """
     said: list[int] = []
     shown = 0
-    for token in _tokens(model, tokenizer, messages, max_new_tokens, seed, temperature):
+    prompt = _prompt(model, tokenizer, messages, max_new_tokens)
+    for token in _tokens(model, prompt, stop_tokens(tokenizer), max_new_tokens, seed, temperature):
         said.append(token)
         text = _text(tokenizer, said)
         if len(text) > shown and not text.endswith("\N{REPLACEMENT CHARACTER}"):  # which stands for half a character
@@ -114,19 +95,12 @@ def stream_reply(
 
 @torch.inference_mode()
 def _tokens(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    messages: Sequence[Mapping[str, str]],
-    max_new_tokens: int,
-    seed: int,
-    temperature: float,
+    model: PreTrainedModel, unread: list[int], stops: list[int], most: int, seed: int, temperature: float
 ) -> Iterator[int]:
-    """Yields the tokens of an answer, without the one that ends it."""
-    unread = _prompt(model, tokenizer, messages, max_new_tokens)
-    stops = stop_tokens(tokenizer)
+    """Yields the tokens of an answer to a prompt, without the one that ends it."""
     draw = torch.Generator().manual_seed(seed)
     cache = None
-    for _ in range(max_new_tokens):
+    for _ in range(most):
         output = model(input_ids=torch.tensor([unread], device=model.device), past_key_values=cache, use_cache=True)
         cache, logits = output.past_key_values, output.logits[0, -1].float().cpu()
         if temperature > 0:
@@ -198,23 +172,14 @@ def _text(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
 def sample_by_filling(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, count: int, new_tokens: int, seed: int
 ) -> list[str]:
-    """Lets a bidirectional model write documents: a mask at the end is filled by sampling, then the next one.
-
-    Returns:
-        As many documents as asked for, without special tokens, of at most so many new tokens.
-    """
+    """Lets a bidirectional model write documents: a mask at the end is filled by sampling, then the next one."""
     draw = torch.Generator().manual_seed(seed)
     ids = torch.full((count, 1), tokenizer.bos_token_id)
     gap = torch.full((count, 1), tokenizer.mask_token_id)
     for _ in range(new_tokens):
         shown = torch.cat([ids, gap], dim=1).to(model.device)  # (documents, tokens + 1)
-        logits = (
-            model(input_ids=shown, attention_mask=full_attention_mask(shown), use_cache=False)
-            .logits[:, -1]
-            .float()
-            .cpu()
-        )
-        chosen = torch.multinomial(logits.softmax(-1), 1, generator=draw)
+        logits = model(input_ids=shown, attention_mask=full_attention_mask(shown), use_cache=False).logits[:, -1]
+        chosen = torch.multinomial(logits.float().cpu().softmax(-1), 1, generator=draw)
         ended = (ids == tokenizer.eos_token_id).any(1, keepdim=True)
         ids = torch.cat([ids, torch.where(ended, tokenizer.eos_token_id, chosen)], dim=1)
     return tokenizer.batch_decode(ids, skip_special_tokens=True)

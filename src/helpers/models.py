@@ -8,8 +8,10 @@ tokens instead of the next one, the same network is made bidirectional.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,15 +22,12 @@ from helpers import files
 from helpers.profiles import Profile
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
-    """Makes an untrained next-token model of the profile's size, its initial weights by the seed.
-
-    Returns:
-        A `Qwen3ForCausalLM` in float32, its output layer tied to its embedding.
-    """
+    """Makes an untrained next-token model in float32, its output layer tied to its embedding."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     config = Qwen3Config(
@@ -55,10 +54,8 @@ def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int
 def masked_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
     """Makes an untrained model for guessing hidden tokens: `causal_model`, weight for weight, but bidirectional.
 
-    Returns:
-        A `Qwen3ForCausalLM` in float32 whose configuration says `is_causal=False`. Its logits at a place are for that
-        place itself, not for the next one. Give it an `attention_mask` of (rows, 1, tokens, tokens): without one, it
-        falls back to causal attention.
+    Its logits at a place are for that place itself, not for the next one. Give it an `attention_mask` of
+    (rows, 1, tokens, tokens): without one, it falls back to causal attention.
     """
     model = causal_model(profile, tokenizer, seed)
     model.config.is_causal, model.config.mask_token_id = False, tokenizer.mask_token_id
@@ -71,35 +68,21 @@ def is_bidirectional(model: PreTrainedModel) -> bool:
 
 
 def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads a causal model, in float32 and evaluation mode, and its tokenizer.
-
-    Args:
-        source: a folder in transformers' layout, or `owner/name` on the Hub.
-
-    Raises:
-        WorkbookError: nothing can be loaded from there; the message says what was tried.
-    """
-    from transformers import AutoModelForCausalLM
-
-    return _load(AutoModelForCausalLM, source)
+    """Loads a causal model, in float32 and evaluation mode, and its tokenizer, from a folder or the Hub."""
+    return _load("AutoModelForCausalLM", source)
 
 
 def load_backbone(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads an encoder like BERT or a decoder like GPT without its output layer; otherwise like `load_model`.
-
-    The tokenizer may lack a pad token: none is needed.
-    """
-    from transformers import AutoModel
-
-    return _load(AutoModel, source)
+    """Loads an encoder like BERT or a decoder like GPT without its output layer; otherwise like `load_model`."""
+    return _load("AutoModel", source)
 
 
-def _load(kind: Any, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    from transformers import AutoTokenizer
+def _load(kind: str, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    import transformers
 
     try:
-        model = kind.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
-        tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(source))
+        model = getattr(transformers, kind).from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+        tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(source))
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise files.at(
@@ -115,6 +98,17 @@ def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return type(model)(copy.deepcopy(model.config)).eval()
+
+
+def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
+    """Returns a copy of a model in which only LoRA's matrices (Hu et al. 2022), beside each inside, are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    task = None if backbone_of(model) is model else "CAUSAL_LM"
+    with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
+        torch.manual_seed(seed)
+        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
+        return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
 
 
 def generates(model: PreTrainedModel) -> bool:
@@ -135,13 +129,7 @@ def backbone_of(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def padded(rows: Sequence[Sequence[int]], where: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Makes a batch of token ids of unequal lengths, padded on the right with the first row's first token.
-
-    Which token pads does not matter: the mask hides it.
-
-    Returns:
-        `input_ids` and `attention_mask`, (rows, tokens) each.
-    """
+    """Returns `input_ids`, padded on the right, and the `attention_mask` that hides padding; (rows, tokens) each."""
     longest = max(map(len, rows))
     input_ids = torch.tensor([[*row, *[rows[0][0]] * (longest - len(row))] for row in rows], device=where)
     lengths = torch.tensor([len(row) for row in rows], device=where)
@@ -172,10 +160,7 @@ def full_attention_mask(input_ids: torch.Tensor) -> torch.Tensor:
 def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Returns a model's states: the embeddings, then those after each layer, (rows, tokens, width) each.
 
-    Args:
-        model: a causal model, a backbone, or a bidirectional one.
-        input_ids: (rows, tokens), padded on the right.
-        attention_mask: (rows, tokens), 0 where there is only padding.
+    `input_ids` and `attention_mask` are (rows, tokens), padded on the right.
     """
     seen = attention_mask
     if is_bidirectional(model):  # without a mask of four dimensions transformers lets our own see only what is before
@@ -186,11 +171,7 @@ def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torc
 
 @torch.inference_mode()
 def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Returns a model's `states`, averaged over the tokens of each row of token ids: features for a classifier.
-
-    Returns:
-        (rows, layers + 1, width): the embeddings first, the last layer's states last.
-    """
+    """Returns a model's `states`, averaged over the tokens of each row of token ids, (rows, layers + 1, width)."""
     found: list[Any] = [None] * len(rows)
     for batch in in_batches(rows):
         input_ids, mask = padded([rows[row] for row in batch], model.device)
@@ -220,19 +201,15 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 
 def weights_fingerprint(model: PreTrainedModel) -> str:
     """Returns a fingerprint of the weights: equal if and only if every bit of every parameter is."""
-    parts: list[str | bytes] = []
-    for name, tensor in sorted(model.state_dict().items()):
-        parts += [name, tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()]
-    return files.fingerprint(parts)
+    weights = ((name, weight.detach().cpu().contiguous()) for name, weight in sorted(model.state_dict().items()))
+    return files.fingerprint(
+        chain.from_iterable((name, weight.view(torch.uint8).numpy().tobytes()) for name, weight in weights)
+    )
 
 
 def device() -> torch.device:
     """Returns the device that training and evaluation use: CUDA, else MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
 
 
 @contextmanager

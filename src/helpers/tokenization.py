@@ -48,16 +48,15 @@ PLAIN_TEMPLATE = (
 IGNORED = -100
 """The label that the loss of torch and transformers leaves out."""
 
-ENCODED_AT_ONCE = 1 << 18
-"""Characters of the documents that a stream encodes together: enough for all cores, little for the memory."""
+ENCODED_AT_ONCE = 64
+"""Documents that a stream encodes together: enough for all cores, little for the memory."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Trains a byte-level BPE tokenizer (Sennrich et al. 2016; bytes as in Radford et al. 2019, section 2.2).
 
     Digits are kept apart, so that every number is spelt alike wherever it occurs. Text that happens to contain the
-    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn. The vocabulary is of the
-    256 bytes, the special tokens, and merges.
+    name of a special token is encoded as ordinary characters: data cannot pose as a chat turn.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -119,10 +118,7 @@ def with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenize
 
     Base models of the Hub have neither. The plain template writes each role as a word on a line of its own, so here,
     other than by role markers that are tokens, a message can pose as a turn of someone else's. A tokenizer that lacks
-    nothing is returned itself, any other as a copy.
-
-    Raises:
-        WorkbookError: something is missing, and there is no end token to make it with.
+    nothing is returned itself, any other as a copy; one without an end token to make it with is refused.
     """
     if tokenizer.chat_template and tokenizer.pad_token:
         return tokenizer
@@ -140,16 +136,11 @@ def encode_conversation(
 
     What the messages say is encoded as ordinary characters, also where it holds the name of a special token: nobody
     can pose as another by what they write. (`tokenizer.apply_chat_template` sees no difference.) A prompt's tokens are
-    those with which the whole conversation begins, since no token spans the border of a message.
-
-    Args:
-        tokenizer: with a chat template.
-        messages: each with `role` and `content`.
-        answer: whether the template's beginning of an answer is added.
+    those with which the whole conversation begins, since no token spans the border of a message. With `answer`, the
+    template's beginning of an answer is added.
 
     Returns:
-        Token ids; and of each whether it is what an assistant said, the tokens that ended it included. A template that
-        does not end an answer is helped out, see `end_of_answer`.
+        Token ids; and of each whether it is what an assistant said, the tokens that ended it included.
 
     Raises:
         WorkbookError: the template refuses the roles, or does not show each message once and in order.
@@ -173,10 +164,7 @@ def end_of_answer(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """Returns the tokens by which an assistant ends an answer, the last of them a special one.
 
     They are what the chat template puts after an answer, up to the first special token. A template that puts none there
-    would teach a model never to stop, so the tokenizer's own end token stands in.
-
-    Raises:
-        WorkbookError: there is none of the two.
+    would teach a model never to stop, so the tokenizer's own end token stands in, if it has one.
     """
     _, after = _template_parts(tokenizer, _template(tokenizer), ("user", "assistant"), False)[-1]
     known = tokenizer.added_tokens_decoder
@@ -245,10 +233,9 @@ def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
     """Packs encoded documents into blocks of `context` tokens without padding.
 
     Documents follow one another; one that does not fit goes on in the next block. `position_ids` start again at 0 with
-    each document and each block, and from that transformers' causal models see that attention must not cross
-    documents: nothing crosses. What is lost: a document cut by the end of a block goes on without its beginning, and
-    the first token of each document and block is not a target. Only the last block is filled up, with begin tokens
-    that are no targets.
+    each document and each block, and from that transformers' causal models see that attention must not cross. What is
+    lost: a document cut by the end of a block goes on without its beginning, and the first token of each document and
+    block is no target. Only the last block is filled up, with begin tokens that are no targets.
 
     Returns:
         A data set with `input_ids`, `position_ids`, `labels`, each (context,), labels not shifted.
@@ -265,12 +252,10 @@ def pack(documents: Iterable[Sequence[int]], context: int) -> Dataset:
 
 
 def pack_stream(documents: IterableDataset, tokenizer: PreTrainedTokenizerFast, context: int) -> IterableDataset:
-    """Encodes and packs documents as they come, into the blocks that `pack` makes of them.
+    """Encodes and packs documents (rows with `text`) as they come, into the blocks that `pack` makes of them.
 
-    Only the last block differs: it is left out if it is not full.
-
-    The documents are rows with `text`, as `helpers.corpora.readers.streams.stream` yields them; there may be no end of
-    them. Who skips blocks, as the Trainer does when it resumes, lets them be read and encoded again.
+    Only the last block differs: it is left out if it is not full. Who skips blocks, as the Trainer does when it
+    resumes, lets them be read and encoded again.
 
     Raises:
         WorkbookError: on the way, if the documents end before the first block is full.
@@ -286,8 +271,8 @@ def _blocks(
 ) -> Iterator[dict[str, np.ndarray]]:
     ids = positions = np.empty(0, np.int64)  # of the block that is being filled
     full = False
-    for texts in _batches(row["text"] for row in documents):
-        encoded = encode_documents(tokenizer, texts)
+    for rows in documents.iter(ENCODED_AT_ONCE):
+        encoded = encode_documents(tokenizer, rows["text"])
         ids = np.concatenate([ids, *(np.asarray(document, np.int64) for document in encoded)])
         positions = np.concatenate([positions, *(np.arange(len(document)) for document in encoded)])
         end = len(ids) // context * context
@@ -301,19 +286,6 @@ def _blocks(
             f"There is nothing to pack: the documents have {len(ids)} tokens in all, a block has {context}. "
             "Give more text, or a smaller context."
         )
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        batch.append(text)
-        characters += len(text)
-        if characters >= ENCODED_AT_ONCE:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _columns(ids: np.ndarray, positions: np.ndarray, context: int) -> dict[str, np.ndarray]:

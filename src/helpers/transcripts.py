@@ -10,9 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters but for tab and line feed: a terminal takes some of them for commands."""
+from textwrap import indent
 
 MUTED = 'style="font-size: 0.85em; opacity: 0.75"'
 """For JupyterLab; a chapter's page is cleaned of such, and has its own style."""
@@ -27,14 +25,17 @@ class Transcript:
     title: str = ""
 
     def __str__(self) -> str:
-        turns = [f"{message['role']}:\n{_indented(message['content'])}" for message in self.messages]
+        turns = [
+            f"{message['role']}:\n{indent(message['content'], '  ', lambda line: True)}" for message in self.messages
+        ]
         note = f"({self.note})" if self.note else ""
         return printable("\n".join(part for part in (self.title, *turns, note) if part))
 
     def _repr_html_(self) -> str:
         """Shows it in a notebook and on its page; line breaks are kept in both."""
+        roles = {"system", "user", "assistant"}  # those of the templates' own invention have no class of their own
         turns = "".join(
-            f'<div class="{_class(message["role"])}"><dt {MUTED}>{escape(message["role"])}</dt>'
+            f'<div class="{role if (role := message["role"]) in roles else "other"}"><dt {MUTED}>{escape(role)}</dt>'
             f'<dd style="white-space: pre-wrap">{escape(message["content"])}</dd></div>'
             for message in self.messages
         )
@@ -43,28 +44,16 @@ class Transcript:
         return f'<section class="transcript">{title}<dl>{turns}</dl>{note}</section>'
 
 
-@dataclass(frozen=True)
-class Transcripts:
+class Transcripts(list[Transcript]):
     """Several conversations, shown one below the other."""
 
-    conversations: Sequence[Transcript]
-
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.conversations))
+        return "\n\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
-        return "".join(conversation._repr_html_() for conversation in self.conversations)
+        return "".join(conversation._repr_html_() for conversation in self)
 
 
 def printable(text: str) -> str:
-    """Returns a text without the control characters that a terminal would obey."""
-    return UNPRINTABLE.sub("", text)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))
-
-
-def _class(role: str) -> str:
-    """Returns the class of a turn; roles of the templates' own invention have none of their own."""
-    return role if role in {"system", "user", "assistant"} else "other"
+    """Returns a text without the control characters that a terminal would obey: all but tab and line feed."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)

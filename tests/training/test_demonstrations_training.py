@@ -26,9 +26,8 @@ from helpers import tokenization
 from helpers.cards import Card, save_tuned
 from helpers.files import WorkbookError
 from helpers.generation import reply
-from helpers.models import causal_model, load_model, weights_fingerprint
+from helpers.models import causal_model, load_model, weights_fingerprint, with_adapters
 from helpers.training import demonstrations
-from helpers.training.adapters import with_adapters
 from helpers.training.demonstrations import (
     ConversationTrainer,
     EncodedRow,
@@ -114,7 +113,7 @@ def loss_of(tokenizer, rows, tmp_path):
 
     def computed(model, batch, **options):
         args, data = prepared(rows, tmp_path)
-        trainer = ConversationTrainer(model, tokenizer, args, data, rates=Recipe().rates)
+        trainer = ConversationTrainer(model, args, data, processing_class=tokenizer, rates=Recipe().rates)
         return trainer.compute_loss(model.eval(), dict(batch), **options)
 
     return computed

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import resource
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from helpers import files
+from helpers.benchmarks.gpu import peak_tflops
 from helpers.benchmarks.speedrun import draw
 from helpers.corpora import load
 from helpers.evaluation.likelihood import document_bits, held_out
@@ -33,16 +33,11 @@ if TYPE_CHECKING:
 
 RECIPES = ("ours", "stock")
 TRIAL_STEPS = 40
-MATMUL = 1024
-"""Rows and columns of the square matrices whose product tells the machine's peak."""
 
 
 @dataclass(frozen=True)
 class Race:
-    """One training run against the clock: what was asked for, and what came of it.
-
-    `matmul_gflops` is the machine's peak just before, in float32; `bits_per_byte` is on the test split of pydocs.
-    """
+    """One training run; `matmul_gflops` is the float32 peak just before, `bits_per_byte` on pydocs' test split."""
 
     recipe: str
     minutes: float
@@ -54,8 +49,8 @@ class Race:
     bits_per_byte: float
 
 
-def bench(minutes: Sequence[float], repeats: int) -> dict[str, Any]:
-    """Races both recipes, prints the result, and saves it as `results/bench.json`; returns what was saved.
+def bench(minutes: Sequence[float], repeats: int) -> None:
+    """Races both recipes, prints the result, and saves it as `results/bench.json`.
 
     Each length in minutes is raced `repeats` times, with other seeds; the recipes take turns, so that a slow hour of
     the machine meets both.
@@ -70,7 +65,7 @@ def bench(minutes: Sequence[float], repeats: int) -> dict[str, Any]:
     for seed in range(repeats):
         for length in minutes:
             for recipe in RECIPES:
-                peak = matmul_gflops()
+                peak = 1000 * peak_tflops(torch.float32, 1024)
                 model, tokens, seconds = _race(recipe, 60 * length, seed, tokenizer, blocks, profile)
                 bits = document_bits(model, tokenizer, test.texts, profile.context)
                 size = model.num_parameters()
@@ -78,19 +73,13 @@ def bench(minutes: Sequence[float], repeats: int) -> dict[str, Any]:
                 print(f"{recipe}, {length:g} min, seed {seed}: {races[-1].bits_per_byte:.3f} bits per byte", flush=True)
     machine = {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
     reduced = summary(races, profile)
-    result = {"machine": machine, "summary": reduced, "races": [asdict(race) for race in races]}
-    files.write_json(files.RESULTS / "bench.json", result)
+    saved = {"machine": machine, "summary": reduced, "races": [asdict(race) for race in races]}
+    files.write_json(files.RESULTS / "bench.json", saved)
     print(_table(reduced))
-    return result
 
 
 def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
-    """Reduces races to medians over their repeats.
-
-    Returns:
-        `minutes`: by length, the median bits per byte of each recipe and the median of their ratios, stock to ours;
-        `tokens_per_second` of each recipe; `share_of_matmul_peak` of ours; `peak_memory_mb` of this process.
-    """
+    """Reduces races to medians over their repeats; `ratio` is of bits per byte, stock to ours, from pairs."""
     import pandas as pd
 
     table = pd.DataFrame(map(asdict, races))
@@ -110,24 +99,12 @@ def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
     }
 
 
-def matmul_gflops(repeats: int = 20) -> float:
-    """Returns the rate of float32 matrix products with torch's threads, in GFLOP/s; of repeats the median."""
-    a, b = torch.randn(2, MATMUL, MATMUL)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        a @ b
-        seconds.append(time.perf_counter() - start)
-    return 2 * MATMUL**3 / statistics.median(seconds) / 1e9
-
-
 def _race(
     recipe: str, seconds: float, seed: int, tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile
 ) -> tuple[PreTrainedModel, int, float]:
     """Trains for about so many seconds, and returns the model, the tokens that it read and the seconds it took."""
     run = {"ours": _ours, "stock": _stock}[recipe]
-    trial = TRIAL_STEPS * batch_of(profile)
-    _, tokens, took = run(tokenizer, draw(blocks, trial, seed), profile, seed)
+    _, tokens, took = run(tokenizer, draw(blocks, TRIAL_STEPS * batch_of(profile), seed), profile, seed)
     return run(tokenizer, draw(blocks, int(seconds * tokens / took / profile.context), seed), profile, seed)
 
 
@@ -175,13 +152,12 @@ def _stock(
 
 
 def _table(result: dict[str, Any]) -> str:
-    lines = ["minutes   ours  stock  ratio (least to greatest)"]
-    for length, of in result["minutes"].items():
-        least, greatest = of["ratios"]
-        lines.append(
-            f"{length:>7}  {of['ours']:5.3f}  {of['stock']:5.3f}  {of['ratio']:.3f} ({least:.3f} to {greatest:.3f})"
-        )
+    import pandas as pd
+
+    table = pd.DataFrame(result["minutes"]).T.rename_axis("minutes")
     rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in result["tokens_per_second"].items())
     share, memory = result["share_of_matmul_peak"], result["peak_memory_mb"]
-    lines.append(f"tokens a second: {rates}; {share:.0%} of the float32 matmul peak; {memory:,} MB at most")
-    return "\n".join(lines)
+    return (
+        f"{table.to_string(float_format='{:.3f}'.format)}\n"
+        f"tokens a second: {rates}; {share:.0%} of the float32 matmul peak; {memory:,} MB at most"
+    )

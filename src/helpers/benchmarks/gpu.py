@@ -27,10 +27,9 @@ from helpers.training.base import BaseText, base_text
 from helpers.training.pretraining import pretrain
 
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
-REPEATS = 10
 
 
-def seconds_of(work: Callable[[], Any], repeats: int = REPEATS) -> float:
+def seconds_of(work: Callable[[], Any], repeats: int = 10) -> float:
     """Returns the seconds of one call, after a warm-up, as the mean of some; a card is waited for."""
     work()
     wait = torch.cuda.synchronize if device().type == "cuda" else lambda: None
@@ -103,10 +102,7 @@ def chat_model(
 
 
 def measure_card(profile: Profile, model: Path | None, size: int, rows: int, context: int) -> dict[str, Any]:
-    """Returns all measurements by precision, with machine and sizes; without a model, that part is left out.
-
-    `size` is of the matrices whose product gives the peak; `rows` texts of `context` tokens are read at once.
-    """
+    """Returns all measurements by precision, with machine and sizes; without a model, that part is left out."""
     text = base_text(profile, 0)
     tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)
     blocks = pack(encode_documents(tokenizer, text.training), profile.context)

@@ -36,24 +36,15 @@ WINDOWS_AT_ONCE = 256
 
 
 def speedrun(path: Path, tokenizer: str, target_loss: float, context: int = 64, seed: int = 0) -> dict[str, Any]:
-    """Trains a model from scratch until its validation loss reaches a target.
+    """Trains a model from scratch until its validation loss, in nats per token, reaches a target.
 
     The learning rate goes through cycles of warm-up, stable and decay, each twice as long as the last, until the target
-    is reached or `MOST_TOKENS` are read.
-
-    Args:
-        path: the text, in UTF-8.
-        tokenizer: `char` for the characters of the text; `bpe` for one trained on its first 90%.
-        target_loss: mean loss, in nats per token, over consecutive windows of the validation text.
-        context: tokens that the model reads at once.
-        seed: of the weights and of the order of the text.
+    is reached or `MOST_TOKENS` are read. The tokens are the characters of the text (`char`), or those of a tokenizer
+    that is trained on its first 90% (`bpe`).
 
     Returns:
         `reached`, `training_seconds` (without validation), `tokens` (read in training), `parameters`, and `loss_curve`:
         a list of pairs of tokens read and validation loss.
-
-    Raises:
-        WorkbookError: the text cannot be read or is too short.
     """
     sizes = {"context": context, "batch_tokens": max(BATCH_TOKENS, context), "tokens": FIRST_TOKENS}
     profile = load_profile("laptop", **SHAPE, **sizes)
@@ -92,11 +83,8 @@ def validation_loss(model: PreTrainedModel, ids: torch.Tensor, context: int) -> 
     targets = ids[1 : count * context + 1].view(count, context)
     total = 0.0
     for rows, wanted in zip(inputs.split(WINDOWS_AT_ONCE), targets.split(WINDOWS_AT_ONCE), strict=True):
-        logits = model(input_ids=rows.to(model.device), use_cache=False).logits  # (windows, context, vocabulary)
-        losses = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), wanted.to(model.device).flatten(), reduction="sum"
-        )
-        total += losses.item()
+        asked = {"labels": wanted.to(model.device), "shift_labels": wanted.to(model.device), "num_items_in_batch": 1}
+        total += model(input_ids=rows.to(model.device), use_cache=False, **asked).loss.item()  # a sum, not divided
     return total / (count * context)
 
 
@@ -116,10 +104,8 @@ def _read(path: Path, kind: str, profile: Profile) -> tuple[PreTrainedTokenizerF
         reason = f"its last tenth has {len(validation)} tokens, less than a context of {profile.context}"
         raise files.at(path, reason, "Give a longer text or a smaller --context")
     whole = len(train) // profile.context * profile.context
-    blocks = pack([train[:whole]], profile.context).remove_columns(
-        "position_ids"
-    )  # one document: nothing to keep apart
-    return tokenizer, blocks, torch.tensor(validation)
+    blocks = pack([train[:whole]], profile.context)
+    return tokenizer, blocks.remove_columns("position_ids"), torch.tensor(validation)  # it is one document
 
 
 def draw(blocks: Dataset, count: int, seed: int) -> Dataset:

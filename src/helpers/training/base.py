@@ -6,7 +6,7 @@ Chapter 01 trains the base model; all later chapters start from it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BaseText:
-    """What the base run reads.
+    """What the base run reads: `training` has the documents of the train splits, mixed, in the order of reading.
 
-    Attributes:
-        corpora: `pydocs` (or the reader's own text, under its name) and `town`.
-        training: documents of the train splits, mixed, in the order of reading.
-        documents: how many of them are from each corpus.
+    The corpora are `pydocs` (or the reader's own text, under its name) and `town`; so many documents are from each.
     """
 
     corpora: dict[str, Corpus]
@@ -57,13 +54,9 @@ def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
 
 
 def starting_point(
-    source: str, texts: Sequence[str], profile: Profile, seed: int
+    source: str, texts: Iterable[str], profile: Profile, seed: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Returns the model to be trained and its tokenizer.
-
-    They are those of the source, a folder or a name on the Hub; if it is empty, a new model of the profile's size, with
-    initial weights by the seed, and a tokenizer trained on the texts.
-    """
+    """Returns the source's model and tokenizer; or, of no source, a new model and a tokenizer trained on the texts."""
     if source:
         return load_model(source)
     tokenizer = train_tokenizer(texts, profile.vocab_size)
@@ -71,10 +64,7 @@ def starting_point(
 
 
 def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
-    """Loads the base model from which a later chapter starts: this run's own if there is one, else the published one.
-
-    Returns:
-        The model in float32, in evaluation mode; its tokenizer; and a sentence for the reader that says which it is.
+    """Loads this run's own base model if there is one, else the published one; with a sentence that says which it is.
 
     Raises:
         WorkbookError: there is neither.
@@ -94,7 +84,7 @@ def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]
 class Start:
     """The trained model from which a later chapter starts; `which` says in a sentence which model it is.
 
-    The language model has an output layer beside the same weights. It is None where a model does not generate text.
+    The language model shares the backbone's weights. It is None where a model does not generate text.
     """
 
     backbone: PreTrainedModel
@@ -104,15 +94,7 @@ class Start:
 
 
 def load_start(source: str, run: Path) -> Start:
-    """Loads the model to start from: the base model, as `load_base` finds it, or another that the reader names.
-
-    Args:
-        source: a folder in transformers' layout or a name on the Hub, of an encoder or a decoder; or empty.
-        run: the run's folder.
-
-    Raises:
-        WorkbookError: there is none.
-    """
+    """Loads the model to start from: the base model, as `load_base` finds it, or another that the reader names."""
     if not source:
         model, tokenizer, which = load_base(run)
         return Start(backbone_of(model), tokenizer, model, which)
@@ -124,11 +106,7 @@ def load_start(source: str, run: Path) -> Start:
 
 
 def load_causal_start(source: str, run: Path) -> Start:
-    """Loads a model to start from that generates text; see `load_start`.
-
-    Raises:
-        WorkbookError: there is none, or it does not generate text.
-    """
+    """Loads a model to start from, as `load_start` does, and refuses one that does not generate text."""
     start = load_start(source, run)
     if start.language_model is None:
         raise files.at(source, "this model does not generate text", "Name a causal model, such as GPT or Llama.")

@@ -20,11 +20,6 @@ SEAL = "seal.json"
 PREFIX = "checkpoint-"
 """The Trainer's name for a checkpoint's folder, before the step."""
 
-NOTE = "Checkpoints of a run that is not finished. It removes them at its end.\n"
-
-KEPT = 2
-"""How many checkpoints of a run are kept: the last one, and one to go back to if something happens to it."""
-
 
 def sealed(folder: Path) -> list[Path]:
     """Returns a run's sealed checkpoints, the latest first. They are not verified."""
@@ -38,9 +33,9 @@ def step_of(checkpoint: Path) -> int:
 
 
 def seal(checkpoint: Path) -> None:
-    """Marks a checkpoint as whole, with the hashes of its files; then removes the run's older ones."""
+    """Marks a checkpoint as whole, with the hashes of its files; of the older ones, one is kept to go back to."""
     files.write_json(checkpoint / SEAL, _hashes(checkpoint))
-    for old in sealed(checkpoint.parent)[KEPT:]:
+    for old in sealed(checkpoint.parent)[2:]:
         (old / SEAL).unlink()  # first, so that a half-removed one does not count
         shutil.rmtree(old)
 
@@ -49,7 +44,7 @@ def latest(folder: Path) -> Path | None:
     """Returns the latest sealed checkpoint of a run, from which it goes on; None if there is none.
 
     Raises:
-        WorkbookError: its files are not those that were sealed. Which one to go back to is the user's decision.
+        WorkbookError: its files are not those that were sealed.
     """
     found = sealed(folder)
     if not found:
@@ -85,14 +80,12 @@ def writing(checkpoint: Path) -> Iterator[None]:
 
 
 def open_folder(folder: Path) -> None:
-    """Makes a run's folder, and removes the half-written checkpoints of a process that was killed.
-
-    Raises:
-        WorkbookError: the folder cannot be made or written.
-    """
+    """Makes a run's folder, and removes the half-written checkpoints of a process that was killed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_text(folder / "README.txt", NOTE)
+        files.write_text(
+            folder / "README.txt", "Checkpoints of a run that is not finished. It removes them at its end.\n"
+        )
         for path in folder.glob(f"{PREFIX}*"):
             if not (path / SEAL).is_file():
                 shutil.rmtree(path)

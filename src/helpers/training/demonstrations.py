@@ -5,8 +5,8 @@ ends it. Short conversations are packed together into rows (by TRL, best fit fir
 0 keep each from seeing the others, as in pretraining. Text to be replayed is in rows of its own, all of it targets.
 Some types of models, such as OPT, Bloom and Mamba, do not heed that (see `keeps_apart`): they get each row alone.
 
-Of TRL's `SFTTrainer` one thing is replaced: its loss measures the entropy of every guess too, which nobody reads here
-and which takes half of the time of a small model. What is computed is the same, and tested to be.
+Of TRL's `SFTTrainer` the loss is replaced: TRL measures the entropy of every guess too, which nobody reads here and
+which takes half of the time of a small model.
 """
 
 from __future__ import annotations
@@ -30,28 +30,16 @@ from helpers import files
 from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, no_evaluation, training_arguments
+from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, training_arguments
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-WARM_UP = 0.05
-"""Share of all steps; then the rates fall to zero in a line."""
-
-TRIED = 8
-"""Tokens of each of the two texts with which it is tried whether a model keeps texts apart."""
-
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained on demonstrations.
-
-    Attributes:
-        epochs: how often each conversation is read.
-        rates: peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
-        batch_tokens: tokens of an optimizer step, padding included.
-    """
+    """How a model is trained on demonstrations: rates as for `MuonTrainer`; tokens of a step, padding included."""
 
     epochs: int = 4
     rates: tuple[float, float] = (0.02, 0.015)
@@ -66,10 +54,7 @@ ADAPTERS = Recipe(rates=(0.03, 0.01))
 
 
 class EncodedRow(NamedTuple):
-    """A conversation or a text as a model reads it: its tokens, and its labels, `IGNORED` where no token is a target.
-
-    Labels are not shifted.
-    """
+    """A conversation or a text as a model reads it; labels are not shifted, and `IGNORED` where nothing is asked."""
 
     input_ids: list[int]
     labels: list[int]
@@ -82,9 +67,6 @@ def encode_conversations(
 
     To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup` says
     beforehand how many there are. The tokenizer has a chat template (see `tokenization.with_chat_template`).
-
-    Raises:
-        WorkbookError: none is left.
     """
     rows = []
     for messages in conversations:
@@ -125,14 +107,13 @@ def keeps_apart(model: PreTrainedModel | PeftModel) -> bool:
     """
     was_training = model.training
     vocabulary = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
-    some, others = torch.arange(2 * TRIED).remainder(vocabulary).view(2, TRIED)
+    some, others = torch.arange(16).remainder(vocabulary).view(2, 8)  # two texts of eight tokens
     input_ids = torch.stack([torch.cat([some, others]), torch.cat([others, some])])  # (2, tokens)
-    positions = torch.arange(TRIED).repeat(2, 2)
-    logits = model.eval()(
-        input_ids=input_ids.to(model.device), position_ids=positions.to(model.device), use_cache=False
-    ).logits.float()
+    positions = torch.arange(8).repeat(2, 2)
+    places = {"input_ids": input_ids.to(model.device), "position_ids": positions.to(model.device)}
+    logits = model.eval()(**places, use_cache=False).logits.float()
     model.train(was_training)
-    after, alone = logits[0, TRIED:], logits[1, :TRIED]  # of the same tokens, (tokens, vocabulary) each
+    after, alone = logits[0, 8:], logits[1, :8]  # of the same tokens, (tokens, vocabulary) each
     return bool((after - alone).abs().max() <= 1e-3 * alone.abs().max())
 
 
@@ -147,16 +128,8 @@ def pack_rows(
 ) -> Dataset:
     """Packs rows, each whole, into longer ones of at most a context, for each epoch anew and in another order.
 
-    Args:
-        rows: none of them longer than the context.
-        context: tokens.
-        epochs: how often each row is to be read.
-        seed: of the order.
-        replay: rows that are read once: each epoch has others of them.
-        together: whether several may share a packed row (see `keeps_apart`).
-
-    Returns:
-        A data set with `input_ids`, `labels` and `seq_lengths`, the lengths of the rows that were packed into one.
+    Those to be replayed are read once: each epoch has others of them. `together` says whether several may share a
+    packed row (see `keeps_apart`); its column `seq_lengths` has the lengths of those that do.
     """
     rng = np.random.default_rng(seed)
     packed = []
@@ -186,12 +159,10 @@ def _without_bars() -> Iterator[None]:
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    """Makes a batch of packed rows with TRL's collator.
+    """Makes `input_ids`, `labels` and `position_ids`, (rows, tokens) each, of packed rows.
 
-    Returns:
-        `input_ids`, `labels` and `position_ids`, (rows, tokens) each. Positions begin at 0 with each conversation;
-        from that, transformers' causal models see that attention must not cross, as long as they get no
-        `attention_mask`. The first token of each is no target, since nothing comes before it.
+    Positions begin at 0 with each conversation; from that, transformers' causal models see that attention must not
+    cross, as long as they get no `attention_mask`. The first token of each is no target: nothing comes before it.
     """
     batch = DataCollatorForLanguageModeling(pad_token_id=0, return_position_ids=True)(rows)
     del batch["attention_mask"]
@@ -202,15 +173,8 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
 class ConversationTrainer(MuonTrainer, SFTTrainer):
     """TRL's trainer with Muon, and without what costs time and nobody reads."""
 
-    def __init__(
-        self,
-        model: PreTrainedModel | PeftModel,
-        tokenizer: PreTrainedTokenizerFast,
-        args: SFTConfig,
-        data: Dataset,
-        **options: Any,
-    ) -> None:
-        super().__init__(model, args, train_dataset=data, data_collator=collate, processing_class=tokenizer, **options)
+    def __init__(self, model: PreTrainedModel | PeftModel, args: SFTConfig, data: Dataset, **options: Any) -> None:
+        super().__init__(model, args, collate, data, **options)
         # TRL gives the model a forward that its own loss needs. It stays bound to this very model: copies would have it
         # too, and compute with the weights of this one, whatever becomes of theirs.
         vars(cast("PeftModel", model).get_base_model() if is_peft_model(model) else model).pop("forward", None)
@@ -235,17 +199,14 @@ def finetune(
     recipe: Recipe,
     seed: int,
     at_shares: Sequence[float] = (),
-    evaluate: Callable[[int], Any] = no_evaluation,
+    evaluate: Callable[[int], Any] = lambda step: None,
     replay: Sequence[EncodedRow] = (),
 ) -> TrainingLog:
     """Trains a model on demonstrations.
 
     Args:
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
-        tokenizer: its tokenizer.
         rows: what `encode_conversations` gave.
-        recipe: epochs, rates and size of a batch.
-        seed: of the order.
         at_shares: after which shares of the steps to evaluate, 0 for before the first.
         evaluate: see `Monitor`.
         replay: what `encode_replay` gave; dealt out over the epochs, so that no text is read twice.
@@ -260,7 +221,8 @@ def finetune(
     with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
         monitor = Monitor(line, size, [round(share * steps) for share in at_shares], evaluate)
         args = _arguments(scratch, size, steps, recipe, seed)
-        ConversationTrainer(learner, tokenizer, args, data, callbacks=[monitor], rates=recipe.rates).run()
+        options: dict[str, Any] = {"processing_class": tokenizer, "callbacks": [monitor], "rates": recipe.rates}
+        ConversationTrainer(learner, args, data, **options).run()
         seconds = monitor.seconds
     targets = sum(label != IGNORED for row in [*rows] * recipe.epochs + [*replay] for label in row.labels[1:])
     return TrainingLog(steps, sum(map(sum, data["seq_lengths"])), seconds, monitor.evaluations, targets=targets)
@@ -272,7 +234,7 @@ def _arguments(folder: str, size: int, steps: int, recipe: Recipe, seed: int) ->
         folder,
         steps,
         recipe.rates[1],
-        WARM_UP,
+        0.05,  # of the steps warm up
         seed,
         per_device_train_batch_size=size,
         activation_checkpointing=False,  # saves memory for time: TRL's default, and no use to a small model

@@ -1,9 +1,8 @@
 """How does a trained model learn a task from labelled texts? A head on its mean state, and five ways to train.
 
-A `Classifier` is a backbone, whose last states are averaged over a text's tokens, and one linear layer on top. The
-average, not the last token's state, as `AutoModelForSequenceClassification` takes it from a causal model: in trials
-here, 1,024 labels taught a model to see shuffled words at 77% with the average and at 56% with the last token. The same
-head fits encoders and decoders, with or without a pad token.
+The head reads the average, not the last token's state as `AutoModelForSequenceClassification` takes it from a causal
+model: in trials here, 1,024 labels taught a model to see shuffled words at 77% with the average and at 56% with the
+last token. It fits encoders and decoders, with or without a pad token.
 
 Left out: tuning for each task and size. Rates and epochs were chosen once for each arm, on one draw of labels.
 """
@@ -14,7 +13,6 @@ import copy
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,9 +32,9 @@ from helpers.models import (
     padded,
     states,
     untrained,
+    with_adapters,
 )
 from helpers.tokenization import encode_documents
-from helpers.training.adapters import with_adapters
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
 
 if TYPE_CHECKING:
@@ -63,27 +61,17 @@ BATCH = 32
 FEWEST_STEPS = 30
 """Of a training, however few labels there are."""
 
-WARM_UP = 0.1
-"""Share of all steps; then the rate falls to zero in a line."""
-
 RANK = 8
 """Of LoRA's matrices."""
 
 
-@dataclass(frozen=True)
-class ClassifierRecipe:
-    """How an arm is trained: epochs (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
-
-    epochs: int
-    rates: tuple[float, float]
-
-
 RECIPES = {
-    SCRATCH: ClassifierRecipe(8, (0.02, 0.01)),
-    LAST: ClassifierRecipe(4, (0.02, 0.002)),
-    LORA: ClassifierRecipe(4, (0.01, 0.003)),
-    FULL: ClassifierRecipe(4, (0.02, 0.001)),
+    SCRATCH: (8, (0.02, 0.01)),
+    LAST: (4, (0.02, 0.002)),
+    LORA: (4, (0.01, 0.003)),
+    FULL: (4, (0.02, 0.001)),
 }
+"""Epochs of an arm (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
 
 class Classifier(torch.nn.Module):
@@ -115,14 +103,9 @@ class Classifier(torch.nn.Module):
 def encode_texts(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel
 ) -> list[list[int]]:
-    """Encodes texts for a backbone, each cut to what it can read.
-
-    Raises:
-        WorkbookError: a text has no token.
-    """
-    rows = [
-        ids[: context_length(backbone) - 2] for ids in encode_documents(tokenizer, texts)
-    ]  # RoBERTa keeps two for itself
+    """Encodes texts for a backbone, each cut to what it can read; refuses one without a token."""
+    most = context_length(backbone) - 2  # RoBERTa keeps two for itself
+    rows = [ids[:most] for ids in encode_documents(tokenizer, texts)]
     if [] in rows:
         raise files.WorkbookError(f"text {rows.index([]) + 1} of {len(rows)} has no token: it is empty. Leave it out.")
     return rows
@@ -154,19 +137,14 @@ def finetune_classifier(
     seed: int,
     inner: np.ndarray | None = None,
 ) -> tuple[Classifier, TrainingLog]:
-    """Fine-tunes a copy of a model on labelled texts.
+    """Fine-tunes a copy of a model on labelled texts; the classifier is in evaluation mode afterwards.
 
     Args:
-        backbone: as `models.load_backbone` gives it; not changed.
+        backbone: as `models.load_backbone` gives it.
         rows: token ids of the texts, as `encode_texts` gives them.
         classes: of each text, the place of its label in `labels`.
-        labels: the names of the classes.
         arm: one of `ARMS`.
-        seed: of the order of the texts and of new weights.
         inner: for `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
-
-    Returns:
-        The classifier, in evaluation mode, and what became of the training.
     """
     start = time.perf_counter()
     classifier = Classifier(prepare(backbone, arm, seed), labels).to(device())
@@ -175,13 +153,12 @@ def finetune_classifier(
         if inner is None:
             inner = mean_states(classifier.backbone, rows)[:, -1]
         weight, bias = fit_linear(inner, classes)
-        with torch.no_grad():
-            classifier.head.weight.copy_(torch.from_numpy(weight))
-            classifier.head.bias.copy_(torch.from_numpy(bias))
+        classifier.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
         trained = sum(parameter.numel() for parameter in classifier.eval().head.parameters())
     else:
-        batches = plan(rows, classes, RECIPES[arm].epochs, seed)
-        trained, state_bytes = _train(classifier, batches, RECIPES[arm].rates, seed)
+        epochs, rates = RECIPES[arm]
+        batches = plan(rows, classes, epochs, seed)
+        trained, state_bytes = _train(classifier, batches, rates, seed)
     steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
     tokens = sum(len(row) for batch in batches for row in batch["rows"])
     return classifier, TrainingLog(steps, tokens, seconds, trained=trained, state_bytes=state_bytes)
@@ -192,9 +169,8 @@ def _train(
 ) -> tuple[int, int]:
     """Trains in place; returns how many parameters moved, and the bytes kept beside them."""
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = training_arguments(
-            TrainingArguments, scratch, len(batches), rates[1], WARM_UP, seed, per_device_train_batch_size=1
-        )  # one of the batches that `plan` has made
+        one = {"per_device_train_batch_size": 1}  # of the batches that `plan` has made
+        arguments = training_arguments(TrainingArguments, scratch, len(batches), rates[1], 0.1, seed, **one)
         trainer = MuonTrainer(classifier, arguments, _collate, batches, rates=rates)
         trainer.run()
     assert trainer.optimizer is not None
@@ -234,8 +210,7 @@ def plan(
 def fit_linear(inner: np.ndarray, classes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fits a logistic regression to standardised states, (rows, width), of which every class has some.
 
-    Returns:
-        Weights, (classes, width), and biases, (classes,), for the states as they are.
+    Returns weights, (classes, width), and biases, (classes,), for the states as they are.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -259,8 +234,7 @@ def predict(classifier: Classifier, rows: Sequence[Sequence[int]]) -> np.ndarray
 
 def merge(classifier: Classifier) -> Classifier:
     """Returns a classifier whose LoRA matrices are added into the weights beside which they stood; others unchanged."""
-    merging = getattr(classifier.backbone, "merge_and_unload", None)
-    if merging is None:
+    if not hasattr(classifier.backbone, "merge_and_unload"):
         return classifier
     merged = copy.deepcopy(classifier)
     merged.backbone = merged.backbone.merge_and_unload()  # type: ignore[operator]
@@ -281,19 +255,14 @@ def save_classifier(classifier: Classifier, tokenizer: PreTrainedTokenizerFast, 
 
 
 def load_classifier(folder: Path) -> tuple[Classifier, PreTrainedTokenizerFast]:
-    """Loads what `save_classifier` saved, in evaluation mode, with its tokenizer.
-
-    Raises:
-        WorkbookError: there is no classifier.
-    """
+    """Loads what `save_classifier` saved, in evaluation mode, with its tokenizer; refuses other folders."""
     from safetensors.torch import load_file
 
     if not (folder / HEAD).exists():
         raise files.at(folder, f"there is no {HEAD}", "Give a folder that `save_classifier` wrote.")
     backbone, tokenizer = load_backbone(folder)
     named: Any = backbone.config.id2label  # by number
-    labels = [named[i] for i in range(len(named))]
-    classifier = Classifier(backbone, labels)
+    classifier = Classifier(backbone, [named[i] for i in range(len(named))])
     classifier.head.load_state_dict(load_file(folder / HEAD))
     return classifier.eval(), tokenizer
 
@@ -308,11 +277,7 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
 
 
 def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]:
-    """Returns how far training has moved a classifier's weights from those of the backbone that it was trained from.
-
-    Returns:
-        For `embeddings` and each block, `block 1` the first: the norm of the change over the norm before.
-    """
+    """Returns, for `embeddings` and each block from `block 1` on, the norm of the weights' change over that before."""
 
     def parts(model: PreTrainedModel) -> dict[str, list[torch.Tensor]]:
         tables = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]

@@ -6,9 +6,9 @@ the others open what it made; then all of them train, each on its part of every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -22,9 +22,6 @@ from helpers.training import checkpoints as checkpointing
 from helpers.training.base import base_text, starting_point
 from helpers.training.pretraining import pretrain
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
 TOKENIZER_CHARACTERS = 10_000_000
 """From how much of a stream the tokenizer is learned."""
 
@@ -34,27 +31,30 @@ def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: 
     """Pretrains a new model, and goes on where an earlier process of the same run was killed.
 
     Args:
-        profile: gives all sizes.
-        seed: of weights, mixture and order.
         folder: where to write: `models/base`, `pretraining.json`, and on the way `checkpoints`.
         corpus: the user's own text in place of pydocs, beside the town; empty for pydocs.
         stream: whether to read the corpus as a stream, alone, for the profile's tokens.
 
     Returns:
-        What `pretraining.json` holds: loss curve, tokens, seconds, processes, parameters. Every process gets it; the
-        first one writes it.
+        What `pretraining.json` holds: loss curve, tokens, seconds, processes, parameters.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
+    start = folder / "models" / "start"
     if stream:
         share = {"rank": state.process_index, "processes": state.num_processes, "seed": seed}
         documents = streams.stream(corpus, "train", **share)
-        model, tokenizer = _start(state, profile, seed, folder, lambda: list(_beginning(documents)))
-        blocks: Any = pack_stream(documents, tokenizer, profile.context)
+        texts: Any = _beginning(documents)
     else:
         with state.main_process_first():  # the others find the corpora in the cache
-            text = base_text(profile, seed, corpus)
-        model, tokenizer = _start(state, profile, seed, folder, lambda: text.training)
-        blocks = pack(encode_documents(tokenizer, text.training), profile.context)
+            texts = base_text(profile, seed, corpus).training
+    if state.is_main_process:
+        save_model(*starting_point("", texts, profile, seed), start)
+    state.wait_for_everyone()
+    model, tokenizer = load_model(start)
+    if stream:
+        blocks: Any = pack_stream(documents, tokenizer, profile.context)
+    else:
+        blocks = pack(encode_documents(tokenizer, texts), profile.context)
     checkpoints = folder / "checkpoints"
     log = pretrain(model, blocks, profile, seed, checkpoints=checkpoints)
     save_model(model, tokenizer, folder / "models" / "base")
@@ -71,19 +71,8 @@ def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: 
     return result
 
 
-def _start(
-    state: PartialState, profile: Profile, seed: int, folder: Path, texts: Callable[[], Sequence[str]]
-) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Makes tokenizer and initial weights in the first process, and opens them in the others."""
-    start = folder / "models" / "start"
-    if state.is_main_process:
-        save_model(*starting_point("", texts(), profile, seed), start)
-    state.wait_for_everyone()
-    return load_model(start)
-
-
 def _beginning(documents: Iterable[dict[str, str]]) -> Iterator[str]:
-    """Yields the first documents of a stream, and so much of it that a tokenizer can be learned."""
+    """Yields so much of a stream that a tokenizer can be learned."""
     characters = 0
     for row in documents:
         yield row["text"]

@@ -25,13 +25,9 @@ MASKED, REPLACED = 0.8, 0.1
 
 
 def document_mask(position_ids: torch.Tensor) -> torch.Tensor:
-    """Returns an attention mask by which a token sees all of its document, but nothing of another one.
+    """Returns an attention mask, (blocks, 1, context, context), by which a token sees all of its document and no other.
 
-    Args:
-        position_ids: (blocks, context), 0 where a document or block starts.
-
-    Returns:
-        Booleans, (blocks, 1, context, context).
+    `position_ids` are (blocks, context), 0 where a document or block starts.
     """
     document = (position_ids == 0).cumsum(1)  # (blocks, context)
     return (document[:, :, None] == document[:, None, :])[:, None]
@@ -40,13 +36,7 @@ def document_mask(position_ids: torch.Tensor) -> torch.Tensor:
 def hide(
     input_ids: torch.Tensor, labels: torch.Tensor, mask_token_id: int, vocab_size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hides some tokens, as BERT does (Devlin et al. 2019, section 3.1).
-
-    Args:
-        input_ids: (blocks, context).
-        labels: (blocks, context), `IGNORED` where nothing may be asked.
-        mask_token_id: shown in place of a hidden token.
-        vocab_size: of the vocabulary from which tokens are drawn at random.
+    """Hides some tokens, as BERT does (Devlin et al. 2019, section 3.1), of those whose label is not `IGNORED`.
 
     Returns:
         What the model sees, and what it must guess: `IGNORED` at all other places; (blocks, context) each.
@@ -62,10 +52,7 @@ def hide(
 def hidden_token_loss(
     model: PreTrainedModel, batch: dict[str, torch.Tensor], mask_token_id: int, vocab_size: int
 ) -> torch.Tensor:
-    """Returns the loss of a bidirectional model at tokens hidden from it, in nats a hidden token; 0 if none could be.
-
-    The model may be wrapped for several processes. The batch is of blocks of `tokenization.pack`; see `hide`.
-    """
+    """Returns a bidirectional model's loss at tokens hidden from it, in nats a hidden token; 0 if none could be."""
     seen, asked = hide(batch["input_ids"], batch["labels"], mask_token_id, vocab_size)
     places = document_mask(batch["position_ids"])
     logits = model(input_ids=seen, position_ids=batch["position_ids"], attention_mask=places, use_cache=False).logits

@@ -26,34 +26,29 @@ DECAY = 0.1
 
 
 def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
-    """Sorts the parameters of a model by what steps them, into groups as optimizers of torch take them.
+    """Sorts the trained parameters of a model by what steps them, into groups as optimizers of torch take them.
 
-    Args:
-        model: one of transformers, or a classifier; what it names as its output embeddings is the output layer.
-        muon_rate: learning rate of the matrices of the blocks.
-        adam_rate: learning rate of embeddings, output layer, norms and biases.
+    Muon steps the matrices of the blocks; Adam the embeddings, the output layer, norms and biases.
     """
-    tables = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
-    output = [model.get_output_embeddings()] if model.get_output_embeddings() is not None else []
-    ends = {id(parameter) for end in (*tables, *output) for parameter in end.parameters()}
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    inner = [parameter for parameter in trained if parameter.ndim == 2 and id(parameter) not in ends]
-    matrices = {id(parameter) for parameter in inner}
-    rest = [parameter for parameter in trained if id(parameter) not in matrices]
-    groups = [
-        {"params": inner, "lr": muon_rate, "orthogonal": True},
-        {"params": rest, "lr": adam_rate, "orthogonal": False},
+    ends = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
+    if model.get_output_embeddings() is not None:
+        ends.append(model.get_output_embeddings())
+    outer = {id(parameter) for end in ends for parameter in end.parameters()}
+    groups: list[dict[str, Any]] = [
+        {"params": [], "lr": muon_rate, "orthogonal": True},
+        {"params": [], "lr": adam_rate, "orthogonal": False},
     ]
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups[parameter.ndim != 2 or id(parameter) in outer]["params"].append(parameter)
     return [group for group in groups if group["params"]]
 
 
 class Muon(torch.optim.Optimizer):
     """Muon for the groups marked `orthogonal`, Adam for the others; one optimizer to save and resume."""
 
-    def __init__(
-        self, groups: list[dict[str, Any]], momentum: float = 0.8, betas: tuple[float, float] = (0.9, 0.95)
-    ) -> None:
-        super().__init__(groups, {"momentum": momentum, "betas": betas, "eps": 1e-8})
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        super().__init__(groups, {"momentum": 0.8, "betas": (0.9, 0.95), "eps": 1e-8})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -121,14 +116,10 @@ def _wide(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
-    """Brings all singular values near one, by matrix products alone (Jordan et al. 2024).
+    """Brings the singular values of (n, rows, columns), rows ≤ columns, near one, by products (Jordan et al. 2024).
 
-    Args:
-        matrices: (n, rows, columns), rows ≤ columns.
-
-    Returns:
-        (n, rows, columns); of the singular values, those that were at least a hundredth of the matrix's norm are now
-        between about 0.7 and 1.2, smaller ones about 140 times as large as before; the singular vectors are unchanged.
+    Those that were at least a hundredth of the matrix's norm are then between about 0.7 and 1.2, smaller ones about 140
+    times as large as before; the singular vectors are unchanged.
     """
     a, b, c = COEFFICIENTS
     x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)

@@ -30,7 +30,7 @@ from helpers.tokenization import IGNORED
 from helpers.training import checkpoints as checkpointing
 from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
-from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, no_evaluation, stopped, training_arguments
+from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, stopped, training_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,9 +46,6 @@ LOG_EVERY = 10
 
 CHECKPOINTS, FEWEST_STEPS = 20, 500
 """A run is saved so many times, or oftener: after at most so many steps."""
-
-LOG = "log.json"
-"""What a checkpoint of ours holds beside the Trainer's: seconds so far, and the evaluations."""
 
 
 def batch_of(profile: Profile) -> int:
@@ -69,7 +66,7 @@ def pretrain(
     profile: Profile,
     seed: int,
     at_steps: Sequence[int] = (),
-    evaluate: Callable[[int], Any] = no_evaluation,
+    evaluate: Callable[[int], Any] = lambda step: None,
     *,
     until: Callable[[Any], bool] = lambda found: False,
     checkpoints: Path | None = None,
@@ -86,7 +83,7 @@ def pretrain(
         seed: of the order of the blocks.
         at_steps, evaluate, until: see `Monitor`; the first process evaluates. `until` is for one process.
         checkpoints: where to save the state on the way, and to go on from if it holds this very run.
-        arguments: passed on to `TrainingArguments`, such as `report_to`.
+        arguments: of `TrainingArguments`, such as `report_to`.
 
     Raises:
         WorkbookError: the loss diverges; or a checkpoint cannot be written, or was altered.
@@ -98,7 +95,9 @@ def pretrain(
         last = _open_run(args, checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
         with Progress("training", tokens, "tokens", silent=args.process_index > 0) as line:
             monitor = Monitor(line, step_tokens, at_steps, evaluate, until)
-            trainer = PretrainingTrainer(model, args, monitor, _filled(blocks, batch_of(profile)), profile)
+            rates = (profile.matrix_learning_rate, profile.learning_rate)
+            data = _filled(blocks, batch_of(profile))
+            trainer = PretrainingTrainer(model, args, train_dataset=data, callbacks=[monitor], rates=rates)
             losses = trainer.run(last)
             steps, seconds = trainer.state.global_step, monitor.seconds
     return TrainingLog(steps, min(tokens, steps * step_tokens), seconds, monitor.evaluations, losses)
@@ -106,24 +105,6 @@ def pretrain(
 
 class PretrainingTrainer(MuonTrainer):
     """Adds the masked objective, streams that are sharded already, and checkpoints that are whole or nothing."""
-
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        args: TrainingArguments,
-        monitor: Monitor,
-        data: Dataset | IterableDataset,
-        profile: Profile,
-    ) -> None:
-        rates = (profile.matrix_learning_rate, profile.learning_rate)
-        super().__init__(model, args, train_dataset=data, callbacks=[monitor], rates=rates)
-        self.monitor = monitor
-
-    def run(self, checkpoint: Path | None = None) -> dict[int, float]:
-        """Trains, and goes on where the checkpoint's run was; see `MuonTrainer.run`."""
-        if checkpoint:
-            self.monitor.restore(checkpoint / LOG)
-        return super().run(checkpoint)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Asks for the next token, as the Trainer does, or for hidden ones of a bidirectional model."""
@@ -149,7 +130,6 @@ class PretrainingTrainer(MuonTrainer):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()  # the seal is over the files of all processes
             if self.is_world_process_zero():
-                self.monitor.save(checkpoint / LOG)
                 checkpointing.seal(checkpoint)
 
 
@@ -190,8 +170,7 @@ def _open_run(
 ) -> Path | None:
     """Lets the Trainer save into the folder of this very run: the same initial weights, blocks and settings.
 
-    Returns:
-        The run's last whole checkpoint, if there is one; a half-written one is removed.
+    A half-written checkpoint is removed; returns the run's last whole one, if there is one.
     """
     if folder is None:
         return None
@@ -223,38 +202,35 @@ def _filled(blocks: Dataset | IterableDataset, batch: int) -> Dataset | Iterable
     return concatenate_datasets([blocks, Dataset.from_dict(rows, features=blocks.features)]).with_format("torch")
 
 
-def train_step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: dict[str, torch.Tensor]) -> float:
-    """Takes one step of training, as the Trainer does again and again; returns the loss before it, in nats per token.
-
-    The batch is of `input_ids`, `position_ids` and `labels`, (blocks, context) each.
-    """
-    loss = model(**batch, use_cache=False).loss
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item()
-
-
 def expected_cost(
     model: PreTrainedModel,
     blocks: Dataset,
     profile: Profile,
     at_steps: Sequence[int] = (),
-    evaluate: Callable[[int], Any] = no_evaluation,
+    evaluate: Callable[[int], Any] = lambda step: None,
 ) -> str:
     """Says what `pretrain` will cost here, from a few seconds of real steps on a copy and one evaluation."""
     trial: Any = copy.deepcopy(model)
     trial.to(device()).train()
     optimizer = Muon(parameter_groups(trial, profile.matrix_learning_rate, profile.learning_rate))
     batch = {name: tensor.to(device()) for name, tensor in blocks[: batch_of(profile)].items()}
+
+    def step() -> None:
+        loss = trial(**batch, use_cache=False).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.item()  # waits for the card
+
     seconds: list[float] = []
     while sum(seconds) < TRIAL_SECONDS or len(seconds) < 3:
-        start = time.perf_counter()
-        train_step(trial, optimizer, batch)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(_seconds_of(step))
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
-    evaluating = len(at_steps) * _seconds_of_one(model, evaluate) if at_steps else 0.0
+    was_training = model.training
+    model.eval()
+    evaluating = len(at_steps) * _seconds_of(lambda: evaluate(0)) if at_steps else 0.0
+    model.train(was_training)
     size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs"
     of_these = f", of these {clock(evaluating)} for {len(at_steps)} evaluations" if at_steps else ""
     lines = [size, f"expected on this machine ({device().type}): {clock(expected + evaluating)}{of_these}"]
@@ -263,11 +239,7 @@ def expected_cost(
     return "\n".join(lines)
 
 
-def _seconds_of_one(model: PreTrainedModel, evaluate: Callable[[int], Any]) -> float:
-    was_training = model.training
-    model.eval()
+def _seconds_of(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
-    evaluate(0)
-    seconds = time.perf_counter() - start
-    model.train(was_training)
-    return seconds
+    work()
+    return time.perf_counter() - start

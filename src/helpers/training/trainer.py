@@ -1,14 +1,12 @@
 """One engine for every training: transformers' Trainer with Muon, and a monitor that evaluates on the way.
 
-Pretraining, classifiers and conversations (these by TRL's trainer, which is one of transformers' too) get their
-arguments from `training_arguments`, their optimizer and their way of running from `MuonTrainer`, and end in a
-`TrainingLog`. All else is the Trainer as its documentation knows it.
+Pretraining, classifiers and conversations get their arguments from `training_arguments`, run by `MuonTrainer`, and end
+in a `TrainingLog`. All else is the Trainer as its documentation knows it.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from helpers import files
 from helpers.models import device, quiet
@@ -34,11 +33,10 @@ class TrainingLog:
     """What became of a training.
 
     Attributes:
-        steps: optimizer steps.
         tokens: tokens read, without padding.
         seconds: wall-clock, without the evaluations, over all resumptions.
         evaluations: what `evaluate` returned, by step.
-        losses: mean training loss in nats per token since the last note, by the step at which it was noted.
+        losses: mean training loss in nats per token since the last note, by step.
         targets: of a training on conversations, how many of the tokens were targets.
         trained: of a classifier, the parameters that were trained.
         state_bytes: of a classifier, bytes of gradients and optimizer state, which are needed beside the weights.
@@ -62,19 +60,11 @@ class TrainingLog:
 def training_arguments(
     kind: type[TrainingArguments], folder: str, steps: int, rate: float, warm_up: float, seed: int, **more: Any
 ) -> Any:
-    """Returns arguments for a Trainer; as they stand, for a training that is over in a minute or so.
+    """Returns arguments of a kind for a Trainer; as they stand, for a training that is over in a minute or so.
 
-    Data are read in the order in which they are given, the rate falls to zero in a line, and nothing is saved, logged
-    or shown on the way.
-
-    Args:
-        kind: class of the arguments.
-        folder: where the Trainer may write.
-        steps: optimizer steps.
-        rate: peak learning rate.
-        warm_up: share of the steps in which it rises.
-        seed: of all that is drawn.
-        more: what differs, and what is asked for beside.
+    Data are read in the order in which they are given, the rate rises to its peak in a share of the steps and falls to
+    zero in a line, and nothing is saved, logged or shown on the way. What differs, and what is asked for beside, is
+    given by name.
     """
     common: dict[str, Any] = {
         "max_steps": steps,
@@ -112,11 +102,7 @@ class MuonTrainer(Trainer):
         return self.optimizer
 
     def run(self, checkpoint: Path | None = None) -> dict[int, float]:
-        """Trains, from a checkpoint on if one is given; leaves the model in evaluation mode.
-
-        Returns:
-            The losses that were noted, by step.
-        """
+        """Trains, from a checkpoint on if one is given; leaves the model in evaluation mode. Returns losses by step."""
         self.remove_callback(PrinterCallback)
         gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
         try:
@@ -135,55 +121,42 @@ class MuonTrainer(Trainer):
         """Leaves unmeasured what clips nothing here."""
 
 
-def no_evaluation(step: int) -> None:
-    """Stands in where nothing is evaluated on the way."""
-
-
-class Monitor(TrainerCallback):
+@dataclass(eq=False)
+class Monitor(TrainerCallback, ExportableState):
     """Draws the progress line, evaluates the model on the way with the clock stopped, and stops a run gone wrong.
 
-    Args:
-        progress: the line.
-        units_per_step: by how much a step advances it.
-        at_steps: steps after which to evaluate; 0 is before the first.
-        evaluate: gets the step, and returns what JSON can hold; the model is in evaluation mode meanwhile.
-        until: gets what `evaluate` returned, and says whether it is enough.
+    `evaluate` gets the step, one of `at_steps` (0 is before the first), and returns what JSON can hold; the model is in
+    evaluation mode meanwhile. `until` gets what it returned, and says whether that is enough.
     """
 
-    def __init__(
-        self,
-        progress: Progress,
-        units_per_step: int,
-        at_steps: Sequence[int],
-        evaluate: Callable[[int], Any],
-        until: Callable[[Any], bool] = lambda found: False,
-    ) -> None:
-        self.progress, self.units_per_step = progress, units_per_step
-        self.at_steps, self.evaluate, self.until = frozenset(at_steps), evaluate, until
-        self.evaluations: dict[int, Any] = {}
-        self._before, self._since = 0.0, math.nan
+    progress: Progress
+    units_per_step: int
+    at_steps: Sequence[int]
+    evaluate: Callable[[int], Any]
+    until: Callable[[Any], bool] = lambda found: False
+    evaluations: dict[int, Any] = field(default_factory=dict)
+    _before: float = 0.0
+    _since: float = math.nan
 
     @property
     def seconds(self) -> float:
         """Wall-clock of the training so far, over all its resumptions, without the evaluations."""
         return self._before + time.perf_counter() - self._since
 
-    def restore(self, log: Path) -> None:
-        """Goes on from what a checkpoint's log says."""
-        known = json.loads(log.read_text(encoding="utf-8"))
-        self._before = known["seconds"]
-        self.evaluations = {int(step): found for step, found in known["looks"].items()}
-
-    def save(self, log: Path) -> None:
-        """Writes what `restore` reads."""
-        files.write_json(log, {"seconds": self.seconds, "looks": self.evaluations})
+    def state(self) -> dict[str, Any]:
+        """Returns what a checkpoint keeps."""
+        return {"seconds": self.seconds, "evaluations": self.evaluations}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Starts the clock, and evaluates the model as it is before the first step."""
+        """Starts the clock, and evaluates the model as it is before the first step, or goes on from a checkpoint."""
         self._since = time.perf_counter()
         self.progress.resume(state.global_step * self.units_per_step)
         if state.global_step == 0:
             self._evaluate(state, control, model)
+        else:
+            known = state.stateful_callbacks["Monitor"]
+            self._before = known["seconds"]
+            self.evaluations = {int(step): found for step, found in known["evaluations"].items()}
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Draws the line, and evaluates if it is time."""
@@ -193,11 +166,7 @@ class Monitor(TrainerCallback):
         self._evaluate(state, control, model)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stops a run whose loss is no number or has gone up and stayed there.
-
-        Raises:
-            WorkbookError: it names the step, the learning rate and the last good checkpoint.
-        """
+        """Stops a run whose loss is no number or has gone up and stayed there."""
         noted = [entry for entry in state.log_history if "loss" in entry]
         if not noted or noted[-1]["step"] != state.global_step:
             return
@@ -219,7 +188,7 @@ class Monitor(TrainerCallback):
 
 
 def stopped(args: Any, state: Any, reason: str, before: int) -> files.WorkbookError:
-    """Builds the error for a run that must not go on; `before` is the step from which on nothing is good."""
+    """Returns the error for a run that must not go on; `before` is the step from which on nothing is good."""
     rate = next((entry["learning_rate"] for entry in reversed(state.log_history) if "learning_rate" in entry), math.nan)
     good = [path for path in checkpoints.sealed(Path(args.output_dir)) if checkpoints.step_of(path) < before]
     kept = f"The last good checkpoint is {good[0]}" if good else "There is no checkpoint before it"

@@ -214,7 +214,7 @@ def test_what_cannot_be_opened_is_told(folder, source, split, message):
 
 @pytest.fixture
 def blocks(source, monkeypatch):
-    monkeypatch.setattr(tokenization, "ENCODED_AT_ONCE", 1000)
+    monkeypatch.setattr(tokenization, "ENCODED_AT_ONCE", 8)
     tokenizer = tokenization.train_tokenizer(ALL, vocab_size=300)
     return lambda: tokenization.pack_stream(stream(source, "train", seed=7), tokenizer, context=16)
 

@@ -60,9 +60,7 @@ def trials(toy):
     """A grid of all baselines and three arms, with two numbers of labels and two seeds, in a few steps each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetuning, "FEWEST_STEPS", 2)
-        patch.setattr(
-            finetuning, "RECIPES", {arm: finetuning.ClassifierRecipe(2, (0.02, 0.01)) for arm in (FULL, SCRATCH)}
-        )
+        patch.setattr(finetuning, "RECIPES", dict.fromkeys((FULL, SCRATCH), (2, (0.02, 0.01))))
         return grid.run_grid(toy, [*BASELINES, FROZEN, FULL, SCRATCH], [16, 4], [5, 6], test_size=20)
 
 

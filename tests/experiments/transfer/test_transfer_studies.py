@@ -91,7 +91,7 @@ def small(tmp_path_factory):
         patch.setattr(base, "load_base", lambda run: (model, tokenizer, "The base model is tiny."))
         patch.setattr(base, "base_text", lambda profile, seed: SimpleNamespace(training=list(texts)))
         patch.setattr(finetuning, "FEWEST_STEPS", 1)
-        recipes = {arm: finetuning.ClassifierRecipe(1, recipe.rates) for arm, recipe in finetuning.RECIPES.items()}
+        recipes = {arm: (1, rates) for arm, (_, rates) in finetuning.RECIPES.items()}
         patch.setattr(finetuning, "RECIPES", recipes)
         metrics.load_metric.cache_clear()
         before = models.weights_fingerprint(model)

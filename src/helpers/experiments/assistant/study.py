@@ -20,11 +20,10 @@ from helpers.evaluation import metrics, recognition
 from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
 from helpers.experiments.study import Arm, Study
-from helpers.models import untrained
+from helpers.models import untrained, with_adapters
 from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.training import base, demonstrations
-from helpers.training.adapters import with_adapters
 
 TRAINING_SEEDS = range(3)
 FROM_SCRATCH, NO_REPLAY, FROM_BASE, SAME_REPLAY = (
