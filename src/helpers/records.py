@@ -345,8 +345,7 @@ class Record:
     def save(self) -> Path:
         """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""
         path = self.folder / "results.json"
-        chapters = load_results(path)["chapters"] if path.exists() else {}
-        chapters[self.chapter] = self.as_dict()
+        chapters = chapters_of(self.folder) | {self.chapter: self.as_dict()}
         files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
         return path
 
@@ -436,10 +435,14 @@ def load_results(path: Path) -> dict[str, Any]:
     return results
 
 
+def chapters_of(run: Path) -> dict[str, Any]:
+    """Returns the records in a run's `results.json` by chapter; none if there is no such file yet."""
+    path = run / "results.json"
+    return load_results(path)["chapters"] if path.exists() else {}
+
+
 def withdraw(run: Path, chapter: str) -> None:
     """Removes a chapter from a run's `results.json`: it failed since, and must not pass for complete."""
-    path = run / "results.json"
-    if path.exists():
-        results = load_results(path)
-        results["chapters"].pop(chapter, None)
-        files.write_json(path, results)
+    chapters = chapters_of(run)
+    if chapters.pop(chapter, None):
+        files.write_json(run / "results.json", {"format": 1, "chapters": chapters})

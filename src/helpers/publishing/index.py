@@ -26,8 +26,7 @@ def write_index(run: Path) -> Path:
     Raises:
         WorkbookError: the run's `results.json` is no record of this workbook.
     """
-    has_results = (run / "results.json").exists()
-    found = records.load_results(run)["chapters"] if has_results else {}
+    found = records.chapters_of(run)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)
     environment.filters["clock"] = clock
     rows = [_chapter(chapter, run, found) for chapter in chapters.chapters()]
@@ -91,6 +90,5 @@ def _machine(found: dict[str, Any]) -> str:
     environment = list(found.values())[-1]["environment"]
     libraries = ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())
     commit = f", commit {environment['commit']}" if environment["commit"] else ""
-    return (
-        f"{environment['processor']}, {environment['threads']} threads, {environment['platform']}, {libraries}{commit}."
-    )
+    threads = f"{environment['threads']} threads"
+    return f"{environment['processor']}, {threads}, {environment['platform']}, {libraries}{commit}."

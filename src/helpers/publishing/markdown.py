@@ -74,11 +74,9 @@ def clean(source: str) -> str:
 class Renderer(IPythonRenderer):
     """Markdown as HTML with formulas as MathML.
 
-    Args:
-        trusted: whether the chapter's author wrote the Markdown. If not, HTML in it is shown as text, images are named
-            rather than shown, and headings are only bold, since text from data or a model has no say in the contents.
-        headings: where the page's headings are remembered, as level, identifier and HTML.
-        options: of nbconvert's renderer.
+    It is trusted if the chapter's author wrote it. If not, HTML in it is shown as text, images are named rather than
+    shown, and headings are only bold, since text from data or a model has no say in the contents. The page's headings
+    are remembered in `headings`, as level, identifier and HTML.
     """
 
     def __init__(self, trusted: bool, headings: list[tuple[int, str, str]], **options: Any) -> None:

@@ -148,7 +148,7 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
         raise files.WorkbookError(f"{failure}\n{_show_failed(kept)}") from None
     seconds = line.seconds
     kept.with_suffix(".html").unlink(missing_ok=True)
-    timing.note(run, timing.cost_of(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2))
+    timing.note(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2)
     took.append((chapter, clock(seconds), expected))
     return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
 
