@@ -22,28 +22,18 @@ from helpers.profiles import PROFILES, load_profile
 
 Work = Callable[[Namespace], int | None]
 Option = tuple[tuple[str, ...], dict[str, Any]]
-COMMANDS: dict[str, tuple[str, Work, tuple[Option, ...]]] = {}
-"""By name: what a command does, the function that does it, and what it can be given."""
+PARSER = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
+COMMANDS = PARSER.add_subparsers(required=True, metavar="COMMAND")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command.
-
-    Args:
-        arguments: as after `python -m helpers`; those of the process by default.
+    """Runs a command, as after `python -m helpers`; that of the process by default.
 
     Returns:
         The exit status: 0, 1 if a chapter failed or data are not worth training on, 2 for a mistake of the user's, 130
         after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (summary, work, options) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        command.set_defaults(work=work)
-        for names, how in options:
-            command.add_argument(*names, **how)
-    given = parser.parse_args(arguments)
+    given = PARSER.parse_args(arguments)
     try:
         return given.work(given) or 0
     except files.WorkbookError as error:
@@ -58,7 +48,11 @@ def _command(summary: str, *options: Option) -> Callable[[Work], None]:
     """Makes a function the command of its name; one that returns nothing has done well."""
 
     def add(work: Work) -> None:
-        COMMANDS[work.__name__.strip("_").replace("_", "-")] = summary, work, options
+        name = work.__name__.strip("_").replace("_", "-")
+        command = COMMANDS.add_parser(name, help=summary, description=summary)
+        command.set_defaults(work=work)
+        for names, how in options:
+            command.add_argument(*names, **how)
 
     return add
 

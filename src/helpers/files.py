@@ -29,10 +29,7 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 class WorkbookError(Exception):
-    """A mistake that the user can mend: the message says where it is, what is wrong and what to do.
-
-    The command line prints the message alone, without a traceback.
-    """
+    """A mistake that the user can mend: the message says where it is, what is wrong and what to do."""
 
 
 def at(path: str | Path, reason: str, remedy: str, line: int | None = None) -> WorkbookError:

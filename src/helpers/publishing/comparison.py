@@ -61,7 +61,7 @@ def differences_around(a: Path, b: Path) -> list[str]:
 def report(a: Path, b: Path) -> str:
     """Returns the comparison of two runs as text for the terminal: a table, what differs around it, a summary."""
     compared = compare(a, b)
-    rows = [("chapter", "measurement", "A", "B", "outcome")]
+    rows: list[tuple[str, ...]] = [("chapter", "measurement", "A", "B", "outcome")]
     for chapter, name, outcome, *both in compared:  # six digits, so that small differences show
         rows.append((chapter, name, *(f"{one:.6g}" if one else "–" for one in both), outcome))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -30,9 +30,7 @@ FARTHEST = 4
 """How many times the largest training known an expectation may reach."""
 
 READER = "helpers.corpora.pydocs.docstrings"
-
-SAMPLE_SECONDS = 0.3
-"""For how long sources are read to price the rest."""
+SAMPLE_SECONDS = 0.3  # for which sources are read to price the rest
 
 
 class Cost(NamedTuple):
@@ -40,22 +38,16 @@ class Cost(NamedTuple):
 
     chapter: str
     sizes: dict[str, Any]
-    """Of the profile, as JSON has them."""
     settings: dict[str, Any]
-    """Parameters of the notebook."""
-    flops: float
-    """Of a pretraining run of these sizes."""
-    seconds: float
-    """From the start of the kernel to its end, less the reading of docstrings."""
-    pace: float
-    """Of the machine."""
+    flops: float  # of a pretraining run of these sizes
+    seconds: float  # less the reading of docstrings
+    pace: float  # of the machine
 
 
 def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
-    """Says how long a chapter will take on a machine of this pace; `reading` is what `reading_seconds` said.
+    """Says how long a chapter will take on a machine of this pace, of which reading takes so many seconds.
 
-    Returns:
-        `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
+    That is `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
     """
     own = _cost(chapter, run, 0.0, at_pace)
     known_here = _known(run.folder, *(files.RESULTS / name for name in PROFILES), files.REFERENCE)
@@ -65,10 +57,7 @@ def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
 
 
 def _predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
-    """Returns the seconds that a chapter will take at the pace of `wanted`; None if that cannot be known.
-
-    `noted` is what the same chapter cost before, the most telling first.
-    """
+    """Returns the seconds a chapter will take, by what it cost before, the most telling first; None if unknown."""
     by_flops: dict[float, float] = {}
     for cost in noted:
         seconds = cost.seconds * cost.pace / wanted.pace
