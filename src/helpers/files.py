@@ -69,6 +69,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path, remedy: str) -> Any:
+    """Reads JSON; what is none is a mistake with this remedy."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # also of UTF-8
+        raise at(path, f"not valid JSON ({error})", remedy, getattr(error, "lineno", None)) from error
+
+
 def fingerprint(parts: Iterable[str | bytes]) -> str:
     """Returns 16 hex digits of SHA-256 over the parts, in order.
 

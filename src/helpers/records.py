@@ -30,7 +30,6 @@ VERDICTS = ("supported", "refuted", "not distinguishable")
 DEPENDS = "depends on "
 """How a verdict begins that no single word can give."""
 
-ACCURACY = "accuracy"
 RECORD_MIME = "application/vnd.workbook.record+json"
 """MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page."""
 
@@ -54,20 +53,17 @@ class Measurement:
 
     def __format__(self, spec: str) -> str:
         """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
-        text = format(self.value, spec)
-        if self.interval is not None:
-            text += f" [{self.interval.low:{spec}}, {self.interval.high:{spec}}]"
-        return text
+        return f"{self.value:{spec}}" + (f" [{self.low:{spec}}, {self.high:{spec}}]" if self.interval else "")
 
     @property
     def low(self) -> float:
         """The interval's lower end; the value itself without one."""
-        return self.value if self.interval is None else self.interval.low
+        return self.interval.low if self.interval else self.value
 
     @property
     def high(self) -> float:
         """The interval's upper end; the value itself without one."""
-        return self.value if self.interval is None else self.interval.high
+        return self.interval.high if self.interval else self.value
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Measurement:
@@ -205,24 +201,16 @@ class Record:
         return self.measurements[name]
 
     def share(
-        self,
-        name: str,
-        credits: np.ndarray,
-        groups: Sequence[Hashable],
-        *,
-        unit: str = ACCURACY,
-        seeds: Sequence[int] = (),
-        null: float | None = None,
-        **about: Any,
+        self, name: str, credits: np.ndarray, groups: Sequence[Hashable], *, unit: str = "accuracy", **more: Any
     ) -> Measurement:
         """Adds a share of successes, such as an accuracy, with an interval over groups where there are two of them.
 
         A row's credit is 1 for a success, 0 for a failure, a fraction for a tie; its group is what was sampled: its
-        person, its module.
+        person, its module. `more` are seeds, null, and what it is about, as for `measure`.
         """
         n = len(set(groups))
         interval = share_interval(credits, groups) if n > 1 else None
-        return self.measure(name, credits.mean(), unit, interval=interval, n=n, seeds=seeds, null=null, **about)
+        return self.measure(name, credits.mean(), unit, interval=interval, n=n, **more)
 
     def gap(
         self,
@@ -231,31 +219,23 @@ class Record:
         others: np.ndarray,
         groups: Sequence[Hashable],
         *,
-        unit: str = ACCURACY,
-        seeds: Sequence[int] = (),
-        **about: Any,
+        unit: str = "accuracy",
+        **more: Any,
     ) -> Measurement:
         """Adds how far the mean of some scores, (rows,), is above that of others of the same rows, paired.
 
-        The interval is over groups, as for `share`.
+        The interval is over groups, and `more` is as for `share`.
         """
         gap, n = ones - others, len(set(groups))
         interval = ratio_interval(gap, [1.0] * len(gap), groups) if n > 1 else None
-        return self.measure(name, gap.mean(), unit, interval=interval, n=n, seeds=seeds, null=0.0, **about)
+        return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
 
     def over_seeds(
-        self,
-        name: str,
-        values: Sequence[float],
-        unit: str,
-        *,
-        seeds: Sequence[int],
-        null: float | None = None,
-        **about: Any,
+        self, name: str, values: Sequence[float], unit: str, *, seeds: Sequence[int], **more: Any
     ) -> Measurement:
-        """Adds the mean of one value a seed, with its t interval; there are at least two."""
+        """Adds the mean of one value a seed, with its t interval; there are at least two. `more` is as for `share`."""
         mean, interval = mean_interval(values)
-        return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, null=null, **about)
+        return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, **more)
 
     def find(self, **about: Any) -> Measurement:
         """Returns the one measurement that is about all of this and nothing more.
@@ -425,11 +405,7 @@ def load_results(path: Path) -> dict[str, Any]:
     path = path / "results.json" if path.is_dir() else path
     if not path.exists():
         raise files.at(path, "there is no such record", "Make one with `make run`, or name another run.")
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        raise files.at(path, f"not valid JSON ({error})", "Delete it and run again.", line) from error
+    results = files.read_json(path, "Delete it and run again.")
     if not isinstance(results, dict) or results.get("format") != 1 or "chapters" not in results:
         raise files.at(path, "not a record of this workbook's format 1", "Run again with this version.")
     return results

@@ -181,10 +181,7 @@ def load_study(name: str, run: Path) -> Findings | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise files.at(path, f"not valid JSON ({error})", "Delete it and run the study again.") from error
+    return files.read_json(path, "Delete it and run the study again.")
 
 
 def _done(arms: list[Arm], folder: Path) -> dict[Arm, dict[str, Any]]:

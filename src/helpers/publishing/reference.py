@@ -7,7 +7,6 @@ Its README shows verdicts and figures where HTML does not show, on a code host. 
 from __future__ import annotations
 
 import base64
-import json
 import re
 import shutil
 from pathlib import Path
@@ -61,7 +60,7 @@ def publish(run: Path, reference: Path) -> None:
 def state_costs(readme: Path, reference: Path) -> None:
     """Writes what the published run cost into the workbook's README, between `<!-- costs -->` and `<!-- /costs -->`."""
     bench = reference / "bench.json"
-    known = json.loads(bench.read_text(encoding="utf-8")) if bench.exists() else None
+    known = files.read_json(bench, "Run `make bench` again.") if bench.exists() else None
     block = _rendered("costs", records.load_results(reference)["chapters"], bench=known)
     text = readme.read_text(encoding="utf-8")
     marked = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
@@ -93,7 +92,7 @@ def _copy_model(source: Path, goal: Path) -> None:
     shutil.copytree(source, goal, ignore=shutil.ignore_patterns("*.safetensors"))
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(source / "model.safetensors").items()}
     save_file(weights, goal / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((goal / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json(goal / "config.json", "Run the chapter that makes the model again.")
     files.write_json(goal / "config.json", config | {"dtype": "bfloat16"})
     size = sum(path.stat().st_size for path in goal.rglob("*") if path.is_file())
     if size > MOST_MODEL_BYTES:
