@@ -69,9 +69,10 @@ def _profile(what: str) -> Option:
     return _option("--profile", choices=PROFILES, default="laptop", help=f"{what} (default: laptop)")
 
 
-_NAME = _option("--name", default="", help="name of the run, and of its folder (default: the profile's)")
-_CUSTOM = files.ROOT / "data" / "custom"
-_RUN = _profile("size of the run"), _NAME
+_RUN = (
+    _profile("size of the run"),
+    _option("--name", default="", help="name of the run, and of its folder (default: the profile's)"),
+)
 
 
 @_command(
@@ -235,7 +236,7 @@ def _check_data(options: Namespace) -> int:
     "write the data set that chapter 04 fine-tunes on",
     _option("--people", type=int, default=60, help="inhabitants of the town (default: 60)"),
     _option("--seed", type=int, default=0, help="of the town, and of what is drawn (default: 0)"),
-    _option("--to", type=Path, default=_CUSTOM, metavar="DIR", help="default: data/custom"),
+    _option("--to", type=Path, default=files.ROOT / "data" / "custom", metavar="DIR", help="default: data/custom"),
 )
 def _demonstrations(options: Namespace) -> None:
     from helpers.corpora.town import demonstrations

@@ -79,5 +79,4 @@ def _statements(node: ast.AST, checked: bool = False) -> Iterator[ast.AST]:
 
 
 def _is_remark(node: ast.AST) -> bool:
-    """Returns whether a statement is a bare text: a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

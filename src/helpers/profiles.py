@@ -150,6 +150,7 @@ _GPU = dataclasses.replace(
     people=2000,
     heldout_bytes=1_000_000,
 )
+SIZES = tuple(field.name for field in dataclasses.fields(Profile) if field.name != "name")
 PROFILES = {profile.name: profile for profile in (_SMOKE, _LAPTOP, _GPU)}
 
 
@@ -162,10 +163,9 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
     if name not in PROFILES:
         raise WorkbookError(f"profile {name!r} is unknown. Known: {', '.join(PROFILES)}.")
     profile = PROFILES[name]
-    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
     for key, value in overrides.items():
-        if key not in known:
-            raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(known)}.")
+        if key not in SIZES:
+            raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(SIZES)}.")
         wanted = type(getattr(profile, key))
         also = {float: int, tuple: list}.get(wanted, wanted)  # JSON has no tuples
         if not isinstance(value, wanted | also) or isinstance(value, bool):

@@ -45,9 +45,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
     return mean, Interval(mean - float(half), mean + float(half), f"t over {len(values)} values")
 
 
-def _cluster_sums(
-    values: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]
-) -> np.ndarray:  # (clusters,), in order of first appearance
+def _cluster_sums(values: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]) -> np.ndarray:
+    """Returns sums, (clusters,), in the order in which clusters appear."""
     import numpy as np
 
     index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
@@ -127,13 +126,9 @@ def macro_f1_interval(
         raise ValueError("predicted, true and clusters must be of one length")
     predicted, true = np.asarray(predicted), np.asarray(true)
     classes = np.unique(np.concatenate([predicted, true]))
-    hits, twice = (
-        np.stack([_cluster_sums(of(label), clusters) for label in classes], 1)  # (clusters, classes)
-        for of in (
-            lambda label: (predicted == label) & (true == label),
-            lambda label: (predicted == label).astype(int) + (true == label),
-        )
-    )
+    is_predicted, is_true = classes[:, None] == predicted, classes[:, None] == true  # (classes, rows)
+    hits = np.stack([_cluster_sums(of, clusters) for of in is_predicted & is_true], 1)  # (clusters, classes)
+    twice = np.stack([_cluster_sums(of, clusters) for of in is_predicted.astype(int) + is_true], 1)
 
     def macro_f1(draws: np.ndarray) -> np.ndarray:
         both = draws @ twice  # (resamples, classes), 0 where a resample has nothing of a class

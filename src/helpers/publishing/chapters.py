@@ -79,16 +79,6 @@ def tags(cell: dict[str, Any]) -> list[str]:
     return cell.get("metadata", {}).get("tags", [])
 
 
-def digest(path: Path) -> str:
-    """Returns a fingerprint of what a notebook computes and says: types, sources and tags of its cells.
-
-    Outputs, execution counts, identifiers and other metadata change whenever a notebook is saved, and do not count.
-    """
-    return files.fingerprint(
-        part for cell in cells(path) for part in (cell["cell_type"], cell["source"], *sorted(tags(cell)))
-    )
-
-
 def imports(path: Path) -> set[str]:
     """Returns the modules of this package that a notebook's cells import."""
     found: set[str] = set()

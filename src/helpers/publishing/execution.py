@@ -24,11 +24,8 @@ from papermill.exceptions import PapermillExecutionError
 from helpers import files
 from helpers.publishing import chapters
 
-START_SECONDS = 120
-"""How long a kernel may take to start: a laptop that does other things needs more than papermill's minute."""
-
-LAST_LINES = 6
-"""How much of a traceback the terminal shows; the kept notebook has all of it."""
+START_SECONDS = 120  # a laptop that does other things needs more than papermill's minute
+LAST_LINES = 6  # of a traceback; the kept notebook has all of it
 
 
 class ChapterFailed(files.WorkbookError):
@@ -80,7 +77,10 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
         kept.unlink(missing_ok=True)
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: the kernel died
         message = _message(source, last, error)
-        _keep(partial, kept, message)
+        if partial.exists():  # not if not even the first cell was begun
+            notebook = nbformat.read(partial, as_version=4)
+            notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}
+            files.write_text(kept, nbformat.writes(notebook) + "\n")
         raise ChapterFailed(message) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -118,8 +118,7 @@ def _environment(parameters: dict[str, Any]) -> dict[str, str]:
 def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str:
     """Says where a notebook failed and with what, then the last lines of the traceback."""
     place = source.name
-    if last:
-        number, heading = last[0]
+    for number, heading in last:
         place += f", cell {number}" + (f" (under '{heading}')" if heading else "")
     if isinstance(error, DeadKernelError):
         return f"{place}: the kernel died. Most often the machine ran out of memory: use a smaller profile."
@@ -127,11 +126,3 @@ def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str
         return f"{place}: {type(error).__name__}: {error}"
     lines = strip_ansi("\n".join(error.traceback)).splitlines()[-LAST_LINES:]
     return "\n".join([f"{place}: {error.ename}: {error.evalue}", *(f"    {line}" for line in lines)])
-
-
-def _keep(partial: Path, kept: Path, message: str) -> None:
-    """Keeps what ran, marked as not whole; nothing, if not even the first cell was begun."""
-    if partial.exists():
-        notebook = nbformat.read(partial, as_version=4)
-        notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}
-        files.write_text(kept, nbformat.writes(notebook) + "\n")

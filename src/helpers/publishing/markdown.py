@@ -87,11 +87,11 @@ class Renderer(IPythonRenderer):
         """Renders a heading with an identifier that is unique on the page."""
         if not self.trusted:
             return f"<p><strong>{text}</strong></p>\n"
-        known = {identifier for _, identifier, _ in self.headings}
         words = re.findall(r"\w+", html.unescape(re.sub(r"<[^>]+>", "", text)).lower())
-        base = "-".join(words) or "section"
-        candidates = itertools.chain([base], (f"{base}-{copy}" for copy in itertools.count(2)))
-        identifier = next(candidate for candidate in candidates if candidate not in known)
+        base = identifier = "-".join(words) or "section"
+        copies = itertools.count(2)
+        while any(identifier == known for _, known, _ in self.headings):
+            identifier = f"{base}-{next(copies)}"
         self.headings.append((level, identifier, re.sub(r"</?a\b[^>]*>", "", text)))
         link = f'<a class="anchor" href="#{identifier}" aria-label="Link to this section">#</a>'
         return f'<h{level} id="{identifier}">{text}{link}</h{level}>\n'

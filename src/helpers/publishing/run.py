@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helpers import files
-from helpers.profiles import Profile, load_profile
+from helpers.profiles import SIZES, load_profile
 from helpers.publishing import chapters
-
-SIZES = tuple(field.name for field in fields(Profile) if field.name != "name")
-"""What of the profile can be set."""
 
 
 @dataclass

@@ -121,20 +121,15 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
         with timing.ChapterLine(chapter, len(chapters.cells(notebook)), expected) as line:
             execution.execute(notebook, executed, run.parameters(notebook), line.at_cell)
     except execution.ChapterFailed as failure:
-        _withdraw(run, chapter)
+        for stale in (executed, executed.with_suffix(".html")):  # of an earlier success; it could pass for this run's
+            stale.unlink(missing_ok=True)
+        records.withdraw(run.folder, chapter)
         raise files.WorkbookError(f"{failure}\n{_show_failed(kept)}") from None
     seconds = line.seconds
     kept.with_suffix(".html").unlink(missing_ok=True)
     timing.note(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2)
     took.append((chapter, clock(seconds), expected))
     return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
-
-
-def _withdraw(run: Run, chapter: str) -> None:
-    """Removes what an earlier success left and could pass for this run's: executed notebook, page and record."""
-    for ending in (".ipynb", ".html"):
-        (run.folder / f"{chapter}{ending}").unlink(missing_ok=True)
-    records.withdraw(run.folder, chapter)
 
 
 def _show_failed(kept: Path) -> str:
