@@ -1,8 +1,7 @@
 """What does it look like? One look for every figure: seaborn's, in colours that colour-blind readers can tell apart.
 
 A chapter draws on `figure()` and ends with `show()`, which renders the figure for light and for dark pages, for wide
-and for narrow screens, and carries the text that a reader who cannot see it needs. Left out: interactive figures, which
-would need scripts in the page.
+and for narrow screens, and carries the text that a reader who cannot see it needs.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#9
 
 OURS, SCRATCH, RIVAL, OTHER, UNTRAINED = PALETTE[:5]
 """One colour for one role in all chapters: our model; the same without what it is tested for, such as a trained start;
-the strongest simple method; another way to do the same, such as another objective or LoRA; a model that has not learned
-yet, untrained or asked without being tuned."""
+the strongest simple method; another way to do the same; a model that has not learned yet."""
 
 PAPER, INK, MUTED, GRID = "#ffffff", "#1f2328", "#59626e", "#e9e9e6"
 CHANCE, FLOOR = MUTED, INK
@@ -49,7 +47,7 @@ DARK = {
 LIGHT = {dark: light for light, dark in reversed(DARK.items())}
 
 DARK_PNG, NARROW_PNG, NARROW_DARK_PNG = "image/x-dark+png", "image/x-narrow+png", "image/x-narrow-dark+png"
-"""MIME types of further renderings in a notebook's output: JupyterLab passes over them, the exporter uses them."""
+"""MIME types of renderings for the page, which JupyterLab passes over."""
 
 WIDTH = 6.8  # inches: at 96 pixels an inch, the width of the page's column
 NARROW = 4.0  # a little more than a telephone's: scaled down by a tenth, words are still readable
@@ -306,9 +304,8 @@ def _gather_legends(figure: Figure) -> None:
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         labelled |= dict(zip(labels, handles, strict=True))
-    for legend in (*(axes.get_legend() for axes in figure.axes), *figure.legends):
-        if legend:
-            legend.remove()
+    for legend in filter(None, (*(axes.get_legend() for axes in figure.axes), *figure.legends)):
+        legend.remove()
     names = [textwrap.fill(label, int(figure.get_figwidth() * 12 - 6)) for label in labelled]  # letters beside a line
     for columns in range(len(labelled), 0, -1):
         above = figure.legend(list(labelled.values()), names, loc="outside upper left", ncols=columns, frameon=False)

@@ -1,8 +1,7 @@
 """How far is it, how fast, and how long still? One line on stdout that overwrites itself.
 
-Libraries' own bars save blank widgets into notebooks or go to stderr, which pages show in red; this line does neither.
-In a notebook it is an output of its own MIME type, by which the exporter leaves it out of the page. Where nothing can
-be overwritten, as in a log, only the last line is written.
+Libraries' own bars save blank widgets into notebooks or go to stderr; this line does neither. In a notebook it is an
+output of its own MIME type, which pages leave out. In a log, only the last line is written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Where did this number come from? Measurements with their intervals, predictions, verdicts, and what made them.
 
-A chapter opens one `Record`, adds what it predicts, measures and concludes, and saves it into the run's `results.json`:
-the one file from which pages, the index, README figures and comparisons are made. What a measurement is about (its
-task, method, size) stands beside it as columns, so that nobody has to read it out of a name.
+A chapter opens one `Record`, adds what it predicts, measures and concludes, and saves it into the run's `results.json`,
+from which pages, the index and comparisons are made. No name of a measurement is read apart: see `Measurement.about`.
 """
 
 from __future__ import annotations

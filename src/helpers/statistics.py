@@ -1,8 +1,7 @@
 """Is it real? Intervals for what was sampled.
 
-Each tool is added when a chapter needs it; scipy and statsmodels do the work where they can. What is resampled here are
-clusters (modules, people), because rows of one cluster resemble each other and resampling them would pretend
-to know more than was seen. `scipy.stats.bootstrap` resamples rows, and gives NaN on degenerate data.
+What is resampled here are clusters (modules, people), because rows of one cluster resemble each other and resampling
+them would pretend to know more than was seen. `scipy.stats.bootstrap` resamples rows, and gives NaN on degenerate data.
 """
 
 from __future__ import annotations

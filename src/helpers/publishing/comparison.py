@@ -6,8 +6,7 @@ The rule, in the order in which it is applied to a measurement that both runs ha
 - *alike*: the intervals overlap, or the one interval that there is holds the other run's value;
 - *different*: anything else. A number without an interval has no room: it is identical or different.
 
-Overlap is lenient: two 95% intervals may overlap although their difference, tested, is not zero. It answers 'do the
-runs contradict each other?', not 'are they the same?'.
+Overlap is lenient: it answers 'do the runs contradict each other?', not 'are they the same?'.
 """
 
 from __future__ import annotations

@@ -34,8 +34,7 @@ MOST_BYTES = 1_000_000
 NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|\[.*\]|nan|–|")
 """What a table's cell holds if its column is set flush right: a number, an interval, both, or none."""
 
-LONG = 40
-"""From how many letters on a table's cell is prose, which is not squeezed into a word a line."""
+LONG = 40  # letters, from which on a table's cell is prose, which is not squeezed into a word a line
 
 OUTCOMES = {"held", "missed", "undecided", *(verdict.replace(" ", "-") for verdict in VERDICTS)}
 """The words that the page colours, as classes of its style sheet."""
@@ -154,8 +153,13 @@ def lay_out(soup: BeautifulSoup) -> None:
 
 
 def _lay_out_table(table: Tag) -> None:
-    """Sets columns of numbers flush right, and gives columns of prose their width."""
-    _join_header(table)
+    """Joins a pandas index's names with the columns', sets numbers flush right, and gives prose its width."""
+    heads = table.select("thead tr")
+    names = [row.find_all("th") for row in heads]
+    if len(heads) == 2 and len(names[0]) == len(names[1]):
+        for column, index in zip(*names, strict=True):
+            column.string = column.get_text(strip=True) or index.get_text(strip=True)
+        heads[1].decompose()
     rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
     for column in itertools.zip_longest(*rows):
         cells = [cell for cell in column if cell]
@@ -165,17 +169,6 @@ def _lay_out_table(table: Tag) -> None:
             kind = "number"
         for cell in cells if kind else ():
             cell["class"] = kind
-
-
-def _join_header(table: Tag) -> None:
-    """Puts the names of a pandas index into the row of the columns' names, where there is one row of each."""
-    rows = table.select("thead tr")
-    names = [row.find_all("th") for row in rows]
-    if len(rows) == 2 and len(names[0]) == len(names[1]):
-        for column, index in zip(*names, strict=True):
-            if not column.get_text(strip=True):
-                column.string = index.get_text(strip=True)
-        rows[1].decompose()
 
 
 def refuse_requests(soup: BeautifulSoup, name: str) -> None:

@@ -7,6 +7,7 @@ time, from two of others a fixed part and one in proportion to the training.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -70,14 +71,14 @@ def _predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
     return max(min(few, many), few + (many - few) * (wanted.flops - less) / (more - less))
 
 
-def _sizes(profile: Profile) -> dict[str, Any]:
+def _as_json(profile: Profile) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(profile)))
 
 
 def _cost(chapter: str, run: Run, seconds: float, at_pace: float) -> Cost:
     settings = {key: value for key, value in run.settings.items() if key not in (*run.overrides, "SEED")}
     flops = run.profile.tokens * run.profile.flops_per_token
-    return Cost(chapter, _sizes(run.profile), settings, flops, seconds, at_pace)
+    return Cost(chapter, _as_json(run.profile), settings, flops, seconds, at_pace)
 
 
 def note(chapter: str, run: Run, seconds: float, at_pace: float) -> None:
@@ -87,7 +88,7 @@ def note(chapter: str, run: Run, seconds: float, at_pace: float) -> None:
 
 def publish(run: Path, reference: Path, into: Path) -> None:
     """Writes what the published run tells of costs: a run's and others' here, at the sizes of the profiles."""
-    sizes = list(map(_sizes, PROFILES.values()))
+    sizes = list(map(_as_json, PROFILES.values()))
     noted = _known(run, *(files.RESULTS / name for name in PROFILES), reference)
     _write(into, [cost for cost in noted if cost.sizes in sizes and not cost.settings])
 
@@ -102,11 +103,9 @@ def _known(*folders: Path) -> list[Cost]:
     """Returns what was noted in folders, in their order; a file that cannot be read tells nothing."""
     found = []
     for folder in folders:
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             noted = json.loads((folder / "costs.json").read_text(encoding="utf-8"))
             found += [Cost(**cost) for cost in noted["costs"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
     return found
 
 
