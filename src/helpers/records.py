@@ -29,6 +29,7 @@ VERDICTS = ("supported", "refuted", "not distinguishable")
 DEPENDS = "depends on "
 """How a verdict begins that no single word can give."""
 
+ACCURACY = "accuracy"
 RECORD_MIME = "application/vnd.workbook.record+json"
 """MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page."""
 
@@ -200,7 +201,7 @@ class Record:
         return self.measurements[name]
 
     def share(
-        self, name: str, credits: np.ndarray, groups: Sequence[Hashable], *, unit: str = "accuracy", **more: Any
+        self, name: str, credits: np.ndarray, groups: Sequence[Hashable], *, unit: str = ACCURACY, **more: Any
     ) -> Measurement:
         """Adds a share of successes, such as an accuracy, with an interval over groups where there are two of them.
 
@@ -218,7 +219,7 @@ class Record:
         others: np.ndarray,
         groups: Sequence[Hashable],
         *,
-        unit: str = "accuracy",
+        unit: str = ACCURACY,
         **more: Any,
     ) -> Measurement:
         """Adds how far the mean of some scores, (rows,), is above that of others of the same rows, paired.
