@@ -1,10 +1,7 @@
 """Helpers of the workbook *Raising a Language Model*.
 
-The modules are listed in the order in which data flows through them; each imports only from those before it:
-`files`, `progress`, `profiles`, `records`, `claims`, `statistics`, `exercises`, `corpora`, `tokenization`, `models`,
-`training`, `generation`, `evaluation`, `plotting`, `benchmarks`, `studies`, `publishing`, `cli`. Importing this package
-loads none of them: heavy libraries come in where they are used, so that `import helpers` and `python -m helpers --help`
-are quick.
+Importing this package loads none of its modules, and heavy libraries come in where they are used, so that
+`python -m helpers --help` is quick. tests/test_imports.py has the order in which data flows through the modules.
 """
 
 import warnings

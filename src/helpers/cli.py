@@ -22,28 +22,18 @@ from helpers.profiles import PROFILES, load_profile
 
 Work = Callable[[Namespace], int | None]
 Option = tuple[tuple[str, ...], dict[str, Any]]
-COMMANDS: dict[str, tuple[str, Work, tuple[Option, ...]]] = {}
-"""By name: what a command does, the function that does it, and what it can be given."""
+PARSER = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
+COMMANDS = PARSER.add_subparsers(required=True, metavar="COMMAND")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command.
-
-    Args:
-        arguments: as after `python -m helpers`; those of the process by default.
+    """Runs a command, as after `python -m helpers`; that of the process by default.
 
     Returns:
         The exit status: 0, 1 if a chapter failed or data are not worth training on, 2 for a mistake of the user's, 130
         after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (summary, work, options) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        command.set_defaults(work=work)
-        for names, how in options:
-            command.add_argument(*names, **how)
-    given = parser.parse_args(arguments)
+    given = PARSER.parse_args(arguments)
     try:
         return given.work(given) or 0
     except files.WorkbookError as error:
@@ -58,7 +48,11 @@ def _command(summary: str, *options: Option) -> Callable[[Work], None]:
     """Makes a function the command of its name; one that returns nothing has done well."""
 
     def add(work: Work) -> None:
-        COMMANDS[work.__name__.strip("_").replace("_", "-")] = summary, work, options
+        name = work.__name__.strip("_").replace("_", "-")
+        command = COMMANDS.add_parser(name, help=summary, description=summary)
+        command.set_defaults(work=work)
+        for names, how in options:
+            command.add_argument(*names, **how)
 
     return add
 
@@ -75,9 +69,10 @@ def _profile(what: str) -> Option:
     return _option("--profile", choices=PROFILES, default="laptop", help=f"{what} (default: laptop)")
 
 
-_NAME = _option("--name", default="", help="name of the run, and of its folder (default: the profile's)")
-_CUSTOM = files.ROOT / "data" / "custom"
-_RUN = _profile("size of the run"), _NAME
+_RUN = (
+    _profile("size of the run"),
+    _option("--name", default="", help="name of the run, and of its folder (default: the profile's)"),
+)
 
 
 @_command(
@@ -241,7 +236,7 @@ def _check_data(options: Namespace) -> int:
     "write the data set that chapter 04 fine-tunes on",
     _option("--people", type=int, default=60, help="inhabitants of the town (default: 60)"),
     _option("--seed", type=int, default=0, help="of the town, and of what is drawn (default: 0)"),
-    _option("--to", type=Path, default=_CUSTOM, metavar="DIR", help="default: data/custom"),
+    _option("--to", type=Path, default=files.ROOT / "data" / "custom", metavar="DIR", help="default: data/custom"),
 )
 def _demonstrations(options: Namespace) -> None:
     from helpers.corpora.town import demonstrations

@@ -29,10 +29,7 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 class WorkbookError(Exception):
-    """A mistake that the user can mend: the message says where it is, what is wrong and what to do.
-
-    The command line prints the message alone, without a traceback.
-    """
+    """A mistake that the user can mend: the message says where it is, what is wrong and what to do."""
 
 
 def at(path: str | Path, reason: str, remedy: str, line: int | None = None) -> WorkbookError:
@@ -70,6 +67,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON whole or not at all; NaN is refused, since JSON has none."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Reads JSON; what is none is a mistake with this remedy."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # also of UTF-8
+        raise at(path, f"not valid JSON ({error})", remedy, getattr(error, "lineno", None)) from error
 
 
 def fingerprint(parts: Iterable[str | bytes]) -> str:

@@ -12,7 +12,6 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from helpers import files
 
@@ -39,13 +38,13 @@ def closure(modules: Iterable[str]) -> list[str]:
         module = left.pop()
         if module not in found:
             found.add(module)
-            left += _read(module).imports
+            left += _read(module)[0]
     return sorted(found)
 
 
 def code_version(*modules: str) -> str:
     """Returns a fingerprint of the code of modules, such as `__name__`, and of all that they stand on."""
-    return files.fingerprint(part for module in closure(modules) for part in (module, _read(module).code))
+    return files.fingerprint(part for module in closure(modules) for part in (module, _read(module)[1]))
 
 
 @cache
@@ -56,45 +55,28 @@ def path_of(module: str) -> Path | None:
     return next((path for path in places if top == PACKAGE.name and path.is_file()), None)
 
 
-class _Module(NamedTuple):
-    imports: set[str]
-    code: str
-    """In a form in which comments, docstrings and line breaks leave no trace."""
-
-
-@cache
-def _read(module: str) -> _Module:
-    """Reads a module, once a process: each chapter and most caches ask for nearly all of them."""
+@cache  # each chapter and most caches ask for nearly all of them
+def _read(module: str) -> tuple[set[str], str]:
+    """Returns a module's imports, and its code in a form in which comments and docstrings leave no trace."""
     path = path_of(module)
     if path is None:
         raise ModuleNotFoundError(f"there is no module {module} in {PACKAGE}")
     tree = ast.parse(path.read_bytes())
     found = imported(tree)
     for node in (tree, *_statements(tree, checked=True)):
-        for name in _BODIES:
-            if isinstance(body := getattr(node, name, None), list):
-                setattr(node, name, [part for part in body if not _is_remark(part)])
-    return _Module(found, ast.dump(tree))
-
-
-_BODIES = ("body", "handlers", "orelse", "finalbody", "cases")
-"""Where a statement holds others."""
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [part for part in body if not _is_remark(part)]  # type: ignore[attr-defined]
+    return found, ast.dump(tree)
 
 
 def _statements(node: ast.AST, checked: bool = False) -> Iterator[ast.AST]:
     """Yields the statements inside a node, but not those that only a type checker reads, unless `checked`."""
-    for name in _BODIES:
-        inner = getattr(node, name, ())
-        for part in inner if isinstance(inner, list) else ():  # a lambda's body is an expression
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.stmt | ast.excepthandler | ast.match_case):
             yield part
-            if checked or not _is_for_checkers(part):
+            if checked or getattr(getattr(part, "test", None), "id", "") != "TYPE_CHECKING":
                 yield from _statements(part, checked)
 
 
-def _is_for_checkers(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
 def _is_remark(node: ast.AST) -> bool:
-    """Returns whether a statement is a bare text: a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

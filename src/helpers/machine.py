@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def environment() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "accelerator": _accelerator(),
-        "threads": _threads(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or cores()),  # that torch computes with
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "commit": _commit(),
     }
@@ -37,17 +38,9 @@ def peak_memory_mb() -> float:
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def _threads() -> int:
-    """Returns the threads that torch computes with: one a core, unless the environment says fewer."""
-    wanted = os.environ.get("OMP_NUM_THREADS")
-    return int(wanted) if wanted else cores()
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
+    found = re.search(r"^model name[^:]*:(.*)", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor()
 
 
 def cores() -> int:

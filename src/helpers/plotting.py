@@ -1,8 +1,7 @@
 """What does it look like? One look for every figure: seaborn's, in colours that colour-blind readers can tell apart.
 
 A chapter draws on `figure()` and ends with `show()`, which renders the figure for light and for dark pages, for wide
-and for narrow screens, and carries the text that a reader who cannot see it needs. Left out: interactive figures, which
-would need scripts in the page.
+and for narrow screens, and carries the text that a reader who cannot see it needs.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#9
 
 OURS, SCRATCH, RIVAL, OTHER, UNTRAINED = PALETTE[:5]
 """One colour for one role in all chapters: our model; the same without what it is tested for, such as a trained start;
-the strongest simple method; another way to do the same, such as another objective or LoRA; a model that has not learned
-yet, untrained or asked without being tuned."""
+the strongest simple method; another way to do the same; a model that has not learned yet."""
 
 PAPER, INK, MUTED, GRID = "#ffffff", "#1f2328", "#59626e", "#e9e9e6"
 CHANCE, FLOOR = MUTED, INK
@@ -49,7 +47,7 @@ DARK = {
 LIGHT = {dark: light for light, dark in reversed(DARK.items())}
 
 DARK_PNG, NARROW_PNG, NARROW_DARK_PNG = "image/x-dark+png", "image/x-narrow+png", "image/x-narrow-dark+png"
-"""MIME types of further renderings in a notebook's output: JupyterLab passes over them, the exporter uses them."""
+"""MIME types of renderings for the page, which JupyterLab passes over."""
 
 WIDTH = 6.8  # inches: at 96 pixels an inch, the width of the page's column
 NARROW = 4.0  # a little more than a telephone's: scaled down by a tenth, words are still readable
@@ -59,50 +57,29 @@ DPI = 192  # two pixels of the image for each of the page's, so that it is sharp
 NARROW_DPI = 144  # a page holds every figure four times, and has one MB
 
 
-def theme() -> None:
-    """Sets the workbook's look for all figures made from now on."""
-    import seaborn as sns
-
-    greys = {
-        "figure.facecolor": PAPER,
-        "axes.facecolor": PAPER,
-        "text.color": INK,
-        "axes.titlecolor": INK,
-        "axes.labelcolor": MUTED,
-        "xtick.labelcolor": MUTED,
-        "ytick.labelcolor": MUTED,
-        "axes.edgecolor": MUTED,
-        "grid.color": GRID,
-    }
-    shapes = {
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlelocation": "left",
-        "axes.titlepad": 8,
-        "figure.constrained_layout.h_pad": 0.07,
-        "figure.constrained_layout.w_pad": 0.07,
-        "axes.titlesize": 12,
-        "axes.labelsize": 11,
-        "xtick.labelsize": 10,
-        "ytick.labelsize": 10,
-        "legend.fontsize": 10.5,
-        "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same figure on every machine
-    }
-    sns.set_theme(style="whitegrid", palette=list(PALETTE), rc=greys | shapes)
+LOOK: dict[str, Any] = {
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), PAPER),
+    **dict.fromkeys(("text.color", "axes.titlecolor"), INK),
+    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor", "axes.edgecolor"), MUTED),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    **dict.fromkeys(("figure.constrained_layout.h_pad", "figure.constrained_layout.w_pad"), 0.07),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 10),
+    "grid.color": GRID,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.titlesize": 12,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10.5,
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same figure on every machine
+}
 
 
 def figure(rows: int = 1, columns: int = 1, height: float = 3.6, **subplots: Any) -> tuple[Figure, Any]:
-    """Opens a figure as wide as the page's column.
-
-    Args:
-        rows: of axes.
-        columns: of axes.
-        height: in inches.
-        subplots: further arguments of `Figure.subplots`, such as `sharey=True`.
-    """
+    """Opens a figure as wide as the page's column, its height in inches; `subplots` go to `Figure.subplots`."""
+    import seaborn as sns
     from matplotlib.figure import Figure
 
-    theme()
+    sns.set_theme(style="whitegrid", palette=list(PALETTE), rc=LOOK)
     drawn = Figure(figsize=(WIDTH, height), layout="constrained")
     return drawn, drawn.subplots(rows, columns, **subplots)
 
@@ -117,23 +94,18 @@ def dots(
 ) -> None:
     """Draws measurements as dots with their intervals, a row for each category: for few points and names in words.
 
-    Args:
-        axes: where; the first category comes on top.
-        table: as `records.frame` gives it; one line for each pair of category and series.
-        rows: the column of the categories.
-        series: the column by which dots of a category are told apart.
-        colours: of each series, in the order in which they are drawn; series that it does not name are left out.
-        each: single values, such as those of the seeds, drawn faintly behind, with the same columns.
+    The table is one of `records.frame`, with a line for each pair of what stands in its columns `rows` (the categories,
+    the first on top) and `series` (by which dots of a category are told apart). Series are drawn in the order of
+    `colours`, and left out if it does not name them. `each` has single values in the same columns, such as those of the
+    seeds, drawn faintly behind.
     """
     categories = list(dict.fromkeys(table[rows]))
-    step = 0.7 / max(1, len(colours))
     for i, (name, colour) in enumerate(colours.items()):
-        shift = (i - (len(colours) - 1) / 2) * step
-        if each is not None:
-            faint = each[each[series] == name]
-            places = [categories.index(category) + shift for category in faint[rows]]
-            axes.plot(faint["value"], places, "o", ms=3, color=colour, alpha=0.35)
-        mine = table[table[series] == name]
+        shift = (i - (len(colours) - 1) / 2) * (0.7 / len(colours))
+        mine, *faint = (of[of[series] == name] for of in (table, each) if of is not None)
+        for single in faint:
+            places = [categories.index(category) + shift for category in single[rows]]
+            axes.plot(single["value"], places, "o", ms=3, color=colour, alpha=0.35)
         places = [categories.index(category) + shift for category in mine[rows]]
         axes.hlines(places, mine["low"], mine["high"], color=colour, lw=1.6)
         axes.plot(mine["value"], places, "o", ms=6, color=colour, label=name)
@@ -147,10 +119,9 @@ def curves(
 ) -> None:
     """Draws measurements over a quantity, the column `x`, with intervals as upright bars; the rest is as for `dots`."""
     for name, colour in colours.items():
-        if each is not None:
-            faint = each[each[series] == name]
-            axes.plot(faint[x], faint["value"], "o", ms=3, color=colour, alpha=0.35)
-        mine = table[table[series] == name].sort_values(x)
+        mine, *faint = (of[of[series] == name].sort_values(x) for of in (table, each) if of is not None)
+        for single in faint:
+            axes.plot(single[x], single["value"], "o", ms=3, color=colour, alpha=0.35)
         axes.plot(mine[x], mine["value"], marker="o", ms=4, color=colour, label=name)
         axes.vlines(mine[x], mine["low"], mine["high"], color=colour, lw=1.4, alpha=0.7)
 
@@ -158,7 +129,7 @@ def curves(
 def level(axes: Axes, value: float, name: str, colour: str, *, upright: bool = False) -> None:
     """Draws a line that nothing measured moves, such as chance or the floor, and names it where nothing else stands."""
     line = axes.axvline if upright else axes.axhline
-    gid = f"level {'upright' if upright else 'across'} {len(axes.texts)}"  # by which `_name_levels` finds both
+    gid = f"level {'upright' if upright else 'across'} {len(axes.texts)}"  # by which `_name_level` knows both
     line(value, color=colour, ls=":" if colour == CHANCE else "--", lw=1.4, zorder=1, gid=gid)
     across = axes.get_xaxis_transform() if upright else axes.get_yaxis_transform()
     place = (value, 1.0) if upright else (1.0, value)
@@ -191,15 +162,10 @@ def show(figure: Figure, name: str, alt: str, caption: str = "", *, headline: bo
 
 
 def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict[str, str], dict[str, Any]]:
-    """Renders a figure for light and dark pages, wide and narrow screens, its legend above the axes.
+    """Renders a figure for light and dark pages, wide and narrow screens, and leaves it narrow and dark.
 
-    The figure is left narrow and dark.
-
-    Args:
-        figure: all its axes' labelled artists go into one legend.
-        name: unique in its chapter; a published figure's file name.
-        alt: what the figure shows, for a reader who cannot see it.
-        caption: what to see in it; stands under it on the page.
+    All its axes' labelled artists go into one legend above them. The name is unique in its chapter, and a published
+    figure's file name. `alt` is what the figure shows, for a reader who cannot see it; the caption stands under it.
 
     Returns:
         A MIME bundle with the renderings as PNG, and its metadata, sizes in the page's pixels.
@@ -231,10 +197,7 @@ def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict
 
 
 def _stack(figure: Figure) -> float:
-    """Makes a figure narrow, its panels one below the other, each with the labels that it shared with others.
-
-    Returned is the height that a panel had, in inches.
-    """
+    """Makes a figure narrow, its panels in one column, with the labels they shared; returns the height they had."""
     panels = _panels(figure)
     heights = [axes.bbox.height / figure.dpi for axes, _ in panels]
     if panels and (grid := panels[0][1].get_gridspec()).ncols > 1:
@@ -254,8 +217,7 @@ def _stack(figure: Figure) -> float:
 def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
     """Puts the legend above, breaks what is too long for its axes, makes room for it, and names the levels.
 
-    Panels get at least the height `least`, in inches. Returned are titles and labels with their words before they were
-    broken.
+    Panels get at least `least` inches of height. Returned are titles and labels with their words before.
     """
     figure.set_layout_engine("constrained")
     engine: Any = figure.get_layout_engine()
@@ -280,7 +242,9 @@ def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
         figure.set_figheight(figure.get_figheight() + lack)
         engine.execute(figure)
     for axes in figure.axes:
-        _name_levels(axes)
+        for text in axes.texts:
+            if str(text.get_gid()).startswith("level"):
+                _name_level(axes, text)
     figure.set_layout_engine("none")  # all is in its place
     return words
 
@@ -300,33 +264,27 @@ def _break_names(axes: Axes, room: int) -> float:
     return 0.2 * len(names) * max(name.count("\n") + 1 for name in names)
 
 
-def _name_levels(axes: Axes) -> None:
-    """Puts the names of an axes' levels where they cover least of what is drawn, and inside the axes."""
-    for text in axes.texts:
-        gid = str(text.get_gid())
-        if not gid.startswith("level"):
-            continue
-        drawn, inside = _drawn(axes, but=gid), axes.bbox.padded(3)
-        tries: list[tuple[float, int, tuple[float, int]]] = []  # what it costs, the order of preference, the place
-        boxes = [other.get_window_extent() for other in axes.texts if other is not text]
-        for place in itertools.product((1.0, 0.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1), (0, 1)):
-            _put(text, *place)
-            box = text.get_window_extent()
-            out = sum([box.x0 < inside.x0, box.x1 > inside.x1, box.y0 < inside.y0, box.y1 > inside.y1])
-            covered = ((drawn > box.min) & (drawn < box.max)).all(1).sum() + 50 * sum(map(box.overlaps, boxes))
-            tries.append((1000 * out + covered, len(tries), place))
-        _put(text, *min(tries)[2])
+def _name_level(axes: Axes, text: Text) -> None:
+    """Puts the name of a level where it covers least of what is drawn, and inside the axes."""
+    drawn, inside = _drawn(axes, but=text.get_gid()), axes.bbox.padded(3)
+    boxes = [other.get_window_extent() for other in axes.texts if other is not text]
+
+    def put(place: tuple[float, int]) -> float:
+        """Puts it at a share of its line, on its first or its second side; returns how bad that is."""
+        along, beside = place
+        if "upright" in str(text.get_gid()):
+            text.set(y=along, va={1.0: "top", 0.0: "bottom"}.get(along, "center"), ha=("left", "right")[beside])
+        else:
+            text.set(x=along, ha={1.0: "right", 0.0: "left"}.get(along, "center"), va=("bottom", "top")[beside])
+        box = text.get_window_extent()
+        out = sum([box.x0 < inside.x0, box.x1 > inside.x1, box.y0 < inside.y0, box.y1 > inside.y1])
+        covered = ((drawn > box.min) & (drawn < box.max)).all(1).sum() + 50 * sum(map(box.overlaps, boxes))
+        return 1000 * out + covered
+
+    put(min(itertools.product((1.0, 0.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1), (0, 1)), key=put))
 
 
-def _put(text: Text, along: float, beside: int) -> None:
-    """Puts a level's name at a share of its line, on its first or its second side."""
-    if "upright" in str(text.get_gid()):
-        text.set(y=along, va={1.0: "top", 0.0: "bottom"}.get(along, "center"), ha=("left", "right")[beside])
-    else:
-        text.set(x=along, ha={1.0: "right", 0.0: "left"}.get(along, "center"), va=("bottom", "top")[beside])
-
-
-def _drawn(axes: Axes, but: str) -> np.ndarray:
+def _drawn(axes: Axes, but: str | None) -> np.ndarray:
     """Returns points on all that is drawn in an axes but one level, close to each other, in pixels; (points, 2)."""
     import numpy as np
 
@@ -346,9 +304,8 @@ def _gather_legends(figure: Figure) -> None:
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         labelled |= dict(zip(labels, handles, strict=True))
-    for legend in (*(axes.get_legend() for axes in figure.axes), *figure.legends):
-        if legend:
-            legend.remove()
+    for legend in filter(None, (*(axes.get_legend() for axes in figure.axes), *figure.legends)):
+        legend.remove()
     names = [textwrap.fill(label, int(figure.get_figwidth() * 12 - 6)) for label in labelled]  # letters beside a line
     for columns in range(len(labelled), 0, -1):
         above = figure.legend(list(labelled.values()), names, loc="outside upper left", ncols=columns, frameon=False)

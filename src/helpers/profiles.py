@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,41 +25,31 @@ UTILISATION = 0.4
 
 @dataclass(frozen=True)
 class Profile:
-    """The sizes of a run.
-
-    Attributes:
-        name: the dial's position.
-        vocab_size: tokens of the vocabulary, special tokens included.
-        hidden_size: width of the model.
-        n_layer: blocks of the model.
-        n_head: attention heads of a block.
-        context: tokens that the model sees at once.
-        tokens: tokens of the base pretraining run, to within a few per cent: text is written and mixed by bytes.
-        batch_tokens: tokens of an optimizer step.
-        matrix_learning_rate: peak learning rate of the matrices inside the blocks, in the base run (Muon's).
-        learning_rate: peak learning rate of everything else in the base run (Adam's).
-        packages: the packages whose docstrings are read; empty means all that are pinned.
-        pydocs_share: share of pydocs, by bytes, in the pretraining mix; the rest is the town.
-        people: inhabitants of the town.
-        heldout_bytes: bytes of each corpus on which held-out loss is measured.
-        samples: texts printed from a model where a chapter shows some.
-    """
+    """The sizes of a run."""
 
     name: str
     vocab_size: int
+    """Special tokens included."""
     hidden_size: int
     n_layer: int
     n_head: int
     context: int
     tokens: int
+    """Of the base pretraining run, to within a few per cent: text is written and mixed by bytes."""
     batch_tokens: int
+    """Of an optimizer step."""
     matrix_learning_rate: float
+    """Peak rate of the matrices inside the blocks, in the base run (Muon's); `learning_rate` is the rest's (Adam's)."""
     learning_rate: float
     packages: tuple[str, ...]
+    """Whose docstrings are read; empty means all that are pinned."""
     pydocs_share: float
+    """By bytes, in the pretraining mix; the rest is the town."""
     people: int
     heldout_bytes: int
+    """Of each corpus on which held-out loss is measured."""
     samples: int
+    """Texts printed from a model where a chapter shows some."""
 
     @property
     def intermediate_size(self) -> int:
@@ -159,6 +150,7 @@ _GPU = dataclasses.replace(
     people=2000,
     heldout_bytes=1_000_000,
 )
+SIZES = tuple(field.name for field in dataclasses.fields(Profile) if field.name != "name")
 PROFILES = {profile.name: profile for profile in (_SMOKE, _LAPTOP, _GPU)}
 
 
@@ -171,10 +163,9 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
     if name not in PROFILES:
         raise WorkbookError(f"profile {name!r} is unknown. Known: {', '.join(PROFILES)}.")
     profile = PROFILES[name]
-    known = [field.name for field in dataclasses.fields(Profile) if field.name != "name"]
     for key, value in overrides.items():
-        if key not in known:
-            raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(known)}.")
+        if key not in SIZES:
+            raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(SIZES)}.")
         wanted = type(getattr(profile, key))
         also = {float: int, tuple: list}.get(wanted, wanted)  # JSON has no tuples
         if not isinstance(value, wanted | also) or isinstance(value, bool):
@@ -184,10 +175,19 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
     overrides = {key: type(getattr(profile, key))(value) for key, value in overrides.items()}
     profile = dataclasses.replace(profile, **overrides)
     if profile.hidden_size % profile.n_head:
-        raise WorkbookError(
-            f"profile parameter hidden_size={profile.hidden_size} must be a multiple of n_head={profile.n_head}."
-        )
+        sizes = f"hidden_size={profile.hidden_size} must be a multiple of n_head={profile.n_head}"
+        raise WorkbookError(f"profile parameter {sizes}.")
     return profile
+
+
+def _rate(work: Callable[[], Any], seconds: float) -> float:
+    """Returns how often a second work is done now."""
+    work()  # the first product of matrices starts the library's threads
+    done, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        work()
+        done += 1
+    return done / elapsed
 
 
 def calibrate(seconds: float = 0.5) -> float:
@@ -195,31 +195,22 @@ def calibrate(seconds: float = 0.5) -> float:
     import numpy as np
 
     rows, inner, columns = 4096, 128, 512
-    a = np.ones((rows, inner), np.float32)
-    b = np.ones((inner, columns), np.float32)
-    a @ b  # the first product starts the library's threads
-    done, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
-        a @ b
-        done += 1
-    return done * 2 * rows * inner * columns / elapsed / 1e9
+    a, b = np.ones((rows, inner), np.float32), np.ones((inner, columns), np.float32)
+    return _rate(lambda: a @ b, seconds) * 2 * rows * inner * columns / 1e9
 
 
 def pace(seconds: float = 0.3) -> float:
-    """Measures how fast this machine is now at what a chapter does most: small products of matrices, and Python.
+    """Measures, in small jobs a second, how fast this machine is now at small products of matrices, and at Python.
 
     `calibrate` gives the rate of large products alone; a small model spends most of its time between them.
-
-    Returns:
-        Small jobs a second.
     """
     import numpy as np
 
     states, matrix = np.ones((256, 128), np.float32), np.ones((128, 352), np.float32)
-    done, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
+
+    def job() -> None:
         hidden = states @ matrix
         (hidden / (1 + np.exp(-hidden))) @ matrix.T
         json.loads(json.dumps({str(number): [number] for number in range(500)}))
-        done += 1
-    return done / elapsed
+
+    return _rate(job, seconds)

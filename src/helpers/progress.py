@@ -1,8 +1,7 @@
 """How far is it, how fast, and how long still? One line on stdout that overwrites itself.
 
-Libraries' own bars save blank widgets into notebooks or go to stderr, which pages show in red; this line does neither.
-In a notebook it is an output of its own MIME type, by which the exporter leaves it out of the page. Where nothing can
-be overwritten, as in a log, only the last line is written.
+Libraries' own bars save blank widgets into notebooks or go to stderr; this line does neither. In a notebook it is an
+output of its own MIME type, which pages leave out. In a log, only the last line is written.
 """
 
 from __future__ import annotations
@@ -18,13 +17,8 @@ PROGRESS_MIME = "application/vnd.workbook.progress+json"
 class Progress:
     """Shows one updating line: share done, rate, time left.
 
-    Use as a context manager; on leaving, the line says what was done in all, also after an error.
-
-    Args:
-        label: what is being done.
-        total: units in all.
-        unit: name of the unit, in the plural.
-        silent: whether to draw nothing, as all processes of a run do but one.
+    Use as a context manager; on leaving, the line says what was done in all, also after an error. All processes of a
+    run but one are `silent`.
     """
 
     def __init__(self, label: str, total: int, unit: str, *, silent: bool = False) -> None:
@@ -46,12 +40,7 @@ class Progress:
         self.done = self._before = done
 
     def advance(self, units: int = 1, note: str = "") -> None:
-        """Counts units as done; the line is drawn at most twice a second.
-
-        Args:
-            units: how many more.
-            note: a word on the state, such as the loss.
-        """
+        """Counts units as done; the line, with a note such as the loss, is drawn at most twice a second."""
         self.done += units
         self.note = note or self.note
         now = time.perf_counter()

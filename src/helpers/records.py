@@ -1,8 +1,7 @@
 """Where did this number come from? Measurements with their intervals, predictions, verdicts, and what made them.
 
-A chapter opens one `Record`, adds what it predicts, measures and concludes, and saves it into the run's `results.json`:
-the one file from which pages, the index, README figures and comparisons are made. What a measurement is about (its
-task, method, size) stands beside it as columns, so that nobody has to read it out of a name.
+A chapter opens one `Record`, adds what it predicts, measures and concludes, and saves it into the run's `results.json`,
+from which pages, the index and comparisons are made. No name of a measurement is read apart: see `Measurement.about`.
 """
 
 from __future__ import annotations
@@ -37,44 +36,34 @@ RECORD_MIME = "application/vnd.workbook.record+json"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number and what stands behind it.
-
-    Attributes:
-        name: unique in its chapter; never read apart.
-        value: the estimate.
-        unit: its unit, in words.
-        interval: None where nothing was sampled.
-        n: how many units were sampled (the clusters of the bootstrap, where there are clusters).
-        seeds: the seeds behind the number.
-        null: what the number would be if there were nothing to find, or None.
-        about: what tells it from the others, by column: its task, method, size.
-    """
+    """One number and what stands behind it. Its name is unique in its chapter, and never read apart."""
 
     name: str
     value: float
     unit: str
     interval: Interval | None = None
+    """None where nothing was sampled."""
     n: int | None = None
+    """How many units were sampled (the clusters of the bootstrap, where there are clusters)."""
     seeds: tuple[int, ...] = ()
     null: float | None = None
+    """What the number would be if there were nothing to find."""
     about: dict[str, Any] = field(default_factory=dict)
+    """What tells it from the others, by column: its task, method, size."""
 
     def __format__(self, spec: str) -> str:
         """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
-        text = format(self.value, spec)
-        if self.interval is not None:
-            text += f" [{self.interval.low:{spec}}, {self.interval.high:{spec}}]"
-        return text
+        return f"{self.value:{spec}}" + (f" [{self.low:{spec}}, {self.high:{spec}}]" if self.interval else "")
 
     @property
     def low(self) -> float:
         """The interval's lower end; the value itself without one."""
-        return self.value if self.interval is None else self.interval.low
+        return self.interval.low if self.interval else self.value
 
     @property
     def high(self) -> float:
         """The interval's upper end; the value itself without one."""
-        return self.value if self.interval is None else self.interval.high
+        return self.interval.high if self.interval else self.value
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Measurement:
@@ -86,51 +75,43 @@ class Measurement:
 def frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
     """Returns measurements as a tidy table, one a row.
 
-    Returns:
-        The columns `name`, `value`, `low`, `high` (NaN without an interval), `unit`, `n`, `null`, and one for each key
-        of `about`, None where a measurement lacks it.
+    Its columns are `name`, `value`, `low`, `high` (NaN without an interval), `unit`, `n`, `null`, and one for each key
+    of `about`, None where a measurement lacks it.
     """
     import pandas as pd
 
-    rows = [
-        {"name": m.name, "value": m.value}
-        | ({"low": m.interval.low, "high": m.interval.high} if m.interval else {"low": math.nan, "high": math.nan})
-        | {"unit": m.unit, "n": m.n, "null": m.null}
-        | m.about
-        for m in measurements
-    ]
-    return pd.DataFrame(rows)
+    ends = ((m, (m.low, m.high) if m.interval else (math.nan, math.nan)) for m in measurements)
+    return pd.DataFrame(
+        {"name": m.name, "value": m.value, "low": low, "high": high, "unit": m.unit, "n": m.n, "null": m.null} | m.about
+        for m, (low, high) in ends
+    )
 
 
 @dataclass
 class Prediction:
-    """What was expected before it was measured, and what came of it.
-
-    Attributes:
-        text: what was expected, in a sentence.
-        rule: when it counts as held, missed or undecided.
-        above: each measurement it is judged by should lie above this, if not None.
-        below: or below this.
-        outcome: `held`, `missed` or `undecided`; empty until it is judged.
-        why: of a missed one, the reason in a sentence, or `not known`.
-    """
+    """What was expected before it was measured, and what came of it."""
 
     text: str
     rule: str
+    """When it counts as held, missed or undecided."""
     above: float | None = None
+    """Each measurement it is judged by should lie above this; or `below` that."""
     below: float | None = None
     outcome: str = ""
+    """`held`, `missed` or `undecided`; empty until it is judged."""
     why: str = ""
+    """It was missed, in a sentence."""
 
     def judge(self, found: Sequence[Measurement], held: bool | None) -> str:
         """Returns the outcome: by the bound and the intervals, or, without a bound, what the caller found."""
         if self.above is None and self.below is None:
             return "undecided" if held is None else "held" if held else "missed"
-        low, high = min(m.low for m in found), max(m.high for m in found)
-        worst_high, worst_low = min(m.high for m in found), max(m.low for m in found)
         if self.above is not None:
-            return "held" if low > self.above else "missed" if worst_high < self.above else "undecided"
-        return "held" if high < (self.below or 0.0) else "missed" if worst_low > (self.below or 0.0) else "undecided"
+            bound, ends = self.above, [(m.low, m.high) for m in found]
+        else:
+            bound, ends = -(self.below or 0.0), [(-m.high, -m.low) for m in found]
+        near, far = map(min, zip(*ends, strict=True))  # the least of the nearer ends, and of the farther
+        return "held" if near > bound else "missed" if far < bound else "undecided"
 
     def _repr_html_(self) -> str:
         why = f" Why: {escape(self.why)}" if self.why else ""
@@ -142,21 +123,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a chapter concludes of a claim.
-
-    Attributes:
-        claim: its label, `C1` to `C13`.
-        text: the claim, in a sentence.
-        here: what our small models say: one of `VERDICTS`, or `depends on` and what it depends on.
-        because: the evidence here, numbers computed; each line of it is shown as one.
-        at_scale: what the literature found, with its source, and what would have to hold for ours to carry over.
-    """
+    """What a chapter concludes of a claim."""
 
     claim: str
+    """Its label, `C1` to `C13`."""
     text: str
     here: str
+    """What our small models say: one of `VERDICTS`, or `depends on` and what it depends on."""
     because: str
+    """The evidence here, numbers computed; each line of it is shown as one."""
     at_scale: str
+    """What the literature found, with its source, and what would have to hold for ours to carry over."""
 
     def __post_init__(self) -> None:
         if self.here not in VERDICTS and not self.here.startswith(DEPENDS):
@@ -180,27 +157,20 @@ class Verdict:
 
 @dataclass
 class Record:
-    """What one chapter of one run found.
-
-    Attributes:
-        chapter: the notebook's name without its ending, such as `01_pretraining`.
-        profile: the run's sizes.
-        run: the name of the run; its folder is `results/<run>`. Empty means the profile's name.
-        parameters: what else was asked for: seed, model, corpus, overrides.
-        measurements: by name.
-        predictions: by key.
-        verdicts: by claim.
-        fingerprints: of corpora, tokenizer and models, by name.
-    """
+    """What one chapter of one run found."""
 
     chapter: str
+    """The notebook's name without its ending, such as `01_pretraining`."""
     profile: Profile
     run: str = ""
+    """The run's name; empty means the profile's."""
     parameters: dict[str, Any] = field(default_factory=dict)
+    """What else was asked for: seed, model, corpus, overrides."""
     measurements: dict[str, Measurement] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
+    """Of corpora, tokenizer and models, by name."""
     _started: float = field(default_factory=time.perf_counter, repr=False)
 
     @property
@@ -227,32 +197,20 @@ class Record:
         """
         if not math.isfinite(value):
             raise ValueError(f"measurement {name!r} is {value}")
-        measurement = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about)
-        self.measurements[name] = measurement
-        return measurement
+        self.measurements[name] = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about)
+        return self.measurements[name]
 
     def share(
-        self,
-        name: str,
-        credits: np.ndarray,
-        groups: Sequence[Hashable],
-        *,
-        unit: str = ACCURACY,
-        seeds: Sequence[int] = (),
-        null: float | None = None,
-        **about: Any,
+        self, name: str, credits: np.ndarray, groups: Sequence[Hashable], *, unit: str = ACCURACY, **more: Any
     ) -> Measurement:
         """Adds a share of successes, such as an accuracy, with an interval over groups where there are two of them.
 
-        Args:
-            name: of the measurement.
-            credits: of each row, 1 for a success, 0 for a failure, a fraction for a tie; (rows,).
-            groups: of each row, what was sampled: its person, its module.
-            unit: as for `measure`, and so the others.
+        A row's credit is 1 for a success, 0 for a failure, a fraction for a tie; its group is what was sampled: its
+        person, its module. `more` are seeds, null, and what it is about, as for `measure`.
         """
         n = len(set(groups))
         interval = share_interval(credits, groups) if n > 1 else None
-        return self.measure(name, credits.mean(), unit, interval=interval, n=n, seeds=seeds, null=null, **about)
+        return self.measure(name, credits.mean(), unit, interval=interval, n=n, **more)
 
     def gap(
         self,
@@ -262,35 +220,22 @@ class Record:
         groups: Sequence[Hashable],
         *,
         unit: str = ACCURACY,
-        seeds: Sequence[int] = (),
-        **about: Any,
+        **more: Any,
     ) -> Measurement:
-        """Adds how far the mean of some scores is above that of others of the same rows: paired, interval over groups.
+        """Adds how far the mean of some scores, (rows,), is above that of others of the same rows, paired.
 
-        Args:
-            name: of the measurement.
-            ones: scores, (rows,).
-            others: scores of the same rows by another method, (rows,).
-            groups: of each row, what was sampled.
-            unit: of the scores.
+        The interval is over groups, and `more` is as for `share`.
         """
         gap, n = ones - others, len(set(groups))
         interval = ratio_interval(gap, [1.0] * len(gap), groups) if n > 1 else None
-        return self.measure(name, gap.mean(), unit, interval=interval, n=n, seeds=seeds, null=0.0, **about)
+        return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
 
     def over_seeds(
-        self,
-        name: str,
-        values: Sequence[float],
-        unit: str,
-        *,
-        seeds: Sequence[int],
-        null: float | None = None,
-        **about: Any,
+        self, name: str, values: Sequence[float], unit: str, *, seeds: Sequence[int], **more: Any
     ) -> Measurement:
-        """Adds the mean of one value a seed, with its t interval; there are at least two."""
+        """Adds the mean of one value a seed, with its t interval; there are at least two. `more` is as for `share`."""
         mean, interval = mean_interval(values)
-        return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, null=null, **about)
+        return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, **more)
 
     def find(self, **about: Any) -> Measurement:
         """Returns the one measurement that is about all of this and nothing more.
@@ -310,14 +255,10 @@ class Record:
     def predict(
         self, key: str, text: str, *, above: float | None = None, below: float | None = None, rule: str = ""
     ) -> Prediction:
-        """Notes what is expected before it is measured; see `Prediction`.
+        """Notes what is expected before it is measured, under a key by which `judge` finds it.
 
-        Args:
-            key: by which `judge` finds it.
-            text: what is expected.
-            above: a bound, from which the rule follows: held if each interval lies above it, missed if one lies below.
-            below: the same for the other side.
-            rule: in words, where it is no bound.
+        A bound gives the rule: held if each interval lies above it (or below), missed if one lies on the other side.
+        Where it is no bound, `rule` says it in words.
 
         Raises:
             ValueError: not exactly one of `above`, `below` and `rule` is given.
@@ -333,11 +274,8 @@ class Record:
     def judge(self, key: str, *found: Measurement, held: bool | None = None, why: str = "") -> Prediction:
         """Judges a prediction by its rule, and shows it as the output of a cell that ends with this call.
 
-        Args:
-            key: of the prediction.
-            found: what it is judged by, if it has a bound.
-            held: whether it held, if its rule is in words; None if that cannot be told.
-            why: why it was missed; it is shown only if it was.
+        With a bound it is judged by the measurements; with a rule in words by `held`, None if that cannot be told.
+        `why` is shown only if it was missed.
         """
         prediction = self.predictions[key]
         prediction.outcome = prediction.judge(found, held)
@@ -348,20 +286,14 @@ class Record:
         """Returns a table of all predictions with their outcomes, for the end of a chapter."""
         import pandas as pd
 
-        rows = [
-            {"prediction": p.text, "outcome": p.outcome, "why": p.why, "rule": p.rule}
-            for p in self.predictions.values()
-        ]
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(map(asdict, self.predictions.values())).rename(columns={"text": "prediction"})
+        return table.reindex(columns=["prediction", "outcome", "why", "rule"])
 
     def say(self, text: str, **values: Any) -> None:
         """Displays Markdown in which `{name:.2f}` is the measurement of that name, in this format, with its interval.
 
-        `{name!v:.2f}` is its value alone. A name may also be that of an argument; a prediction's gives its outcome.
-
-        Args:
-            text: Markdown.
-            values: numbers or texts that are no measurements, or measurements under shorter names.
+        `{name!v:.2f}` is its value alone. A prediction's name gives its outcome. Further names are those of `values`:
+        numbers or texts that are no measurements, or measurements under shorter names.
         """
         from IPython.display import Markdown, display
 
@@ -370,48 +302,38 @@ class Record:
 
     def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str) -> Verdict:
         """Adds a verdict; see `Verdict` for the arguments."""
-        verdict = Verdict(claim, text, here, because, at_scale)
-        self.verdicts[claim] = verdict
-        return verdict
+        self.verdicts[claim] = Verdict(claim, text, here, because, at_scale)
+        return self.verdicts[claim]
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the record as plain JSON values, with the environment and the cost so far."""
-        return {
-            "profile": self.profile.name,
-            "sizes": asdict(self.profile),
-            "parameters": self.parameters,
-            "measurements": {name: asdict(m) for name, m in self.measurements.items()},
-            "predictions": {key: asdict(prediction) for key, prediction in self.predictions.items()},
-            "verdicts": {claim: asdict(v) for claim, v in self.verdicts.items()},
-            "fingerprints": self.fingerprints,
-            "environment": environment(),
-            "cost": {
-                "seconds": round(time.perf_counter() - self._started, 1),
-                "peak_memory_mb": round(peak_memory_mb()),
-                "calibration_gflops": round(calibrate(), 1),
-            },
-        }
+        found = asdict(self)
+        own = ("parameters", "measurements", "predictions", "verdicts", "fingerprints")
+        return (
+            {"profile": self.profile.name, "sizes": found["profile"]}
+            | {key: found[key] for key in own}
+            | {
+                "environment": environment(),
+                "cost": {
+                    "seconds": round(time.perf_counter() - self._started, 1),
+                    "peak_memory_mb": round(peak_memory_mb()),
+                    "calibration_gflops": round(calibrate(), 1),
+                },
+            }
+        )
 
     def save(self) -> Path:
-        """Writes the record into the run's `results.json`, in place of an earlier one of the same chapter.
-
-        Returns:
-            The file.
-        """
+        """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""
         path = self.folder / "results.json"
-        chapters = load_results(path)["chapters"] if path.exists() else {}
-        chapters[self.chapter] = self.as_dict()
+        chapters = chapters_of(self.folder) | {self.chapter: self.as_dict()}
         files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
         return path
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Shows where the chapter's numbers came from, and the numbers, folded; displayed at the chapter's end."""
         record = json.loads(json.dumps(self.as_dict()))
-        return {
-            "text/html": provenance_html(record),
-            RECORD_MIME: record,
-            "text/plain": f"the record of {self.chapter}",
-        }
+        text = f"the record of {self.chapter}"
+        return {"text/html": _provenance(record), RECORD_MIME: record, "text/plain": text}
 
 
 class _Sentence(Formatter):
@@ -429,12 +351,10 @@ class _Sentence(Formatter):
         return value.value if conversion == "v" else super().convert_field(value, conversion)
 
 
-def provenance_html(record: dict[str, Any]) -> str:
-    """Returns what made a record's numbers, and the numbers in a folded table, as HTML.
+def _provenance(record: dict[str, Any]) -> str:
+    """Returns what made a record's numbers, and the numbers in a folded table, as HTML."""
+    import pandas as pd
 
-    Args:
-        record: as `Record.as_dict` makes it. Its values are escaped.
-    """
     environment, cost = record["environment"], record["cost"]
     lines = {
         "profile": record["profile"],
@@ -447,11 +367,13 @@ def provenance_html(record: dict[str, Any]) -> str:
         "cost": f"{cost['seconds']:.0f} seconds, at most {cost['peak_memory_mb']:,.0f} MB of memory",
     }
     listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in lines.items() if value)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("measurement", "value", "interval", "unit", "n", "null"))
-    rows = "".join(_row(measurement) for measurement in record["measurements"].values())
+    rows = map(_row, record["measurements"].values())
+    with pd.option_context("display.max_colwidth", None):
+        table = pd.DataFrame(rows, columns=["measurement", "value", "interval", "unit", "n", "null"])
+        html = table.set_index("measurement").to_html(border=0)
     return (
-        f'<section class="record"><dl>{listed}</dl><details><summary>All {len(record["measurements"])} measurements'
-        f"</summary><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details></section>"
+        f'<section class="record"><dl>{listed}</dl><details>'
+        f"<summary>All {len(table)} measurements</summary>{html}</details></section>"
     )
 
 
@@ -459,24 +381,20 @@ def _joined(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def _row(measurement: dict[str, Any]) -> str:
+def _row(measurement: dict[str, Any]) -> tuple[str, ...]:
     interval, n, null = measurement["interval"], measurement["n"], measurement["null"]
-    cells = (
+    return (
+        measurement["name"],
         f"{measurement['value']:.4g}",
         f"[{interval['low']:.4g}, {interval['high']:.4g}]" if interval else "–",
         measurement["unit"],
         "–" if n is None else f"{n:,}",
         "–" if null is None else f"{null:.4g}",
     )
-    columns = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(measurement["name"])}</th>{columns}</tr>'
 
 
 def load_results(path: Path) -> dict[str, Any]:
-    """Reads a `results.json`.
-
-    Args:
-        path: the file, or the run's folder that holds it.
+    """Reads a `results.json`, or that of a run's folder.
 
     Returns:
         `{"format": 1, "chapters": {chapter: record}}`, each record as `Record.as_dict` makes it.
@@ -487,25 +405,20 @@ def load_results(path: Path) -> dict[str, Any]:
     path = path / "results.json" if path.is_dir() else path
     if not path.exists():
         raise files.at(path, "there is no such record", "Make one with `make run`, or name another run.")
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        raise files.at(path, f"not valid JSON ({error})", "Delete it and run again.", line) from error
+    results = files.read_json(path, "Delete it and run again.")
     if not isinstance(results, dict) or results.get("format") != 1 or "chapters" not in results:
         raise files.at(path, "not a record of this workbook's format 1", "Run again with this version.")
     return results
 
 
-def withdraw(run: Path, chapter: str) -> None:
-    """Removes a chapter from a run's `results.json`: it failed since, and must not pass for complete.
-
-    Args:
-        run: the run's folder.
-        chapter: its name.
-    """
+def chapters_of(run: Path) -> dict[str, Any]:
+    """Returns the records in a run's `results.json` by chapter; none if there is no such file yet."""
     path = run / "results.json"
-    if path.exists():
-        results = load_results(path)
-        results["chapters"].pop(chapter, None)
-        files.write_json(path, results)
+    return load_results(path)["chapters"] if path.exists() else {}
+
+
+def withdraw(run: Path, chapter: str) -> None:
+    """Removes a chapter from a run's `results.json`: it failed since, and must not pass for complete."""
+    chapters = chapters_of(run)
+    if chapters.pop(chapter, None):
+        files.write_json(run / "results.json", {"format": 1, "chapters": chapters})

@@ -1,5 +1,7 @@
 """What a chapter is said to take follows from what was noted, by arithmetic; no clock is asked here."""
 
+import json
+
 import pytest
 
 from helpers import files
@@ -11,12 +13,11 @@ from helpers.publishing.run import Run
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(files, "REFERENCE", tmp_path / "results" / "reference")
+    monkeypatch.setattr(timing, "calibrate", lambda: 50.0)
 
 
 def run_of(tokens=None, **settings):
-    run = Run("smoke", settings=settings | ({"tokens": tokens} if tokens else {}))
-    run.gflops = 50.0
-    return run
+    return Run("smoke", settings=settings | ({"tokens": tokens} if tokens else {}))
 
 
 def said(run, at_pace=100.0, reading=0.0):
@@ -24,7 +25,7 @@ def said(run, at_pace=100.0, reading=0.0):
 
 
 def note(run, seconds, at_pace=100.0):
-    timing.note(run, timing.cost_of("01_first", run, seconds, at_pace))
+    timing.note("01_first", run, seconds, at_pace)
 
 
 def test_without_a_note_only_the_training_is_counted():
@@ -71,9 +72,9 @@ def test_the_published_run_keeps_the_notes_of_every_profile_and_of_nothing_else(
     note(run_of(), 60.0)
     note(run_of(tokens=1_000), 50.0)
     note(Run("laptop", "mine"), 300.0)
-    costs = timing.published_costs(files.RESULTS / "mine", files.REFERENCE)
-    assert [(cost.sizes["name"], cost.seconds) for cost in costs] == [("laptop", 300.0), ("smoke", 60.0)]
-    timing.write_costs(files.REFERENCE, costs)
+    timing.publish(files.RESULTS / "mine", files.REFERENCE, files.REFERENCE)
+    costs = json.loads((files.REFERENCE / "costs.json").read_text())["costs"]
+    assert {cost["sizes"]["name"]: cost["seconds"] for cost in costs} == {"laptop": 300.0, "smoke": 60.0}
     assert said(Run("smoke", "another")) == "about 1:00"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,21 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One cell of a study's grid.
-
-    Attributes:
-        name: unique in its study, fit for a file's name.
-        profile: its sizes.
-        seed: its seed.
-        settings: what else is varied, as JSON values.
-        share: tokens that it trains on, over `profile.tokens`, where it is no pretraining run.
-    """
+    """One cell of a study's grid."""
 
     name: str
+    """Unique in its study, fit for a file's name."""
     profile: Profile
     seed: int
     settings: dict[str, Any] = field(default_factory=dict)
+    """What else is varied, as JSON values."""
     share: float = 1.0
+    """Tokens that it trains on, over `profile.tokens`, where it is no pretraining run."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -54,29 +49,20 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """A grid of arms that answers one question.
-
-    Attributes:
-        question: what is asked, in a sentence.
-        arms: plans the arms from the run's profile.
-        run_arm: runs one arm and adds what it measures to the record; it imports heavy libraries itself.
-    """
+    """A grid of arms that answers one question."""
 
     question: str
     arms: Callable[[Profile], list[Arm]]
+    """Plans the arms from the run's profile."""
     run_arm: Callable[[Arm, Record], None]
+    """Runs one arm and adds what it measures to the record; it imports heavy libraries itself."""
 
 
 def run_study(name: str, study: Study, profile: Profile, run: str = "", only: str = "*") -> Path:
     """Runs the arms that are not yet done and, if then all are, writes the study's record.
 
-    Args:
-        name: of the study.
-        study: the study.
-        profile: from which its arms are planned.
-        run: the name of the run; empty means the profile's.
-        only: a pattern of names (`next-*`): other arms are left alone. So several processes, each with a core or a
-            machine of its own, can share a study; the last to end writes the record.
+    Arms whose names do not fit the pattern `only` (`next-*`) are left alone. So several processes, each with a core or
+    a machine of its own, can share a study; the last to end writes the record. An empty `run` means the profile's.
 
     Returns:
         The record, `results/<run>/studies/<name>.json`. Those of the arms lie in the folder of the same name.
@@ -117,19 +103,14 @@ def find_studies(prefix: str, run: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study found.
-
-    Attributes:
-        question: what it asked.
-        profile: the name of the profile from which its arms were planned.
-        published: whether it is the published study's record and not the run's own.
-        arms: by name, each as `Record.as_dict` makes it.
-    """
+    """What a study found."""
 
     question: str
     profile: str
     published: bool
+    """Whether it is the published study's record and not the run's own."""
     arms: dict[str, dict[str, Any]]
+    """By name, each as `Record.as_dict` makes it."""
 
     def of_each(self) -> Iterator[tuple[int, Measurement]]:
         """Yields each arm's seed and measurements; what the arm varied is among what a measurement is about."""
@@ -149,7 +130,13 @@ class Findings:
         together: dict[str, list[Measurement]] = {}
         for _, found in self.of_each():
             together.setdefault(json.dumps([found.name, found.about], sort_keys=True), []).append(found)
-        return [_averaged(alike) for alike in together.values() if len(alike) > 1]
+        averaged = []
+        for alike in together.values():
+            if len(alike) > 1:
+                mean, interval = mean_interval([found.value for found in alike])
+                seeds = tuple(seed for found in alike for seed in found.seeds)
+                averaged.append(replace(alike[0], value=mean, interval=interval, n=len(alike), seeds=seeds))
+        return averaged
 
     def mean(self, **about: Any) -> Measurement:
         """Returns the one mean over seeds that is about all of this.
@@ -171,10 +158,7 @@ class Findings:
     def gap(self, name: str, ones: Mapping[str, Any], others: Mapping[str, Any]) -> Measurement:
         """Returns how far some measurements are above others of the same seeds, with a t interval.
 
-        Args:
-            name: of the difference.
-            ones: what the first are about, so that there is one for each seed.
-            others: what the second are about.
+        `ones` and `others` are what they are about, so that there is one for each seed.
 
         Raises:
             KeyError: fewer than two seeds have both, or one has several.
@@ -196,29 +180,15 @@ def load_study(name: str, run: Path) -> Findings | None:
     return Findings(read["question"], read["profile"], path.is_relative_to(files.REFERENCE), read["arms"])
 
 
-def _averaged(alike: Sequence[Measurement]) -> Measurement:
-    mean, interval = mean_interval([found.value for found in alike])
-    seeds = tuple(seed for found in alike for seed in found.seeds)
-    return replace(alike[0], value=mean, interval=interval, n=len(alike), seeds=seeds)
-
-
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise files.at(path, f"not valid JSON ({error})", "Delete it and run the study again.") from error
+    return files.read_json(path, "Delete it and run the study again.")
 
 
 def _done(arms: list[Arm], folder: Path) -> dict[Arm, dict[str, Any]]:
-    return {arm: result for arm in arms if (result := _result(arm, folder))}
-
-
-def _result(arm: Arm, folder: Path) -> dict[str, Any] | None:
-    """Returns an arm's record if it was finished with the same sizes and settings."""
-    path = folder / f"{arm.name}.json"
-    found = _read(path) if path.exists() else {}
-    planned = json.loads(json.dumps({"sizes": asdict(arm.profile), "parameters": arm.parameters}))
-    return found if found and all(found[key] == value for key, value in planned.items()) else None
+    """Returns the records of the arms that were finished with the same sizes and settings."""
+    found = {arm: _read(path) for arm in arms if (path := folder / f"{arm.name}.json").exists()}
+    planned = {arm: json.loads(json.dumps([asdict(arm.profile), arm.parameters])) for arm in found}
+    return {arm: record for arm, record in found.items() if [record["sizes"], record["parameters"]] == planned[arm]}
 
 
 def _line(arm: Arm, done: dict[Arm, dict[str, Any]], gflops: float) -> str:

@@ -17,17 +17,13 @@ from helpers.publishing.run import Run
 
 
 def inputs(run: Run, chapter: str) -> str:
-    """Returns a fingerprint of what decides a chapter's results.
-
-    That is: the sources of its cells, the code of the helpers that they stand on, the versions of Python and of the
-    libraries, its parameters and the reader's files that they name, what earlier chapters of the run found, and the
-    studies that it shows.
-    """
+    """Returns a fingerprint of what decides a chapter's results."""
     notebook = chapters.source(chapter)
     parameters = run.parameters(notebook)
     earlier = [other.name for other in chapters.chapters() if other.name < chapter]
     decisive = {
-        "notebook": chapters.digest(notebook),
+        # Outputs, execution counts, identifiers and the like change whenever a notebook is saved, and do not count.
+        "notebook": [[c["cell_type"], c["source"], sorted(chapters.tags(c))] for c in chapters.cells(notebook)],
         "helpers": code_version(*chapters.imports(notebook)),
         "versions": [python_version(), *map(metadata.version, machine.LIBRARIES)],
         "parameters": parameters,
@@ -65,8 +61,7 @@ def index(run: Run) -> str:
 
 def _found(folder: Path, chapter: str) -> str:
     """Returns a fingerprint of a chapter's record without what differs from one execution to the next."""
-    path = folder / "results.json"
-    record = records.load_results(path)["chapters"].get(chapter, {}) if path.exists() else {}
+    record = records.chapters_of(folder).get(chapter, {})
     lasting = {key: value for key, value in record.items() if key not in ("environment", "cost")}
     return files.fingerprint([json.dumps(lasting, sort_keys=True)])
 

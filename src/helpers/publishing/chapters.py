@@ -9,6 +9,7 @@ import ast
 import contextlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,12 +44,18 @@ def read(path: Path) -> NotebookNode:
     """
     import nbformat
 
-    try:
+    with _told(path, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
         return nbformat.read(path, as_version=4)
+
+
+@contextlib.contextmanager
+def _told(path: Path, *broken: type[Exception]) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
-        raise files.at(path, "there is no such notebook", "Run the chapter first: `make run`.") from error
-    except (UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise files.at(path, "not a notebook", "Restore it from git, or run the chapter again.") from error
+        raise files.at(path, "there is no such notebook", "Run the chapter first, or restore it from git.") from error
+    except broken as error:
+        raise files.at(path, "not a notebook", "Run the chapter again, or restore it from git.") from error
 
 
 def source(name: str) -> Path:
@@ -62,28 +69,14 @@ def cells(path: Path) -> list[dict[str, Any]]:
     Raises:
         WorkbookError: it is absent, or no notebook.
     """
-    try:
+    with _told(path, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return [cell | {"source": "".join(cell["source"])} for cell in found]
-    except FileNotFoundError as error:
-        raise files.at(path, "there is no such notebook", "Restore it from git.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise files.at(path, "not a notebook", "Restore it from git.") from error
 
 
 def tags(cell: dict[str, Any]) -> list[str]:
     """Returns a cell's tags."""
     return cell.get("metadata", {}).get("tags", [])
-
-
-def digest(path: Path) -> str:
-    """Returns a fingerprint of what a notebook computes and says: types, sources and tags of its cells.
-
-    Outputs, execution counts, identifiers and other metadata change whenever a notebook is saved, and do not count.
-    """
-    return files.fingerprint(
-        part for cell in cells(path) for part in (cell["cell_type"], cell["source"], *sorted(tags(cell)))
-    )
 
 
 def imports(path: Path) -> set[str]:
@@ -114,11 +107,7 @@ def parameters(path: Path) -> list[str]:
 
 def title(notebook: dict[str, Any], name: str) -> str:
     """Returns the notebook's first heading of level 1, without Markdown's marks; its name where it has none."""
-    for cell in notebook["cells"]:
-        found = heading(cell, "#")
-        if found:
-            return found
-    return name
+    return next((found for cell in notebook["cells"] if (found := heading(cell, "#"))), name)
 
 
 def heading(cell: dict[str, Any], level: str = "#{1,6}") -> str:
@@ -148,18 +137,13 @@ def find(name: str, among: list[str]) -> str:
 def neighbours(name: str) -> tuple[Chapter | None, Chapter | None]:
     """Returns the chapters before and after the one of that name (`.failed` or not), None where there is none."""
     around: list[Chapter | None] = [None, *chapters(), None]
-    for before, chapter, after in zip(around, around[1:], around[2:], strict=False):
-        if chapter is not None and chapter.name == name.removesuffix(".failed"):
-            return before, after
-    return None, None
+    three = zip(around, around[1:], around[2:], strict=False)
+    own = name.removesuffix(".failed")
+    return next(((before, after) for before, this, after in three if this and this.name == own), (None, None))
 
 
 def incomplete(notebook: NotebookNode) -> str:
-    """Says why a notebook does not show a whole run; empty if it does.
-
-    The runner leaves its reason in the metadata (`workbook.incomplete`); what is there to see in the cells is seen
-    without it, so that a notebook run by hand is judged alike.
-    """
+    """Says why a notebook does not show a whole run, by the runner or by hand; empty if it does."""
     if reason := notebook.metadata.get("workbook", {}).get("incomplete"):
         return str(reason)
     for number, cell in enumerate(notebook.cells, 1):

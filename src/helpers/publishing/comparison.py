@@ -6,8 +6,7 @@ The rule, in the order in which it is applied to a measurement that both runs ha
 - *alike*: the intervals overlap, or the one interval that there is holds the other run's value;
 - *different*: anything else. A number without an interval has no room: it is identical or different.
 
-Overlap is lenient: two 95% intervals may overlap although their difference, tested, is not zero. It answers 'do the
-runs contradict each other?', not 'are they the same?'.
+Overlap is lenient: it answers 'do the runs contradict each other?', not 'are they the same?'.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers.records import load_results
+from helpers.records import Measurement, load_results
 
 OUTCOMES = ("identical", "alike", "different", "only in A", "only in B")
 
 
 class Compared(NamedTuple):
-    """One measurement in two runs: as each `results.json` has it, or None, and which of `OUTCOMES` that is."""
+    """One measurement in two runs, or in one of them, and which of `OUTCOMES` that is."""
 
     chapter: str
     name: str
     outcome: str
-    a: dict[str, Any] | None
-    b: dict[str, Any] | None
+    a: Measurement | None
+    b: Measurement | None
 
 
 def compare(a: Path, b: Path) -> list[Compared]:
@@ -61,8 +60,9 @@ def differences_around(a: Path, b: Path) -> list[str]:
 def report(a: Path, b: Path) -> str:
     """Returns the comparison of two runs as text for the terminal: a table, what differs around it, a summary."""
     compared = compare(a, b)
-    rows = [("chapter", "measurement", "A", "B", "outcome")]
-    rows += [(row.chapter, row.name, _text(row.a), _text(row.b), row.outcome) for row in compared]
+    rows: list[tuple[str, ...]] = [("chapter", "measurement", "A", "B", "outcome")]
+    for chapter, name, outcome, *both in compared:  # six digits, so that small differences show
+        rows.append((chapter, name, *(f"{one:.6g}" if one else "–" for one in both), outcome))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     around = differences_around(a, b) or ["nothing: same profile, parameters, fingerprints, versions and machine"]
@@ -72,31 +72,21 @@ def report(a: Path, b: Path) -> str:
     return "\n".join([*lines, *(f"  {line}" for line in around), "", f"{len(compared)} measurements: {summary}."])
 
 
-def _measurements(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    chapters = load_results(run)["chapters"]
+def _measurements(run: Path) -> dict[tuple[str, str], Measurement]:
+    chapters = load_results(run)["chapters"].items()
     return {
-        (chapter, name): measurement
-        for chapter, record in chapters.items()
+        (chapter, name): Measurement.from_dict(measurement)
+        for chapter, record in chapters
         for name, measurement in record["measurements"].items()
     }
 
 
-def _outcome(a: dict[str, Any] | None, b: dict[str, Any] | None) -> str:
+def _outcome(a: Measurement | None, b: Measurement | None) -> str:
     if a is None or b is None:
         return "only in A" if b is None else "only in B"
-    if a["value"] == b["value"] and a["interval"] == b["interval"]:
+    if (a.value, a.interval) == (b.value, b.interval):
         return "identical"
-    if a["interval"] is None and b["interval"] is None:
-        return "different"
-    low_a, high_a = _range(a)
-    low_b, high_b = _range(b)
-    return "alike" if low_a <= high_b and low_b <= high_a else "different"
-
-
-def _range(measurement: dict[str, Any]) -> tuple[float, float]:
-    """Returns the interval's ends; the value twice where there is no interval."""
-    interval = measurement["interval"] or {"low": measurement["value"], "high": measurement["value"]}
-    return interval["low"], interval["high"]
+    return "alike" if a.low <= b.high and b.low <= a.high else "different"
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -111,11 +101,3 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
         "verdict": {claim: verdict["here"] for claim, verdict in record["verdicts"].items()},
     }
     return {f"{group} {name}": value for group, values in groups.items() for name, value in values.items()}
-
-
-def _text(measurement: dict[str, Any] | None) -> str:
-    """Returns value and interval to six digits, so that small differences show."""
-    if measurement is None:
-        return "–"
-    interval = measurement["interval"]
-    return f"{measurement['value']:.6g}" + (f" [{interval['low']:.6g}, {interval['high']:.6g}]" if interval else "")

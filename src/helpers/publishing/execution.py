@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
 import papermill
@@ -24,11 +24,8 @@ from papermill.exceptions import PapermillExecutionError
 from helpers import files
 from helpers.publishing import chapters
 
-START_SECONDS = 120
-"""How long a kernel may take to start: a laptop that does other things needs more than papermill's minute."""
-
-LAST_LINES = 6
-"""How much of a traceback the terminal shows; the kept notebook has all of it."""
+START_SECONDS = 120  # a laptop that does other things needs more than papermill's minute
+LAST_LINES = 6  # of a traceback; the kept notebook has all of it
 
 
 class ChapterFailed(files.WorkbookError):
@@ -43,20 +40,17 @@ class _QuietKernel(AsyncKernelManager):
 
 
 def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Callable[[int, str], None]) -> None:
-    """Executes a notebook from top to bottom in a new kernel.
+    """Executes a notebook from top to bottom in a new kernel, with parameters in place of its own.
 
-    Args:
-        source: the notebook.
-        goal: where the executed notebook goes; written whole or not at all. Its folder is made.
-        parameters: values for the names that the cell tagged `parameters` assigns.
-        at_cell: called before each code cell with its number in the source, from 1, and the heading it stands under.
+    The goal is written whole or not at all; its folder is made. Before each code cell `at_cell` is called with its
+    number in the source, from 1, and the heading it stands under.
 
     Raises:
         ChapterFailed: a cell stopped with an error, or the kernel died or did not start. What ran is kept.
     """
     goal.parent.mkdir(parents=True, exist_ok=True)
     partial, kept = goal.with_name(f".{goal.stem}.partial.ipynb"), failed(goal)
-    where = {cell.get("id"): place for cell, place in zip(chapters.cells(source), _places(source), strict=True)}
+    where = _places(source)
     last: list[tuple[int, str]] = []
 
     def started(cell: NotebookNode, cell_index: int) -> None:
@@ -65,7 +59,7 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
             at_cell(*place)
 
     try:
-        with _environment(parameters):
+        with patch.dict(os.environ, _environment(parameters)):
             papermill.execute_notebook(
                 source,
                 partial,
@@ -83,7 +77,10 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
         kept.unlink(missing_ok=True)
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: the kernel died
         message = _message(source, last, error)
-        _keep(partial, kept, message)
+        if partial.exists():  # not if not even the first cell was begun
+            notebook = nbformat.read(partial, as_version=4)
+            notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}
+            files.write_text(kept, nbformat.writes(notebook) + "\n")
         raise ChapterFailed(message) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -94,42 +91,34 @@ def failed(executed: Path) -> Path:
     return executed.with_name(f"{executed.stem}.failed.ipynb")
 
 
-def _places(source: Path) -> Iterator[tuple[int, str]]:
-    """Yields each cell's number, from 1, and the last heading up to it."""
-    heading = ""
+def _places(source: Path) -> dict[str | None, tuple[int, str]]:
+    """Returns, by a cell's identifier, its number, from 1, and the last heading up to it."""
+    places, heading = {}, ""
     for number, cell in enumerate(chapters.cells(source), 1):
         heading = chapters.heading(cell) or heading
-        yield number, heading
+        places[cell.get("id")] = number, heading
+    return places
 
 
-@contextmanager
-def _environment(parameters: dict[str, Any]) -> Iterator[None]:
-    """Sets what the kernel inherits: this environment's kernel before the user's, no bars of libraries, no network.
+def _environment(parameters: dict[str, Any]) -> dict[str, str]:
+    """Returns what the kernel inherits: this environment's kernel before the user's, no bars of libraries, no network.
 
     The Hub is asked only where a parameter names something there.
     """
     model, *texts = (str(parameters.get(name, "")) for name in ("MODEL", "CORPUS", "LABELS", "PROMPTS"))
     hub = any(text.startswith("hub:") for text in texts) or (model and not Path(model).exists())
-    values = {
+    return {
         "JUPYTER_PREFER_ENV_PATH": "1",
         "TQDM_DISABLE": "1",
         "HF_HUB_OFFLINE": "0" if hub else "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a kernel's warning about the debugger, which is not used
     }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str:
     """Says where a notebook failed and with what, then the last lines of the traceback."""
     place = source.name
-    if last:
-        number, heading = last[0]
+    for number, heading in last:
         place += f", cell {number}" + (f" (under '{heading}')" if heading else "")
     if isinstance(error, DeadKernelError):
         return f"{place}: the kernel died. Most often the machine ran out of memory: use a smaller profile."
@@ -137,11 +126,3 @@ def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str
         return f"{place}: {type(error).__name__}: {error}"
     lines = strip_ansi("\n".join(error.traceback)).splitlines()[-LAST_LINES:]
     return "\n".join([f"{place}: {error.ename}: {error.evalue}", *(f"    {line}" for line in lines)])
-
-
-def _keep(partial: Path, kept: Path, message: str) -> None:
-    """Keeps what ran, marked as not whole; nothing, if not even the first cell was begun."""
-    if partial.exists():
-        notebook = nbformat.read(partial, as_version=4)
-        notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}
-        files.write_text(kept, nbformat.writes(notebook) + "\n")

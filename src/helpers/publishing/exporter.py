@@ -1,9 +1,7 @@
 """How does an executed chapter become a page? One HTML file that needs nothing but itself, from the notebook alone.
 
 `jupyter nbconvert --to workbook` and JupyterLab's export menu find `WorkbookExporter` through its entry point and make
-the same page as `export`. nbconvert does the conversion; added are formulas as MathML, figures for dark and for narrow
-screens, contents, what was found, ways on, and a check that the page asks no other host for anything. Left out:
-JavaScript, of which there is none.
+the same page as `export`. nbconvert does the conversion, without JavaScript; the page asks no other host for anything.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +21,6 @@ from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 from PIL import Image
-from traitlets import default
 from traitlets.config import Config
 
 from helpers import files
@@ -36,8 +34,7 @@ MOST_BYTES = 1_000_000
 NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|\[.*\]|nan|–|")
 """What a table's cell holds if its column is set flush right: a number, an interval, both, or none."""
 
-LONG = 40
-"""From how many letters on a table's cell is prose, which is not squeezed into a word a line."""
+LONG = 40  # letters, from which on a table's cell is prose, which is not squeezed into a word a line
 
 OUTCOMES = {"held", "missed", "undecided", *(verdict.replace(" ", "-") for verdict in VERDICTS)}
 """The words that the page colours, as classes of its style sheet."""
@@ -67,35 +64,17 @@ class WorkbookExporter(HTMLExporter):
         config.NbConvertBase.display_data_priority = ["text/html", "text/markdown", "image/png", "text/plain"]
         config.CoalesceStreamsPreprocessor.enabled = True  # a line that overwrites itself is shown in its last state
         config.TagRemovePreprocessor.remove_cell_tags = {"papermill-error-cell-tag"}  # the page has its own banner
+        config.WorkbookExporter.template_name = TEMPLATE.name
+        config.WorkbookExporter.template_file = "chapter.html.j2"
+        config.WorkbookExporter.extra_template_basedirs = [str(TEMPLATE.parent)]
+        config.WorkbookExporter.preprocessors = [summary.prepare]
         return config
-
-    @default("template_name")
-    def _template_name_default(self) -> str:
-        return TEMPLATE.name
-
-    @default("extra_template_basedirs")
-    def _default_extra_template_basedirs(self) -> list[str]:
-        return [str(TEMPLATE.parent)]
-
-    @default("preprocessors")
-    def _preprocessors_default(self) -> list[Any]:
-        return [summary.prepare]
-
-    @default("template_file")
-    def _template_file_default(self) -> str:
-        return "chapter.html.j2"
 
     def default_filters(self) -> Iterable[tuple[str, Any]]:
         """nbconvert's filters and the template's own."""
         yield from super().default_filters()
-        yield "prose", prose
-        yield "displayed_markdown", displayed_markdown
-        yield "described", described
-        yield "packed", packed
-        yield "clock", clock
-        yield "clean", markdown.clean
-        yield "incomplete", chapters.incomplete
-        yield "chapter_title", chapters.title
+        yield from {"prose": prose, "described": described, "packed": packed, "clock": clock}.items()
+        yield from {"clean": markdown.clean, "incomplete": chapters.incomplete, "chapter_title": chapters.title}.items()
 
     def from_notebook_node(  # type: ignore[override]  # as nbconvert's own exporters do: they return text
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
@@ -116,26 +95,15 @@ class WorkbookExporter(HTMLExporter):
         resources = super()._init_resources(resources)
         resources["before"], resources["after"] = chapters.neighbours(resources["metadata"]["name"])
         resources |= {"dark": DARK_PNG, "narrow": NARROW_PNG, "narrow_dark": NARROW_DARK_PNG}
-        resources |= {"open": summary.OPEN, "repository": repository()}
-        resources["headings"] = []
-        return resources
+        return resources | {"open": summary.OPEN, "repository": repository(), "headings": []}
 
 
 @pass_context
-def prose(context: Context, source: str) -> str:
-    """Renders a Markdown cell; its headings go into the page's contents."""
-    return _rendered(context, source, trusted=True, attachments=context["cell"].get("attachments", {}))
-
-
-@pass_context
-def displayed_markdown(context: Context, source: str) -> str:
-    """Renders Markdown that a cell displayed, which may hold text from data or a model."""
-    return _rendered(context, source, trusted=False)
-
-
-def _rendered(context: Context, source: str, trusted: bool, **options: Any) -> str:
+def prose(context: Context, source: str, trusted: bool) -> str:
+    """Renders Markdown: a cell, whose headings go into the page's contents, or what a cell displayed, not trusted."""
+    attachments = context["cell"].get("attachments", {})
     try:
-        return markdown.to_html(source, trusted, context["resources"]["headings"], **options)
+        return markdown.to_html(source, trusted, context["resources"]["headings"], attachments=attachments)
     except markdown.BadFormula as error:
         raise files.at(_place(context), str(error), "Write it with commands that latex2mathml knows.") from error
 
@@ -185,29 +153,22 @@ def lay_out(soup: BeautifulSoup) -> None:
 
 
 def _lay_out_table(table: Tag) -> None:
-    """Sets columns of numbers flush right, and gives columns of prose their width."""
-    _join_header(table)
+    """Joins a pandas index's names with the columns', sets numbers flush right, and gives prose its width."""
+    heads = table.select("thead tr")
+    names = [row.find_all("th") for row in heads]
+    if len(heads) == 2 and len(names[0]) == len(names[1]):
+        for column, index in zip(*names, strict=True):
+            column.string = column.get_text(strip=True) or index.get_text(strip=True)
+        heads[1].decompose()
     rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
-    for column in range(max(map(len, rows), default=0)):
-        cells = [row[column] for row in rows if column < len(row)]
+    for column in itertools.zip_longest(*rows):
+        cells = [cell for cell in column if cell]
         texts = [cell.get_text(strip=True) for cell in cells if cell.name == "td"]
         kind = "long" if max(map(len, texts), default=0) > LONG else ""
-        if any(texts) and all(NUMBER.fullmatch(text) for text in texts):
+        if any(texts) and all(map(NUMBER.fullmatch, texts)):
             kind = "number"
-        for cell in cells:
-            if kind:
-                cell["class"] = kind
-
-
-def _join_header(table: Tag) -> None:
-    """Puts the names of a pandas index into the row of the columns' names, where there is one row of each."""
-    rows = table.select("thead tr")
-    names = [row.find_all("th") for row in rows]
-    if len(rows) == 2 and len(names[0]) == len(names[1]):
-        for column, index in zip(*names, strict=True):
-            if not column.get_text(strip=True):
-                column.string = index.get_text(strip=True)
-        rows[1].decompose()
+        for cell in cells if kind else ():
+            cell["class"] = kind
 
 
 def refuse_requests(soup: BeautifulSoup, name: str) -> None:

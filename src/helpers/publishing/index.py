@@ -11,11 +11,12 @@ from typing import Any
 import jinja2
 from bs4 import BeautifulSoup
 
-from helpers import files, records
+from helpers import files
 from helpers.claims import CLAIMS
 from helpers.progress import clock
 from helpers.publishing import chapters, exporter, markdown
 from helpers.publishing.chapters import TEXTS
+from helpers.records import Verdict, chapters_of
 
 
 def write_index(run: Path) -> Path:
@@ -26,17 +27,17 @@ def write_index(run: Path) -> Path:
     Raises:
         WorkbookError: the run's `results.json` is no record of this workbook.
     """
-    has_results = (run / "results.json").exists()
-    found = records.load_results(run)["chapters"] if has_results else {}
+    found = chapters_of(run)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)
     environment.filters["clock"] = clock
+    verdicts = {label: Verdict(**of) for record in found.values() for label, of in record["verdicts"].items()}
     rows = [_chapter(chapter, run, found) for chapter in chapters.chapters()]
     page = environment.get_template("index.html.j2").render(
         title="Raising a Language Model",
         run=run.name,
         chapters=rows,
         pages={row["chapter"].number: row["page"] for row in rows if row["page"]},
-        claims=[(label, claim, _verdict(label, found)) for label, claim in CLAIMS.items()],
+        claims=[(label, claim, verdicts.get(label)) for label, claim in CLAIMS.items()],
         machine=_machine(found),
         repository=exporter.repository(),
     )
@@ -78,12 +79,6 @@ def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dic
     }
 
 
-def _verdict(label: str, found: dict[str, Any]) -> records.Verdict | None:
-    """Returns what the chapter that tests a claim concluded of it."""
-    verdicts = (record["verdicts"][label] for record in found.values() if label in record["verdicts"])
-    return next((records.Verdict(**verdict) for verdict in verdicts), None)
-
-
 def _machine(found: dict[str, Any]) -> str:
     """Describes the machine and the versions of the run's last chapter."""
     if not found:
@@ -91,6 +86,5 @@ def _machine(found: dict[str, Any]) -> str:
     environment = list(found.values())[-1]["environment"]
     libraries = ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())
     commit = f", commit {environment['commit']}" if environment["commit"] else ""
-    return (
-        f"{environment['processor']}, {environment['threads']} threads, {environment['platform']}, {libraries}{commit}."
-    )
+    threads = f"{environment['threads']} threads"
+    return f"{environment['processor']}, {threads}, {environment['platform']}, {libraries}{commit}."

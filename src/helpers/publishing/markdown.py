@@ -74,11 +74,9 @@ def clean(source: str) -> str:
 class Renderer(IPythonRenderer):
     """Markdown as HTML with formulas as MathML.
 
-    Args:
-        trusted: whether the chapter's author wrote the Markdown. If not, HTML in it is shown as text, images are named
-            rather than shown, and headings are only bold, since text from data or a model has no say in the contents.
-        headings: where the page's headings are remembered, as level, identifier and HTML.
-        options: of nbconvert's renderer.
+    It is trusted if the chapter's author wrote it. If not, HTML in it is shown as text, images are named rather than
+    shown, and headings are only bold, since text from data or a model has no say in the contents. The page's headings
+    are remembered in `headings`, as level, identifier and HTML.
     """
 
     def __init__(self, trusted: bool, headings: list[tuple[int, str, str]], **options: Any) -> None:
@@ -89,11 +87,11 @@ class Renderer(IPythonRenderer):
         """Renders a heading with an identifier that is unique on the page."""
         if not self.trusted:
             return f"<p><strong>{text}</strong></p>\n"
-        known = {identifier for _, identifier, _ in self.headings}
         words = re.findall(r"\w+", html.unescape(re.sub(r"<[^>]+>", "", text)).lower())
-        base = "-".join(words) or "section"
-        candidates = itertools.chain([base], (f"{base}-{copy}" for copy in itertools.count(2)))
-        identifier = next(candidate for candidate in candidates if candidate not in known)
+        base = identifier = "-".join(words) or "section"
+        copies = itertools.count(2)
+        while any(identifier == known for _, known, _ in self.headings):
+            identifier = f"{base}-{next(copies)}"
         self.headings.append((level, identifier, re.sub(r"</?a\b[^>]*>", "", text)))
         link = f'<a class="anchor" href="#{identifier}" aria-label="Link to this section">#</a>'
         return f'<h{level} id="{identifier}">{text}{link}</h{level}>\n'

@@ -7,11 +7,10 @@ Its README shows verdicts and figures where HTML does not show, on a code host. 
 from __future__ import annotations
 
 import base64
-import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 
@@ -26,14 +25,6 @@ MODELS = ("base", "assistant")
 """The models from which later chapters start; only the first has to be there."""
 
 MOST_MODEL_BYTES = 4_000_000
-
-
-class Figure(NamedTuple):
-    """A figure of a published chapter; its file is in `figures/`."""
-
-    file: str
-    alt: str
-    caption: str
 
 
 def publish(run: Path, reference: Path) -> None:
@@ -53,57 +44,27 @@ def publish(run: Path, reference: Path) -> None:
         for model in MODELS:
             if model == "base" or (run / "models" / model).exists():
                 _copy_model(run / "models" / model, partial / "models" / model)
-        files.write_text(partial / "models" / "base" / "README.md", model_card(next(iter(results.values()))))
+        files.write_text(partial / "models" / "base" / "README.md", _rendered("model_card", results))
         for bench in (reference / "bench.json", files.RESULTS / "bench.json"):  # the newer comes last
             if bench.exists():
                 shutil.copyfile(bench, partial / "bench.json")
-        timing.write_costs(partial, timing.published_costs(run, reference))
+        timing.publish(run, reference, partial)
         (partial / "studies").mkdir()
         for study in [*reference.glob("studies/*.json"), *run.glob("studies/*.json")]:  # the run's own come last
             shutil.copyfile(study, partial / "studies" / study.name)
-        figures = {
-            chapter: _write_figures(notebook, chapter, partial / "figures") for chapter, notebook in notebooks.items()
-        }
-        files.write_text(partial / "README.md", _readme(results, figures))
+        (partial / "figures").mkdir()
+        figures = {chapter: _write_figures(of, chapter, partial / "figures") for chapter, of in notebooks.items()}
+        files.write_text(partial / "README.md", _rendered("reference", results, figures=figures))
 
 
 def state_costs(readme: Path, reference: Path) -> None:
     """Writes what the published run cost into the workbook's README, between `<!-- costs -->` and `<!-- /costs -->`."""
-    results = records.load_results(reference)["chapters"]
-    environment = next(iter(results.values()))["environment"]
-    rows = [
-        f"| {chapter} | {record['profile']} | {clock(record['cost']['seconds'])} | "
-        f"{record['cost']['peak_memory_mb'] / 1000:.1f} GB |"
-        for chapter, record in results.items()
-    ]
-    machine = f"{environment['threads']} threads of {escaped(environment['processor'])}"
-    head = ["| chapter | profile | minutes | memory |", "|---|---|--:|--:|"]
-    block = "\n".join([f"Measured in the published run, on {machine}:", "", *head, *rows, *_minutes(reference)])
+    bench = reference / "bench.json"
+    known = files.read_json(bench, "Run `make bench` again.") if bench.exists() else None
+    block = _rendered("costs", records.load_results(reference)["chapters"], bench=known)
     text = readme.read_text(encoding="utf-8")
     marked = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
-    files.write_text(readme, marked.sub(lambda found: f"{found[1]}{block}\n{found[2]}", text))
-
-
-def _minutes(reference: Path) -> list[str]:
-    """Says what a minute buys, from the record of `make bench`, if it was published."""
-    if not (reference / "bench.json").exists():
-        return []
-    bench = json.loads((reference / "bench.json").read_text(encoding="utf-8"))
-    known = bench["summary"]
-    rows = [f"| {length} | {of['ours']:.2f} | {of['stock']:.2f} |" for length, of in known["minutes"].items()]
-    rate, memory = known["tokens_per_second"]["ours"], known["peak_memory_mb"] / 1000
-    return [
-        "",
-        "What a minute of training buys (`make bench`): bits per byte of unseen docstrings, by our recipe and by "
-        "`GPT2LMHeadModel` of the same size with the Trainer's defaults.",
-        "",
-        "| minutes | ours | stock |",
-        "|--:|--:|--:|",
-        *rows,
-        "",
-        f"{rate:,.0f} tokens a second on {bench['machine']['threads']} threads, "
-        f"{known['share_of_matmul_peak']:.0%} of the peak of float32 matrix products, {memory:.1f} GB.",
-    ]
+    files.write_text(readme, marked.sub(lambda found: f"{found[1]}{block}{found[2]}", text))
 
 
 def _whole(chapter: chapters.Chapter, run: Path, results: dict[str, Any]) -> Any:
@@ -131,54 +92,28 @@ def _copy_model(source: Path, goal: Path) -> None:
     shutil.copytree(source, goal, ignore=shutil.ignore_patterns("*.safetensors"))
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(source / "model.safetensors").items()}
     save_file(weights, goal / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((goal / "config.json").read_text(encoding="utf-8"))
+    config = files.read_json(goal / "config.json", "Run the chapter that makes the model again.")
     files.write_json(goal / "config.json", config | {"dtype": "bfloat16"})
     size = sum(path.stat().st_size for path in goal.rglob("*") if path.is_file())
     if size > MOST_MODEL_BYTES:
         raise files.at(source, f"the model would have {size / 1e6:.1f} MB, more than 4 MB", "Publish `laptop`.")
 
 
-def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> list[Figure]:
-    """Writes the notebook's figures as `figures/<chapter>_<name>.png`, in their light colours."""
-    folder.mkdir(exist_ok=True)
+def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> list[dict[str, Any]]:
+    """Writes the notebook's figures, in their light colours; returns what is said of each, and its file."""
     figures = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            described = output.get("metadata", {}).get("image/png", {})
-            if not re.fullmatch(r"[a-z0-9_-]+", described.get("name", "")):
-                continue  # not shown by plotting.show, so it has no name to be published under
-            figure = Figure(f"{chapter.name}_{described['name']}.png", described["alt"], described.get("caption", ""))
-            (folder / figure.file).write_bytes(base64.b64decode(output.data["image/png"]))
-            figures.append(figure)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        described = output.get("metadata", {}).get("image/png", {})
+        if re.fullmatch(r"[a-z0-9_-]+", described.get("name", "")):  # else it was not shown by plotting.show
+            file = f"{chapter.name}_{described['name']}.png"
+            (folder / file).write_bytes(base64.b64decode(output.data["image/png"]))
+            figures.append(described | {"file": file})
     return figures
 
 
-def model_card(record: dict[str, Any]) -> str:
-    """Returns the base model's card, from the record of the chapter that made it."""
-    return _templates().get_template("model_card.md.j2").render(record=record, sizes=record["sizes"])
-
-
-def _readme(results: dict[str, Any], figures: dict[chapters.Chapter, list[Figure]]) -> str:
-    return (
-        _templates()
-        .get_template("reference.md.j2")
-        .render(results=results, figures=figures, first=next(iter(results.values())))
-    )
-
-
-def _templates() -> jinja2.Environment:
+def _rendered(template: str, results: dict[str, Any], **values: Any) -> str:
+    """Fills a template of Markdown from a run's records by chapter, of which the base model's chapter is the first."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"clock": clock, "md": escaped, "value": _value, "about": _about}
-    return environment
-
-
-def _about(measurement: dict[str, Any]) -> str:
-    """Returns what a measurement of one method is about but for the method: its corpus, its test."""
-    return ", ".join(str(value) for column, value in measurement["about"].items() if column != "method")
-
-
-def _value(measurement: dict[str, Any]) -> str:
-    """Returns a measurement's value and interval to four digits."""
-    interval = measurement["interval"]
-    around = f" [{interval['low']:.4g}, {interval['high']:.4g}]" if interval else ""
-    return f"{measurement['value']:.4g}{around}"
+    environment.filters |= {"clock": clock, "md": escaped, "measurement": records.Measurement.from_dict}
+    first = next(iter(results.values()))
+    return environment.get_template(f"{template}.md.j2").render(results=results, first=first, **values)

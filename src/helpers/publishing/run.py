@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helpers import files
-from helpers.profiles import Profile, calibrate, load_profile
+from helpers.profiles import SIZES, load_profile
 from helpers.publishing import chapters
-
-SIZES = tuple(field.name for field in fields(Profile) if field.name != "name")
-"""What of the profile can be set."""
 
 
 @dataclass
@@ -47,11 +43,6 @@ class Run:
         """The run's folder."""
         return files.RESULTS / (self.name or self.profile_name)
 
-    @cached_property
-    def gflops(self) -> float:
-        """How fast this machine is now."""
-        return calibrate()
-
     def parameters(self, notebook: Path) -> dict[str, Any]:
         """Returns what is put in place of a notebook's defaults.
 
@@ -60,17 +51,14 @@ class Run:
         Raises:
             WorkbookError: a setting is neither a parameter of a notebook, this or another, nor a field of the profile.
         """
+        others = [chapters.source(chapter.name) for chapter in chapters.chapters()]
         given = {"PROFILE": self.profile_name, "NAME": self.name, "OVERRIDES": self.overrides}
         known = [name for name in chapters.parameters(notebook) if name not in given]
         for key, value in self.settings.items():
             if key in known:
                 is_path = isinstance(value, str) and value and Path(value).exists()
                 given[key] = str(Path(value).resolve()) if is_path else value
-            elif key not in SIZES and not any(key in chapters.parameters(other) for other in _notebooks()):
+            elif key not in SIZES and not any(key in chapters.parameters(other) for other in others):
                 known_ones = f"{', '.join(known)}, and of the profile {', '.join(SIZES)}"
                 raise files.at(notebook.name, f"parameter {key!r} is unknown", f"Known: {known_ones}.")
         return given
-
-
-def _notebooks() -> list[Path]:
-    return [chapters.source(chapter.name) for chapter in chapters.chapters()]

@@ -1,12 +1,12 @@
-"""What has to be done again? The chapters in order, each executed and exported, through doit.
+"""What has to be done again? The chapters in order, up to the first that fails, each executed and exported by doit.
 
 doit remembers in the run's folder what each task was made from (`changes`), and skips what has not changed. No task
-waits for another chapter's, so that one chapter can be run alone; that all are run in order, up to the first that
-fails, is doit's way. What earlier chapters found is an input like any other.
+waits for another chapter's, so that one can be run alone: what earlier chapters found is an input like any other.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,12 +30,9 @@ Took = list[tuple[str, str, str]]
 
 
 def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
-    """Brings chapters up to date, in order, and says what it did; without names, all.
+    """Brings chapters up to date, in order, and says what it did and whether all went well; without names, all.
 
-    Of other chapters, what they found before is taken as it is.
-
-    Returns:
-        Whether all went well; a chapter that fails stops those after it.
+    Of other chapters, what they found before is taken as it is. A chapter that fails stops those after it.
 
     Raises:
         WorkbookError: a chapter or a setting is unknown; nothing is executed then.
@@ -77,37 +74,17 @@ class Reporter(ZeroReporter):
 
 def tasks(run: Run, took: Took) -> Iterator[Task]:
     """Yields for doit each chapter's tasks `execute` and `export`, then the index; `took` grows with each execution."""
-    for chapter in chapters.chapters():
-        yield _task(
-            _execute,
-            [run, chapter.name, took],
-            target=run.folder / f"{chapter.name}.ipynb",
-            basename=chapter.name,
-            name="execute",
-            uptodate=[
-                (_unchanged, [lambda name=chapter.name: changes.inputs(run, name)]),
-                (_as_left, [run, chapter.name]),
-            ],
-        )
-        yield _task(
-            _export,
-            [run.folder / f"{chapter.name}.ipynb"],
-            target=run.folder / f"{chapter.name}.html",
-            basename=chapter.name,
-            name="export",
-            file_dep=[run.folder / f"{chapter.name}.ipynb"],
-            uptodate=[(_unchanged, [lambda: changes.pages(run)])],
-        )
-    yield _task(
-        _index,
-        [run],
-        target=run.folder / "index.html",
-        basename="index",
-        uptodate=[(_unchanged, [lambda: changes.index(run)])],
-    )
+    for chapter in (chapter.name for chapter in chapters.chapters()):
+        executed, page = run.folder / f"{chapter}.ipynb", run.folder / f"{chapter}.html"
+        same = [(_unchanged, [changes.inputs, run, chapter]), (_as_left, [run, chapter])]
+        yield {"name": "execute", "basename": chapter} | _task(executed, same, _execute, run, chapter, took)
+        same = [(_unchanged, [changes.pages, run])]
+        yield {"name": "export", "basename": chapter, "file_dep": [executed]} | _task(page, same, _export, executed)
+    same = [(_unchanged, [changes.index, run])]
+    yield {"basename": "index"} | _task(run.folder / "index.html", same, _index, run)
 
 
-def _task(work: Callable[..., Any], arguments: list[Any], target: Path, **more: Any) -> Task:
+def _task(target: Path, uptodate: list[Any], work: Callable[..., Any], *arguments: Any) -> Task:
     """Returns a task for doit whose work may raise a WorkbookError, and may print."""
 
     def reported() -> Any:
@@ -116,12 +93,12 @@ def _task(work: Callable[..., Any], arguments: list[Any], target: Path, **more: 
         except files.WorkbookError as error:
             return TaskFailed(str(error))
 
-    return {"actions": [reported], "targets": [target], "io": {"capture": False}} | more
+    return {"actions": [reported], "targets": [target], "uptodate": uptodate, "io": {"capture": False}}
 
 
-def _unchanged(task: Any, values: dict[str, Any], inputs: Callable[[], str]) -> bool:
+def _unchanged(task: Any, values: dict[str, Any], inputs: Callable[..., str], *of: Any) -> bool:
     """Tells doit whether a task's inputs are those of its last success, and has it remember today's."""
-    today = inputs()
+    today = inputs(*of)
     task.value_savers.append(lambda: {"inputs": today})
     return bool(values.get("inputs") == today)
 
@@ -144,31 +121,25 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
         with timing.ChapterLine(chapter, len(chapters.cells(notebook)), expected) as line:
             execution.execute(notebook, executed, run.parameters(notebook), line.at_cell)
     except execution.ChapterFailed as failure:
-        _withdraw(run, chapter)
+        for stale in (executed, executed.with_suffix(".html")):  # of an earlier success; it could pass for this run's
+            stale.unlink(missing_ok=True)
+        records.withdraw(run.folder, chapter)
         raise files.WorkbookError(f"{failure}\n{_show_failed(kept)}") from None
     seconds = line.seconds
     kept.with_suffix(".html").unlink(missing_ok=True)
-    timing.note(run, timing.cost_of(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2))
+    timing.note(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2)
     took.append((chapter, clock(seconds), expected))
     return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
-
-
-def _withdraw(run: Run, chapter: str) -> None:
-    """Removes what an earlier success left and could pass for this run's: executed notebook, page and record."""
-    for ending in (".ipynb", ".html"):
-        (run.folder / f"{chapter}{ending}").unlink(missing_ok=True)
-    records.withdraw(run.folder, chapter)
 
 
 def _show_failed(kept: Path) -> str:
     """Makes a page of what ran of a failed chapter and says where it is, or else where the notebook is."""
     if not kept.exists():
         return "No cell was executed."
-    try:
+    with contextlib.suppress(files.WorkbookError):
         _export(kept)
-    except files.WorkbookError:
-        return f"What ran is kept in {kept}"
-    return f"What ran is kept in {kept.with_suffix('.html')}"
+        kept = kept.with_suffix(".html")
+    return f"What ran is kept in {kept}"
 
 
 def _export(executed: Path) -> None:

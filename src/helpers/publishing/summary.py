@@ -34,9 +34,8 @@ OWN_FILES = {"LABELS": "my.csv", "PROMPTS": "my.jsonl", "CORPUS": "my-texts/"}
 def prepare(notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
     """Leaves out progress lines and gathers code; a step of nbconvert's, which gives it a copy of the notebook.
 
-    A code cell's metadata get `code`, what is shown of code above its output: its own, that of cells before it in the
-    same section that show nothing, or none. Resources get `found`, the box at the head, and `command`, which runs the
-    chapter on a reader's own file; both None where there is no such thing.
+    A code cell's metadata get `code`, what is shown above its output: its own, that of cells before it in the same
+    section that show nothing, or none. Resources get `found`, the box at the head, and `command`, both or None.
     """
     waiting: list[NotebookNode] = []
     for cell in notebook.cells:
@@ -75,25 +74,19 @@ def _only_words(source: str) -> bool:
 
 def _speaks(node: ast.AST | None) -> bool:
     match node:
-        case ast.Expr(value):
-            return _speaks(value)
-        case ast.If(body=body, orelse=orelse):
+        case ast.If(body=body, orelse=orelse) | ast.For(body=body, orelse=orelse):
             return all(map(_speaks, [*body, *orelse]))
         case ast.IfExp(body=one, orelse=other):
             return _speaks(one) and _speaks(other)
         case ast.Constant(value=str() | None):
             return True
-        case ast.For(body=body):
-            return all(map(_speaks, body))
         case ast.Call(func=ast.Name(id="display"), args=args):
             return all(map(_speaks, args))
         case ast.Call(func=ast.Attribute(value=ast.Name(id="record"), attr=asked)):
             return asked in WORDS
-        case ast.Call(func=ast.Attribute(value=value)):
-            return _speaks(value)
         case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name):
             return name in ("Markdown", "record")
-        case ast.Attribute(value=value):
+        case ast.Expr(value=value) | ast.Attribute(value=value) | ast.Call(func=ast.Attribute(value=value)):
             return _speaks(value)
     return False
 

@@ -1,13 +1,13 @@
 """How long will it take here? A chapter's expected time on this machine, and its line in the terminal.
 
 The runner notes what each chapter took from start to end, at which sizes, and how fast the machine was then (`pace`),
-in the run's `costs.json`; the published run keeps these notes, of `smoke` too. From them comes the expectation: from a
-chapter of the same sizes its time, from two of other sizes a fixed part (starting, importing, drawing) and one in
-proportion to the training. Reading docstrings that no cache has yet comes on top, priced from a sample of them.
+in the run's `costs.json`; the published run keeps these notes, of `smoke` too. From a note of the same sizes comes its
+time, from two of others a fixed part and one in proportion to the training.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -17,13 +17,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from helpers import files
 from helpers.imports import closure
 from helpers.machine import cores
-from helpers.profiles import PROFILES
+from helpers.profiles import PROFILES, Profile, calibrate
 from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.run import Run
@@ -32,9 +31,7 @@ FARTHEST = 4
 """How many times the largest training known an expectation may reach."""
 
 READER = "helpers.corpora.pydocs.docstrings"
-
-SAMPLE_SECONDS = 0.3
-"""For how long sources are read to price the rest."""
+SAMPLE_SECONDS = 0.3  # for which sources are read to price the rest
 
 
 class Cost(NamedTuple):
@@ -42,35 +39,26 @@ class Cost(NamedTuple):
 
     chapter: str
     sizes: dict[str, Any]
-    """Of the profile, as JSON has them."""
     settings: dict[str, Any]
-    """Parameters of the notebook."""
-    flops: float
-    """Of a pretraining run of these sizes."""
-    seconds: float
-    """From the start of the kernel to its end, less the reading of docstrings."""
-    pace: float
-    """Of the machine."""
+    flops: float  # of a pretraining run of these sizes
+    seconds: float  # less the reading of docstrings
+    pace: float  # of the machine
 
 
 def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
-    """Says how long a chapter will take on a machine of this pace; `reading` is what `reading_seconds` said.
+    """Says how long a chapter will take on a machine of this pace, of which reading takes so many seconds.
 
-    Returns:
-        `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
+    That is `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
     """
-    own = cost_of(chapter, run, 0.0, at_pace)
-    noted = [cost for cost in known_costs(_folders(run)) if cost.chapter == chapter and cost.settings == own.settings]
-    seconds = predict(noted, own)
-    known = f"about {clock(seconds)}" if seconds else f"at least {clock(run.profile.training_seconds(run.gflops))}"
+    own = _cost(chapter, run, 0.0, at_pace)
+    known_here = _known(run.folder, *(files.RESULTS / name for name in PROFILES), files.REFERENCE)
+    seconds = _predict([c for c in known_here if (c.chapter, c.settings) == (chapter, own.settings)], own)
+    known = f"about {clock(seconds)}" if seconds else f"at least {clock(run.profile.training_seconds(calibrate()))}"
     return f"{known}, and {clock(reading)} more to read the docstrings, this once" if reading >= 1 else known
 
 
-def predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
-    """Returns the seconds that a chapter will take at the pace of `wanted`; None if that cannot be known.
-
-    `noted` is what the same chapter cost before, the most telling first.
-    """
+def _predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
+    """Returns the seconds a chapter will take, by what it cost before, the most telling first; None if unknown."""
     by_flops: dict[float, float] = {}
     for cost in noted:
         seconds = cost.seconds * cost.pace / wanted.pace
@@ -83,46 +71,42 @@ def predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
     return max(min(few, many), few + (many - few) * (wanted.flops - less) / (more - less))
 
 
-def cost_of(chapter: str, run: Run, seconds: float, at_pace: float) -> Cost:
-    """Returns what a chapter of a run cost."""
-    sizes = json.loads(json.dumps(asdict(run.profile)))
+def _as_json(profile: Profile) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(profile)))
+
+
+def _cost(chapter: str, run: Run, seconds: float, at_pace: float) -> Cost:
     settings = {key: value for key, value in run.settings.items() if key not in (*run.overrides, "SEED")}
-    return Cost(chapter, sizes, settings, run.profile.tokens * run.profile.flops_per_token, seconds, at_pace)
+    flops = run.profile.tokens * run.profile.flops_per_token
+    return Cost(chapter, _as_json(run.profile), settings, flops, seconds, at_pace)
 
 
-def note(run: Run, cost: Cost) -> None:
+def note(chapter: str, run: Run, seconds: float, at_pace: float) -> None:
     """Notes what a chapter cost in the run's `costs.json`, in place of what the same cost before."""
-    write_costs(run.folder, [cost, *known_costs([run.folder])])
+    _write(run.folder, [_cost(chapter, run, seconds, at_pace), *_known(run.folder)])
 
 
-def write_costs(folder: Path, costs: Iterable[Cost]) -> None:
+def publish(run: Path, reference: Path, into: Path) -> None:
+    """Writes what the published run tells of costs: a run's and others' here, at the sizes of the profiles."""
+    sizes = list(map(_as_json, PROFILES.values()))
+    noted = _known(run, *(files.RESULTS / name for name in PROFILES), reference)
+    _write(into, [cost for cost in noted if cost.sizes in sizes and not cost.settings])
+
+
+def _write(folder: Path, costs: Iterable[Cost]) -> None:
     """Writes costs into a folder, of alike ones the first."""
     kept = {json.dumps([cost.chapter, cost.sizes, cost.settings]): cost for cost in reversed(list(costs))}
     files.write_json(folder / "costs.json", {"format": 1, "costs": [cost._asdict() for cost in kept.values()]})
 
 
-def known_costs(folders: Iterable[Path]) -> list[Cost]:
+def _known(*folders: Path) -> list[Cost]:
     """Returns what was noted in folders, in their order; a file that cannot be read tells nothing."""
     found = []
     for folder in folders:
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             noted = json.loads((folder / "costs.json").read_text(encoding="utf-8"))
             found += [Cost(**cost) for cost in noted["costs"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
     return found
-
-
-def published_costs(run: Path, reference: Path) -> list[Cost]:
-    """Returns what the published run tells of costs: a run's and others' here, at the sizes of the profiles."""
-    sizes = [json.loads(json.dumps(asdict(profile))) for profile in PROFILES.values()]
-    noted = known_costs([run, *(files.RESULTS / name for name in PROFILES), reference])
-    return [cost for cost in noted if cost.sizes in sizes and not cost.settings]
-
-
-def _folders(run: Run) -> list[Path]:
-    """Returns where costs are looked for: the run itself, those named like profiles, the published run."""
-    return [run.folder, *(files.RESULTS / name for name in PROFILES), files.REFERENCE]
 
 
 def reading_seconds(chapter: str, run: Run) -> float:
@@ -150,10 +134,9 @@ def _size(source: Any) -> int:
 
 
 class ChapterLine:
-    """Shows what a chapter is doing: its cell, the time so far, the time expected.
+    """Shows, as a context, what a chapter is doing: its cell, the time so far, the time expected.
 
-    Use as a context manager. In a terminal one line is drawn anew every second; in a log, a line is written every
-    fifteen.
+    In a terminal one line is drawn anew every second; in a log, a line is written every fifteen.
     """
 
     def __init__(self, chapter: str, cells: int, expected: str) -> None:
@@ -161,11 +144,10 @@ class ChapterLine:
         self.number, self.heading = 0, "starting"
         self._overwrites = sys.stdout.isatty()
         self._stopped = threading.Event()
-        self._drawing = threading.Thread(target=self._draw_until_stopped, daemon=True)
+        self._drawing = threading.Thread(target=self._draw, daemon=True)
+        self._start = time.perf_counter()
 
     def __enter__(self) -> ChapterLine:
-        self._start = time.perf_counter()
-        self._draw()
         self._drawing.start()
         return self
 
@@ -178,7 +160,7 @@ class ChapterLine:
         """Time so far."""
         return time.perf_counter() - self._start
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stopped.set()
         self._drawing.join()
         how = "took" if kind is None else "stopped after"
@@ -186,13 +168,12 @@ class ChapterLine:
         if self._overwrites:
             print()
 
-    def _draw_until_stopped(self) -> None:
-        while not self._stopped.wait(1 if self._overwrites else 15):
-            self._draw()
-
     def _draw(self) -> None:
-        cell = f"cell {self.number} of {self.cells}"
-        self._write(f"{self.chapter}: {clock(self.seconds)} of {self.expected}, {cell}, {self.heading}")
+        stopped = False
+        while not stopped:
+            cell = f"cell {self.number} of {self.cells}"
+            self._write(f"{self.chapter}: {clock(self.seconds)} of {self.expected}, {cell}, {self.heading}")
+            stopped = self._stopped.wait(1 if self._overwrites else 15)
 
     def _write(self, line: str) -> None:
         if self._overwrites:
