@@ -227,15 +227,19 @@ def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
     texts = [(axes._left_title, axes.xaxis.label, axes.yaxis.label) for axes in figure.axes]  # type: ignore[attr-defined]
     rooms = [(axes.bbox.width, axes.bbox.width, axes.bbox.height) for axes in figure.axes]
     words = [(text, text.get_text()) for of_axes in texts for text in of_axes]
+    moved = False
     for (text, whole), room in zip(words, itertools.chain(*rooms), strict=True):
         box = text.get_window_extent()
         if (longest := max(box.width, box.height)) > 1.05 * room > 0:
             text.set_text(textwrap.fill(whole, max(8, int(len(whole) * room / longest))))
+            moved = True
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
         if any(box.x1 > other.x0 > box.x0 for box, other in itertools.pairwise(boxes)):
             axes.tick_params(axis="x", rotation=40)
-    engine.execute(figure)
+            moved = True
+    if moved:  # a layout takes a third of a second
+        engine.execute(figure)
     panels = [(place.get_gridspec().nrows, axes.bbox.height / figure.dpi) for axes, place in _panels(figure)]
     lack = max((count * (max(rows, least) - height) for count, height in panels), default=0.0)
     if lack > 0:

@@ -223,7 +223,8 @@ def expected_cost(
         loss.item()  # waits for the card
 
     seconds: list[float] = []
-    while sum(seconds) < TRIAL_SECONDS or len(seconds) < 3:
+    tried = max(3, steps_of(blocks, profile) // 20)  # a short run is priced from few steps
+    while len(seconds) < 3 or (sum(seconds) < TRIAL_SECONDS and len(seconds) < tried):
         seconds.append(_seconds_of(step))
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
