@@ -99,7 +99,7 @@ def test_a_prediction_without_a_bound_says_how_it_is_judged(record):
     with pytest.raises(ValueError, match="give one of above"):
         record.predict("key", "So it will be.")
     record.predict("key", "The <second> is longer.", rule="by the means")
-    assert "not yet judged" in record.predictions["key"]._repr_html_()
+    assert "<strong>Prediction.</strong>" in record.predictions["key"]._repr_html_()
     judged = record.judge("key", held=False, why="The first grew.")
     assert (judged.outcome, judged.why) == ("missed", "The first grew.")
     assert "<second>" not in judged._repr_html_()

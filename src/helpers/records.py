@@ -116,7 +116,7 @@ class Prediction:
     def _repr_html_(self) -> str:
         why = f" Why: {escape(self.why)}" if self.why else ""
         return (
-            f'<p class="prediction"><strong>Prediction {self.outcome or "not yet judged"}.</strong> '
+            f'<p class="prediction"><strong>{f"Prediction {self.outcome}".strip()}.</strong> '
             f"{escape(self.text)} <small>({escape(self.rule)})</small>{why}</p>"
         )
 

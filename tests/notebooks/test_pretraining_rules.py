@@ -54,19 +54,20 @@ def test_what_is_taught_what_is_absent_and_what_is_neither(taught):
 
 
 @pytest.mark.parametrize(
-    ("continuing", "writing", "verdict"),
+    ("continuing", "writing", "verdict", "filling"),
     [
-        ((0.1, 0.2), (-3.0, -2.0), "refuted"),
-        ((-0.2, -0.1), (2.0, 3.0), "supported"),
-        ((0.1, 0.2), (-1.0, 1.0), "not distinguishable"),
-        ((-0.1, 0.1), (2.0, 3.0), "not distinguishable"),
-        ((0.1, 0.2), (2.0, 3.0), "not distinguishable"),
-        ((-0.1, 0.1), (-1.0, 1.0), "not distinguishable"),
+        ((0.1, 0.2), (-3.0, -2.0), "refuted", (-0.1, 0.1)),
+        ((0.1, 0.2), (-3.0, -2.0), "not distinguishable", (-0.2, -0.1)),  # hiding is better at what it practises
+        ((-0.2, -0.1), (2.0, 3.0), "supported", (-0.1, 0.1)),
+        ((0.1, 0.2), (-1.0, 1.0), "not distinguishable", (-0.1, 0.1)),
+        ((-0.1, 0.1), (2.0, 3.0), "not distinguishable", (-0.1, 0.1)),
+        ((0.1, 0.2), (2.0, 3.0), "not distinguishable", (-0.1, 0.1)),
+        ((-0.1, 0.1), (-1.0, 1.0), "not distinguishable", (-0.1, 0.1)),
     ],
 )
-def test_one_task_alone_decides_nothing(cells, continuing, writing, verdict):
-    ends = {"continuing": continuing, "writing": writing}
+def test_one_task_alone_decides_nothing(cells, continuing, writing, verdict, filling):
+    ends = {"continuing": continuing, "writing": writing, "filling": filling}
     leads = {task: Measurement(task, sum(both) / 2, "", Interval(*both, "made up")) for task, both in ends.items()}
-    known = {"ahead": {"study": leads}, "decides": "study", "CONTINUING": "continuing", "WRITING": "writing"}
+    known = {"ahead": {"study": leads}, "decides": "study"} | {task.upper(): task for task in ends}
     exec(cells["rule-c2"], known)
     assert known["here"] == verdict

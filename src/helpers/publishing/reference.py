@@ -24,6 +24,9 @@ from helpers.publishing.exporter import TEMPLATE
 MODELS = ("base", "assistant")
 """The models from which later chapters start; only the first has to be there."""
 
+BENCHMARKS = ("bench.json", "gpu.json")
+"""What benchmarks measured: on this machine, and on a card."""
+
 MOST_MODEL_BYTES = 4_000_000
 
 
@@ -45,9 +48,9 @@ def publish(run: Path, reference: Path) -> None:
             if model == "base" or (run / "models" / model).exists():
                 _copy_model(run / "models" / model, partial / "models" / model)
         files.write_text(partial / "models" / "base" / "README.md", _rendered("model_card", results))
-        for bench in (reference / "bench.json", files.RESULTS / "bench.json"):  # the newer comes last
+        for bench in (folder / name for name in BENCHMARKS for folder in (reference, files.RESULTS)):  # the newer last
             if bench.exists():
-                shutil.copyfile(bench, partial / "bench.json")
+                shutil.copyfile(bench, partial / bench.name)
         timing.publish(run, reference, partial)
         (partial / "studies").mkdir()
         for study in [*reference.glob("studies/*.json"), *run.glob("studies/*.json")]:  # the run's own come last
