@@ -135,7 +135,8 @@ def cached(
     splits = {split: Dataset.from_file(str(folder / f"{split}.arrow")) for split in about["report"]["kept"]}
     report = Report.from_dict(about["report"])
     if (folder / SET_ASIDE).exists():
-        report.problems.append(f"the rows that were set aside are in {folder / SET_ASIDE}, with remedies")
+        kept = (folder / SET_ASIDE).relative_to(files.CACHE.parents[1])  # a page that is shared names no home
+        report.problems.append(f"the rows that were set aside are in {kept}, with remedies")
     return Corpus(name, kind, splits, report, about["fingerprint"], folder)
 
 

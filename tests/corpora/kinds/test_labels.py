@@ -341,4 +341,4 @@ def test_a_faulty_row_is_set_aside_with_its_remedy(tmp_path, kind):
     assert (found["place"], found["kind"], found["row"]) == ("a.jsonl:121", kind, row)
     assert found["remedy"]
     assert corpus.report.removed[kind].documents == 1
-    assert str(corpus.folder / SET_ASIDE) in str(corpus.report)
+    assert f"corpora/{corpus.folder.name}/{SET_ASIDE}" in str(corpus.report)
