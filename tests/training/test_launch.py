@@ -91,6 +91,6 @@ def test_a_stream_trains_and_leaves_a_model_and_no_checkpoints(tmp_path, own_tex
 
 
 def test_a_batch_that_cannot_be_dealt_evenly_is_told():
-    profile = load_profile("smoke", batch_tokens=384)
+    profile = load_profile("smoke", context=128, batch_tokens=384)
     with pytest.raises(WorkbookError, match=rf"{batch_of(profile)} blocks .* cannot be dealt evenly to 2 processes"):
         _share(profile, 2)
