@@ -100,7 +100,7 @@ class Prediction:
     outcome: str = ""
     """`held`, `missed` or `undecided`; empty until it is judged."""
     why: str = ""
-    """It was missed, in a sentence."""
+    """Of a missed one, the reason in a sentence."""
 
     def judge(self, found: Sequence[Measurement], held: bool | None) -> str:
         """Returns the outcome: by the bound and the intervals, or, without a bound, what the caller found."""

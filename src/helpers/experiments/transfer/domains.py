@@ -119,7 +119,6 @@ def compare_starts(
     """
     runs: dict[str, dict[str, DomainRun]] = {}
     for name, domain in read_domains(profile, seed, tokens).items():
-        print(name)
         runs[name] = {
             start: train_on(domain, model, tokenizer, profile, seed, fresh=start == FROM_SCRATCH)
             for start, model in zip((FROM_SCRATCH, FROM_TRAINED), starts, strict=True)
