@@ -77,14 +77,12 @@ def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
     Raises:
         WorkbookError: there is no town of that size.
     """
-    lines: dict[str, list[str]] = {TRAIN: [], TEST: []}
-    for conversation in conversations(people, seed):
-        line = json.dumps(_row(conversation), ensure_ascii=False, separators=(",", ":")) + "\n"
-        lines[str(conversation.split)].append(line)
-    paths = {split: folder / f"{split}.jsonl" for split in lines}
-    for split, path in paths.items():
-        files.write_text(path, "".join(lines[split]))
-    return {path: len(lines[split]) for split, path in paths.items()}
+    drawn, counts = list(conversations(people, seed)), {}
+    for split in (TRAIN, TEST):
+        rows = [json.dumps(_row(c), ensure_ascii=False, separators=(",", ":")) for c in drawn if c.split == split]
+        files.write_text(path := folder / f"{split}.jsonl", "".join(f"{row}\n" for row in rows))
+        counts[path] = len(rows)
+    return counts
 
 
 def _row(conversation: Conversation) -> dict[str, Any]:
