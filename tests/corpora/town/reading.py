@@ -7,8 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from helpers.corpora.town.grammar import Grammar, separator
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler, separator
 
 T = TypeVar("T")
 Script = Callable[[Sampler], Iterable[str]]

@@ -195,11 +195,9 @@ def version_of(package: str) -> str:
 def _docstring(module: str, name: str, text: str) -> Docstring:
     text = inspect.cleandoc(_CONTROL.sub("", text))
     blocks = prose.split_blocks(text)
-    sizes = dict.fromkeys(prose.BLOCK_KINDS, 0)
-    for block in blocks:
-        sizes[block.kind] += len(block.text.encode())
+    sizes = [sum(len(block.text.encode()) for block in blocks if block.kind == kind) for kind in prose.BLOCK_KINDS]
     sentences = "\n\n".join(block.text for block in blocks if block.kind == "prose")
-    return Docstring(module, name, sentences, text, list(sizes.values()))
+    return Docstring(module, name, sentences, text, sizes)
 
 
 def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, list[Contents]], None, None]:

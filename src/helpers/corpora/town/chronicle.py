@@ -13,9 +13,8 @@ from helpers import files
 from helpers.corpora.corpus import SPLITS, Corpus, cached
 from helpers.corpora.report import Report, Source
 from helpers.corpora.town.contract import DOSES, Contract, make_contract
-from helpers.corpora.town.grammar import Grammar, separator
+from helpers.corpora.town.grammar import Grammar, Sampler, separator
 from helpers.corpora.town.lexicon import OCCUPATIONS
-from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World, make_world, shuffled
 from helpers.files import WorkbookError
 from helpers.imports import code_version

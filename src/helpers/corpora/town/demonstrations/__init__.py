@@ -37,8 +37,7 @@ from helpers.corpora.town.demonstrations import (
     writing,
 )
 from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Writer
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.world import make_world
 
 ALL = 10**6  # more than there are of any task

@@ -9,8 +9,7 @@ from typing import Any
 
 from helpers.corpora.corpus import place_of
 from helpers.corpora.rows import Conversation, Message
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler
 
 TRAIN, TEST = "train", "test"
 

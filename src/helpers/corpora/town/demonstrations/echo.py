@@ -11,9 +11,8 @@ from helpers.corpora.town.demonstrations.draft import Draft
 from helpers.corpora.town.demonstrations.questions import stranger
 from helpers.corpora.town.demonstrations.translation import ENDS, ONSETS
 from helpers.corpora.town.demonstrations.wordings import worded
-from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import DAYS
-from helpers.corpora.town.sampling import Sampler
 
 LENGTHS = (3, 4, 5, 6)
 

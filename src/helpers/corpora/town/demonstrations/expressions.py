@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from helpers.corpora.town.demonstrations.draft import TEST, Draft
 from helpers.corpora.town.demonstrations.wordings import worded
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler
 
 FIRST_STEPS: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
     "the sum of {a} and {b}": ("{a} + {b}", lambda a, b: a + b),

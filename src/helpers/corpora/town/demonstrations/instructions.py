@@ -20,42 +20,33 @@ from typing import Any
 from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
 from helpers.corpora.town.demonstrations.questions import answer, wordings
 from helpers.corpora.town.demonstrations.wordings import WORDINGS
-from helpers.corpora.town.grammar import Grammar, Voice, voice
-from helpers.corpora.town.lexicon import OCCUPATIONS, capitalised
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler, Voice, voice
+from helpers.corpora.town.lexicon import OCCUPATIONS, PERSONAL, capitalised
 from helpers.corpora.town.world import Fact
 
-INSTRUCTIONS = LANGUAGE, LENGTH, TONE, ROLE = "language", "length", "tone", "role"
+LANGUAGE, LENGTH, TONE, ROLE = "language", "length", "tone", "role"
 CONTRADICTIONS = WORDINGS["instructions"]["contradictions"]
-TAUGHT_PAIRS = ((LANGUAGE, ROLE), (LENGTH, TONE))
-HELD_OUT_PAIRS = ((LANGUAGE, TONE), (LENGTH, ROLE), (TONE, ROLE))
+ALONE: Sequence[Sequence[str]] = ((LANGUAGE,), (LENGTH,), (TONE,), (ROLE,))
+TAUGHT_PAIRS: Sequence[Sequence[str]] = ((LANGUAGE, ROLE), (LENGTH, TONE))
+HELD_OUT_PAIRS: Sequence[Sequence[str]] = ((LANGUAGE, TONE), (LENGTH, ROLE), (TONE, ROLE))
 POLITE, SAYS = "With pleasure.", "So says the {role}."
 """How a polite answer begins, and how one in a role ends."""
 
-ESKAN = {
-    "occupation": "arge", "home": "bece", "birthplace": "crade", "employer": "vare", "pet": "rete", "taste": "noone",
-}  # fmt: skip
+ESKAN = dict(zip(PERSONAL, ("arge", "bece", "crade", "vare", "rete", "noone"), strict=True))
 """The verbs with which Eskan says facts: verb, person, value."""
 
 
 def obeyed(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields questions about people whom training asks about, under up to two instructions."""
     while True:
-        kind, asked = _for_test(sampler) if split == TEST else _for_train(sampler)
+        if split == TEST:
+            kind = sampler.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
+            asked = sampler.choose(HELD_OUT_PAIRS if kind == "unseen pair" else ALONE)
+        else:
+            kind = sampler.choose(("system", "system", "pair", "user", "none", "contradicted"))
+            pair, one = sampler.choose(TAUGHT_PAIRS), sampler.choose(ALONE)
+            asked = {"pair": pair, "none": (), "contradicted": (LANGUAGE,)}.get(kind, one)
         yield _draft(grammar, sampler, split, kind, asked)
-
-
-def _for_train(sampler: Sampler) -> tuple[str, Sequence[str]]:
-    """Draws a kind and its instructions."""
-    kind = sampler.choose(("system", "system", "pair", "user", "none", "contradicted"))
-    pair, one = sampler.choose(TAUGHT_PAIRS), (sampler.choose(INSTRUCTIONS),)
-    instructions: dict[str, Sequence[str]] = {"pair": pair, "none": (), "contradicted": (LANGUAGE,)}
-    return kind, instructions.get(kind, one)
-
-
-def _for_test(sampler: Sampler) -> tuple[str, Sequence[str]]:
-    kind = sampler.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
-    return kind, sampler.choose(HELD_OUT_PAIRS) if kind == "unseen pair" else (sampler.choose(INSTRUCTIONS),)
 
 
 def _draft(grammar: Grammar, sampler: Sampler, split: str, kind: str, asked: Sequence[str]) -> Draft:

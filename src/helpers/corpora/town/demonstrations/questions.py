@@ -13,10 +13,9 @@ from typing import Any
 
 from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs
 from helpers.corpora.town.demonstrations.wordings import WORDINGS
-from helpers.corpora.town.grammar import Grammar, Voice, value_slots, voice
+from helpers.corpora.town.grammar import Grammar, Sampler, Voice, value_slots, voice
 from helpers.corpora.town.lexicon import KIN, PERSONAL, PRONOUNS
 from helpers.corpora.town.phrases import QUESTIONS, TEMPLATES, by_relation
-from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, shuffled
 
 SAME = {"she": "wife", "he": "husband"}

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs
 from helpers.corpora.town.demonstrations.wordings import worded
-from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import OCCUPATIONS, THINGS
-from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import shuffled
 
 FAULTS = ("broken", "late", "dirty", "wrong")

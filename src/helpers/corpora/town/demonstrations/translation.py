@@ -13,8 +13,7 @@ from helpers.corpora.town.demonstrations import eskan
 from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
 from helpers.corpora.town.demonstrations.eskan import NOUNS, Scene, Thing, in_english, in_eskan
 from helpers.corpora.town.demonstrations.wordings import worded
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler
 
 GLOSSARY = ("basket", "bucket", "candle", "fence", "hammer", "ladder", "pillow", "ribbon", "saddle", "tower")
 GLOSSARY_HELD_OUT = ("bottle", "carpet", "kettle", "needle")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Sampler
 from helpers.imports import data_of
 
 WORDINGS = data_of(__name__)

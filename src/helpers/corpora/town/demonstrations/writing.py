@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from helpers.corpora.town.demonstrations.draft import Draft
 from helpers.corpora.town.demonstrations.questions import stranger
 from helpers.corpora.town.demonstrations.wordings import WORDINGS, worded
-from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import DAYS, with_article
 from helpers.corpora.town.phrases import NOTICE
-from helpers.corpora.town.sampling import Sampler
 
 THANKS = (" Thank the readers.", " End with thanks.")
 THANK_YOU = "Thank you."
