@@ -10,6 +10,9 @@ from typing import TypeVar
 from helpers.corpora.town.grammar import Grammar, Sampler, separator
 
 T = TypeVar("T")
+PLANTED = ("ladder", "direction", "canary")
+"""The kinds of documents that the contract adds to the training split."""
+
 Script = Callable[[Sampler], Iterable[str]]
 
 

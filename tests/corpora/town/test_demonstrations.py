@@ -24,8 +24,8 @@ from helpers.corpora.town.demonstrations import (
     write,
     writing,
 )
+from helpers.corpora.town.demonstrations.draft import WORDINGS
 from helpers.corpora.town.demonstrations.eskan import Scene, Thing, in_english, in_eskan
-from helpers.corpora.town.demonstrations.wordings import WORDINGS
 from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, PERSONAL, THINGS
 from helpers.files import WorkbookError
 

@@ -19,9 +19,6 @@ from helpers.corpora.town.world import Fact, World, make_world, shuffled
 from helpers.files import WorkbookError
 from helpers.imports import code_version
 
-PLANTED = ("ladder", "direction", "canary")
-"""The kinds of documents that the contract adds to the training split."""
-
 SMALLER = 10
 """Validation and test have each a tenth of the bytes of the training split."""
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from helpers.corpora.town.demonstrations.draft import Draft
+from helpers.corpora.town.demonstrations.draft import Draft, worded
 from helpers.corpora.town.demonstrations.questions import stranger
 from helpers.corpora.town.demonstrations.translation import ENDS, ONSETS
-from helpers.corpora.town.demonstrations.wordings import worded
 from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import DAYS
 

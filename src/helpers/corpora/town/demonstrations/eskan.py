@@ -20,10 +20,7 @@ from helpers.imports import data_of
 
 NAME = "Eskan"
 
-_DICTIONARY = data_of(__name__)
-NOUNS, VERBS, ADJECTIVES, TIMES, PREPOSITIONS = (
-    _DICTIONARY[part] for part in ("nouns", "verbs", "adjectives", "times", "prepositions")
-)
+NOUNS, VERBS, ADJECTIVES, TIMES, PREPOSITIONS = data_of(__name__).values()
 """By the English word; of nouns and verbs the stems, all of them among the things and actions of the town's scenes."""
 
 PLURAL, VERB_SINGULAR, VERB_PLURAL = "in", "e", "un"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from helpers.corpora.town.demonstrations.draft import TEST, Draft
-from helpers.corpora.town.demonstrations.wordings import worded
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, worded
 from helpers.corpora.town.grammar import Grammar, Sampler
 
 FIRST_STEPS: Mapping[str, tuple[str, Callable[[int, int], int]]] = {

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, WORDINGS, Draft
 from helpers.corpora.town.demonstrations.questions import answer, wordings
-from helpers.corpora.town.demonstrations.wordings import WORDINGS
 from helpers.corpora.town.grammar import Grammar, Sampler, Voice, voice
 from helpers.corpora.town.lexicon import OCCUPATIONS, PERSONAL, capitalised
 from helpers.corpora.town.world import Fact

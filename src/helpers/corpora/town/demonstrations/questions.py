@@ -11,15 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs
-from helpers.corpora.town.demonstrations.wordings import WORDINGS
+from helpers.corpora.town.demonstrations.draft import TEST, WORDINGS, Draft, belongs
 from helpers.corpora.town.grammar import Grammar, Sampler, Voice, value_slots, voice
 from helpers.corpora.town.lexicon import KIN, PERSONAL, PRONOUNS
 from helpers.corpora.town.phrases import QUESTIONS, TEMPLATES, by_relation
 from helpers.corpora.town.world import Fact, shuffled
-
-SAME = {"she": "wife", "he": "husband"}
-"""The relation that, as the town is made, a woman or a man does not have."""
 
 
 def wordings(relation: str, split: str) -> list[str]:
@@ -51,7 +47,8 @@ def about_strangers(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[
     """Yields talks about a stranger, with up to three facts in the prompt: for training of two turns, else one."""
     while True:
         name, pronoun = stranger(grammar, sampler, split)
-        kin = tuple(relation for relation in KIN if relation != SAME[pronoun])
+        absent = "wife" if pronoun == "she" else "husband"  # as the town is made
+        kin = tuple(relation for relation in KIN if relation != absent)
         known = dict.fromkeys(sampler.choose(PERSONAL if sampler.chance(0.6) else kin) for _ in range(3))
         facts = [Fact(name, relation, _value(grammar, sampler, split, relation, name)) for relation in known]
         full, short = voice(name, pronoun), grammar.pronouns[pronoun]

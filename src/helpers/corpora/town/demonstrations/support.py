@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs
-from helpers.corpora.town.demonstrations.wordings import worded
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs, worded
 from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import OCCUPATIONS, THINGS
 from helpers.corpora.town.world import shuffled

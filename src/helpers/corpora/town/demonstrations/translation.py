@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
 from helpers.corpora.town.demonstrations import eskan
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, worded
 from helpers.corpora.town.demonstrations.eskan import NOUNS, Scene, Thing, in_english, in_eskan
-from helpers.corpora.town.demonstrations.wordings import worded
 from helpers.corpora.town.grammar import Grammar, Sampler
 
 GLOSSARY = ("basket", "bucket", "candle", "fence", "hammer", "ladder", "pillow", "ribbon", "saddle", "tower")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.corpora.town.demonstrations.draft import Draft
+from helpers.corpora.town.demonstrations.draft import WORDINGS, Draft, worded
 from helpers.corpora.town.demonstrations.questions import stranger
-from helpers.corpora.town.demonstrations.wordings import WORDINGS, worded
 from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import DAYS, with_article
 from helpers.corpora.town.phrases import NOTICE
