@@ -15,7 +15,7 @@ from helpers import corpora
 from helpers.corpora import town
 from helpers.corpora.town.demonstrations import questions
 from helpers.corpora.town.demonstrations.draft import TRAIN
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Sampler
 from helpers.evaluation import metrics, recognition
 from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
