@@ -32,11 +32,9 @@ class _Order:
 
 
 class NGramModel:
-    """An n-gram model with interpolated modified Kneser-Ney smoothing; of order 1, a unigram.
+    """An n-gram model of `order` n with interpolated modified Kneser-Ney smoothing; of order 1, a unigram.
 
-    Args:
-        order: n.
-        vocab_size: tokens of the vocabulary; the lowest order is interpolated with the uniform distribution over them.
+    The lowest order is interpolated with the uniform distribution over the `vocab_size` tokens of the vocabulary.
     """
 
     def __init__(self, order: int, vocab_size: int) -> None:
@@ -45,10 +43,7 @@ class NGramModel:
         self._orders: list[_Order] = []
 
     def fit(self, documents: Sequence[Sequence[int]]) -> NGramModel:
-        """Counts the n-grams of encoded documents, each `begin, tokens, end`, and returns itself.
-
-        No n-gram crosses documents.
-        """
+        """Counts n-grams of encoded documents, each `begin, tokens, end`, none across documents; returns itself."""
         stream, is_target = self._stream(documents)
         numbers = [
             np.zeros(len(stream) + 1, np.int64)

@@ -29,12 +29,10 @@ TIE = 1e-6
 
 @dataclass(frozen=True)
 class Choice:
-    """A question of which text is likelier.
+    """A question of which text is likelier: `options` are the right text, then the wrong ones.
 
-    Attributes:
-        options: the right text, then the wrong ones.
-        group: what it was sampled with (its person, its module): the unit of the bootstrap.
-        kind: what distinguishes it from others of its test, such as how often a fact was told.
+    Its `group` is what it was sampled with (its person, its module), the unit of the bootstrap; its `kind`
+    distinguishes it from others of its test, such as how often a fact was told.
     """
 
     options: tuple[str, ...]
@@ -44,12 +42,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ChoiceTest:
-    """Choices that are scored together.
-
-    Attributes:
-        name: unique among the tests of a chapter.
-        about: what tells it from the others, for `Measurement.about`.
-    """
+    """Choices that are scored together; `about` tells this test from the others, for `Measurement.about`."""
 
     name: str
     choices: list[Choice]

@@ -20,11 +20,7 @@ MACRO_F1, GAP = "macro-F1", "accuracy gap"
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a method predicts for a test, after it has learned a task from so many labelled texts.
-
-    Attributes:
-        predicted: the class that it gives each text of the test, (texts,).
-    """
+    """The class `predicted` for each text of a test, (texts,), by a method that learned a task from so many labels."""
 
     task: str
     method: str
@@ -49,12 +45,9 @@ def measure_methods(
 ) -> None:
     """Adds to the record the accuracy and macro-F1 of each method and number of labels, and the gaps of some methods.
 
-    Args:
-        record: gets `<task>, <n> labels.<method>`, `<task>, <n> labels, macro-F1.<method>` and
-            `<task>, <n> labels.<method> - <rival>`, about all of these.
-        found: of all seeds of a task.
-        chance: the accuracy of guessing.
-        compared: pairs of methods, each with its rival.
+    The record gets `<task>, <n> labels.<method>`, `<task>, <n> labels, macro-F1.<method>` and `<task>, <n>
+    labels.<method> - <rival>`, about all of these. What was `found` is of all seeds of a task, guessing has the
+    accuracy `chance`, and `compared` are pairs of a method and its rival.
     """
     cells: dict[tuple[str, int], list[Predicted]] = {}
     for one in found:

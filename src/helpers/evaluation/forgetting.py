@@ -15,13 +15,9 @@ if TYPE_CHECKING:
 
 
 class Forgetting:
-    """Compares changed models with the original on the same documents.
+    """Compares changed models with the `original` on documents of each corpus that it never read, its `unread` ones.
 
-    Args:
-        original: the causal model as it was.
-        tokenizer: its tokenizer.
-        unread: of each corpus, documents that it never read.
-        context: tokens of a window, at most.
+    They are read in windows of at most `context` tokens.
     """
 
     def __init__(

@@ -41,14 +41,9 @@ class Gap:
 
 
 def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, seed: int, side: int = SIDE) -> list[Gap]:
-    """Takes out one token each of so many held-out texts, drawn again where there are fewer.
+    """Takes out one token each of `count` held-out texts, drawn again where there are fewer.
 
-    Args:
-        held: the texts; those of fewer than three tokens are left out.
-        tokenizer: cuts them.
-        count: how many gaps.
-        seed: of the draws.
-        side: tokens shown at most on each side.
+    At most `side` tokens are shown on each side. Texts of fewer than three tokens are left out.
 
     Raises:
         ValueError: no text is long enough.

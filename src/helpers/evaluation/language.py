@@ -43,18 +43,10 @@ _FEWEST, _MOST = 6, 40  # words of a sentence
 
 
 def language_tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> list[ChoiceTest]:
-    """Returns the tests of what pretraining teaches.
+    """Returns the tests of what pretraining teaches: of the town that the model has read about, of unread real text.
 
-    Args:
-        world: the town that the model has read about.
-        real: real text that it has not read.
-        profile: gives how much is asked.
-        seed: of all draws.
-
-    Returns:
-        Tests about `part` and `test`; of structure also `source`, of context `introduced`, of knowledge `words` and
-        `times_told`. Those whose choices are of fewer than two groups, over which no interval could be made, are left
-        out.
+    They are about `part` and `test`; of structure also `source`, of context `introduced`, of knowledge `words` and
+    `times_told`. Those whose choices are of fewer than two groups, over which no interval could be made, are left out.
     """
     count, few = profile.heldout_bytes // 500, profile.heldout_bytes // 2500
     asked = [
@@ -158,12 +150,9 @@ def facts(
 ) -> list[Choice]:
     """Returns choices about what is true of the town's people; the kind is how often the training text says it.
 
-    Args:
-        world: the town.
-        tellings: by person and relation, how often a fact that is told by count is told; all others are `OFTEN`.
-        familiar: whether the sentences are worded as in the training text, or in words that it never uses.
-        each: how many facts that are told often are drawn; those told by count are all asked.
-        seed: of the draw.
+    `tellings` has, by person and relation, how often a fact that is told by count is told; all others are `OFTEN`. All
+    of the former are asked, and `each` of the latter, drawn by the seed. Sentences are worded as in the training text
+    if they are to be `familiar`, else in words that it never uses.
     """
     draw = random.Random(f"facts {seed}").random
     often: list[Choice] = []

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def labels_needed(scores: Mapping[int, float], target: float) -> float | None:
     """Returns how many labels a method needs to reach a score; its curve is straight over the labels' logarithm.
 
-    Returns:
-        The number; the smallest one tried if that is enough; None if the largest is not.
+    It is the smallest number tried if that is enough, and None if the largest is not.
     """
     crossed = _crossing(scores, target)
     if crossed is None:
@@ -33,12 +32,8 @@ def labels_needed(scores: Mapping[int, float], target: float) -> float | None:
 def share_of_steps(fresh: Mapping[int, float], trained: Mapping[int, float]) -> float:
     """Returns how many steps the trained model needs to be where the fresh one ends, over the fresh one's steps.
 
-    Args:
-        fresh: bits per byte by step; the last value is the goal.
-        trained: bits per byte by step, of as many steps.
-
-    Returns:
-        0 if it is there before its first step, 1 if it needs them all or is never there.
+    Both have bits per byte by step, of as many steps. It is 0 if the trained one is there before its first step, 1 if
+    it needs them all or is never there.
     """
     steps = max(fresh)
     crossed = _crossing({step: -bits for step, bits in trained.items()}, -fresh[steps])
@@ -82,11 +77,7 @@ class Saved(NamedTuple):
 def labels_saved(table: pd.DataFrame, one: str, other: str, size: int) -> Saved:
     """Returns how many times as many labels the other method needs to reach what the one reaches with `size` labels.
 
-    Args:
-        table: accuracies of one task, with the columns `method`, `labels`, `seed` and `value`; at least two seeds.
-        one: the method whose labels count.
-        other: the method that it is compared with.
-        size: labels given to the one.
+    The table has accuracies of one task, with columns `method`, `labels`, `seed` and `value`, of at least two seeds.
     """
     ratios, never = [], 0
     for _, of_seed in table.groupby("seed"):

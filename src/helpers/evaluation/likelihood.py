@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 class HeldOut:
     """Documents that no model was trained on.
 
-    Attributes:
-        groups: of each document, what it was sampled with (its module, its person): the unit of the bootstrap.
-        floor_bits: what each costs a reader who knows the source by heart, (documents,); None where nobody can know.
+    Their `groups` are what they were sampled with (the module, the person), the unit of the bootstrap; their
+    `floor_bits` are what each costs a reader who knows the source by heart, (documents,), None where nobody can know.
     """
 
     texts: list[str]
@@ -61,13 +60,7 @@ class HeldOut:
 
 
 def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
-    """Draws documents of a validation or test split until there are so many bytes.
-
-    Args:
-        documents: a split of a corpus, with columns `text` and `group`.
-        bytes_wanted: bytes in all; fewer where the split has fewer.
-        seed: of the draw.
-    """
+    """Draws documents of a validation or test split, with `text` and `group`, up to so many bytes or all."""
     drawn = documents.shuffle(seed=seed)
     ends = np.cumsum(byte_lengths(drawn["text"]))
     count = min(int(np.searchsorted(ends, bytes_wanted)) + 1, len(ends))
@@ -88,12 +81,8 @@ def token_bits(
 ) -> list[np.ndarray]:
     """Returns the bits that a causal model needs for each token of each text, its end included.
 
-    A text longer than the context is scored in windows that overlap by half, so that a token has at least half the
-    context before it, or all of the text before it.
-
-    Args:
-        model: a causal model, on any device.
-        context: tokens of a window, the model's own or fewer.
+    A text longer than the context, the model's own or fewer tokens, is scored in windows that overlap by half, so that
+    a token has at least half the context before it, or all of the text before it.
 
     Returns:
         For each text the bits of its tokens, (tokens,), in float64; the begin token, which is given, has none.

@@ -35,12 +35,8 @@ def milestones_of(steps: int) -> list[int]:
 class Evaluation:
     """What is evaluated at each milestone.
 
-    Attributes:
-        held: validation text of each corpus, by name.
-        tests: small ones, of what can be known.
-        prompts: beginnings of texts that are continued.
-        profile: gives the context.
-        seed: of what is written.
+    That is the validation text of each corpus by name, `held`; small tests of what can be known; and what is written,
+    by the seed, as continuations of `prompts`.
     """
 
     held: dict[str, HeldOut]
@@ -70,9 +66,8 @@ class Evaluation:
     def tables(self, found: Mapping[int, Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Returns what was found at each step as tables.
 
-        Returns:
-            Bits per byte, a row for each step, a column for each corpus; accuracies as in `Record.frame`, with a column
-            `step`; texts, with columns `prompt`, `step` and `text`.
+        They are: bits per byte, a row for each step, a column for each corpus; accuracies as in `Record.frame`, with a
+        column `step`; texts, with columns `prompt`, `step` and `text`.
         """
         bits = pd.DataFrame({step: each["bits"] for step, each in found.items()}).T
         accuracies = [

@@ -65,12 +65,9 @@ class ObjectiveTasks:
 
     Attributes:
         gaps: for `FILLING` and `CONTINUING`.
-        judge: a 5-gram that has read the same text, or more of it; it compares what is written with real text by the
-            bits that each costs it.
+        judge: a 5-gram that has read the same text, or more; what is written is set beside real text by its bits.
         real: held-out texts, encoded.
         probed: texts, labels and groups for `FEATURES`; empty where the corpus has no two origins.
-        profile: the sizes of the models.
-        seed: of all draws.
     """
 
     gaps: list[Gap]
@@ -128,18 +125,11 @@ def draw_objective_tasks(
     profile: Profile,
     seed: int,
 ) -> ObjectiveTasks:
-    """Draws the tasks from the corpora's test splits; the probe's from the first alone.
+    """Draws the tasks from the corpora's test splits; the probe's from the first alone, whose origins it predicts.
 
     Gaps are drawn equally from each corpus. The real text with which writing is compared is drawn as the models read
-    it: from each corpus in proportion to its documents in the training text.
-
-    Args:
-        corpora: what the models read, by name; the origins of the first one's documents are what the probe predicts.
-        documents: how many of each the training text has.
-        tokenizer: the models' tokenizer.
-        judge: an n-gram model that has read the same text, or more of it.
-        profile: gives how much is asked.
-        seed: of the draws.
+    it: from each corpus in proportion to how many `documents` of it the training text has. The `judge` is an n-gram
+    model that has read the same text, or more of it.
     """
     tests = [held_out(corpus.splits["test"], profile.heldout_bytes // 2, seed) for corpus in corpora.values()]
     count = profile.heldout_bytes // 500 // len(tests)

@@ -19,14 +19,9 @@ FOLDS = 5
 
 
 def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[list[str], list[str], list[str]]:
-    """Draws documents of the commonest origins, equally many of each.
+    """Draws documents of the commonest origins, at most so many `labels`, equally many of each, at most `each`.
 
-    Args:
-        documents: with the columns `text` and `group`; the origin is the group's name up to the first dot, such as the
-            package of a module.
-        labels: how many origins at most.
-        each: how many documents of each at most.
-        seed: of the draw.
+    The origin is the name in the column `group` up to the first dot, such as the package of a module.
 
     Returns:
         Texts, their origins and their groups; nothing if there are not two origins with as many groups as folds.
@@ -55,10 +50,7 @@ def word_probe(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str
 def probe(inputs: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     """Returns for each document whether a probe that has not learned from its group predicts its label, (documents,).
 
-    Args:
-        inputs: features, (documents, width).
-        labels: of each document.
-        groups: of each document; no group is in two folds.
+    It learns from features, (documents, width).
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

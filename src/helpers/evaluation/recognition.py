@@ -60,10 +60,8 @@ class Recognised(NamedTuple):
 def make_questions(rows: Sequence[Demonstration], count: int, seed: int) -> list[AnswerChoice]:
     """Draws demonstrations, and for each nine wrong answers: those of others, from other groups as far as there are.
 
-    Args:
-        rows: of one task and a split that the model was not trained on.
-        count: how many questions; fewer where there are fewer rows.
-        seed: of the draws. A smaller draw is the beginning of a larger one.
+    The rows are of one task, and of a split that the model was not trained on. There are `count` questions, fewer where
+    there are fewer rows; a smaller draw is the beginning of a larger one.
 
     Raises:
         WorkbookError: there are fewer than ten different answers.
@@ -114,13 +112,10 @@ def recognise(questions: Sequence[AnswerChoice], bits_of: PromptedBits) -> Recog
 
 
 def recognise_by_words(questions: Sequence[AnswerChoice], known: Sequence[Demonstration]) -> np.ndarray:
-    """Returns which answers are recognised by the words that they share with the question, without any model.
+    """Returns which answers are recognised by the words that they share with the question, as `score_choices` does.
 
     Identifiers count as the words they are made of. The answer with the largest cosine of TF-IDF vectors is chosen;
     where no answer shares a word, all are tied. How rare words are is learned from `known`, of the train split.
-
-    Returns:
-        Of each question 1, 0, or of a tie its share, (questions,).
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 

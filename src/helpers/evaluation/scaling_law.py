@@ -53,8 +53,7 @@ class ScalingLaw:
 class Grid:
     """Runs of several sizes and amounts of text, and the curve through them.
 
-    Args:
-        runs: with columns `parameters`, `tokens` and `value`, the loss.
+    The runs have the columns `parameters`, `tokens` and `value`, the loss.
 
     Raises:
         ValueError: there are fewer runs than the curve has numbers.
@@ -85,13 +84,8 @@ class Grid:
         """Returns what the curve gives at other places, by a bootstrap over the runs' residuals.
 
         (Efron and Tibshirani 1993, section 9.4.) A residual is added for the run that is predicted. The result knows
-        how the runs scatter around the curve, and nothing of whether the curve has the right form: far outside the
-        grid its intervals are too narrow.
-
-        Args:
-            parameters: of each place.
-            tokens: of each place.
-            seed: of the resampling.
+        how the runs scatter around the curve, and nothing of whether the curve has the right form: far outside the grid
+        its intervals are too narrow.
         """
         fitted, values = self.fitted, self.law(parameters, tokens)
         inflation = np.sqrt(len(fitted) / max(1, len(fitted) - 5))  # five numbers were fitted: residuals are too small

@@ -25,12 +25,9 @@ LEAD = f"{OURS} - {RIVAL}"
 def measure_bits(record: Record, corpus: str, held: HeldOut, bits: Mapping[str, np.ndarray], seed: int) -> None:
     """Adds the bits per byte of each method, and our model's paired differences to null and rival.
 
-    Args:
-        record: gets `<corpus>.<method>` and `<corpus>.our model - <method>`; also `<corpus>.floor` where it is known.
-        corpus: from which the text was held out.
-        held: its documents.
-        bits: by method, those of each document, (documents,); `OURS`, `NULL` and `RIVAL` among them.
-        seed: behind the model.
+    The record gets `<corpus>.<method>` and `<corpus>.our model - <method>`; also `<corpus>.floor` where it is known.
+    Given are, by method, the `bits` of each held-out document, (documents,), `OURS`, `NULL` and `RIVAL` among them, and
+    the seed behind the model.
     """
     null = held.bits_per_byte(bits[NULL])[0]
     gaps = {f"{OURS} - {method}": bits[OURS] - bits[method] for method in (NULL, RIVAL)}
@@ -49,16 +46,10 @@ def measure_bits(record: Record, corpus: str, held: HeldOut, bits: Mapping[str, 
 def measure_choices(
     record: Record, test: ChoiceTest, scores: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Measurement]:
-    """Adds each method's accuracy at a test, and our model's paired difference to the rival.
+    """Adds each method's accuracy at a test, `<test>.<method>`, and our model's paired difference to the rival.
 
-    Args:
-        record: gets `<test>.<method>` and `<test>.our model - 5-gram`.
-        test: what was asked.
-        scores: by method, what `score_choices` returned; `OURS` and `RIVAL` among them.
-        seed: behind the model.
-
-    Returns:
-        The measurements by method, the difference among them.
+    Given are, by method, what `score_choices` returned, `OURS` and `RIVAL` among them, and the seed behind the model.
+    Returns the measurements by method, the difference among them.
     """
     known: dict[str, Any] = {"groups": test.groups, "seeds": (seed,)} | test.about
     found = {

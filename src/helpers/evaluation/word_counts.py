@@ -17,13 +17,9 @@ BASELINES = (MAJORITY, WORDS, PAIRS)
 def predict_by_counts(
     baseline: str, texts: Sequence[str], classes: np.ndarray, unlabelled: Sequence[str]
 ) -> np.ndarray:
-    """Returns the class, a number, that a baseline gives each unlabelled text, (unlabelled,).
+    """Returns the class, a number, that one of `BASELINES` gives each unlabelled text, (unlabelled,).
 
-    Args:
-        baseline: one of `BASELINES`.
-        texts: what it learns from.
-        classes: of each of these, (texts,).
-        unlabelled: the texts to be classified.
+    It learns from `texts` and the classes of these, (texts,).
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

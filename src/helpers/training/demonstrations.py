@@ -206,9 +206,7 @@ def finetune(
 
     Args:
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
-        rows: what `encode_conversations` gave.
-        at_shares: after which shares of the steps to evaluate, 0 for before the first.
-        evaluate: see `Monitor`.
+        at_shares: after which shares of the steps to `evaluate` (see `Monitor`), 0 for before the first.
         replay: what `encode_replay` gave; dealt out over the epochs, so that no text is read twice.
     """
     context = max(len(row.input_ids) for row in (*rows, *replay))

@@ -137,14 +137,10 @@ def finetune_classifier(
     seed: int,
     inner: np.ndarray | None = None,
 ) -> tuple[Classifier, TrainingLog]:
-    """Fine-tunes a copy of a model on labelled texts; the classifier is in evaluation mode afterwards.
+    """Fine-tunes a copy of a backbone on labelled texts, in one of `ARMS`; the classifier is then in evaluation mode.
 
-    Args:
-        backbone: as `models.load_backbone` gives it.
-        rows: token ids of the texts, as `encode_texts` gives them.
-        classes: of each text, the place of its label in `labels`.
-        arm: one of `ARMS`.
-        inner: for `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
+    The rows are what `encode_texts` gives; `classes` are the places of their labels in `labels`; `inner` are, for
+    `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
     """
     start = time.perf_counter()
     classifier = Classifier(prepare(backbone, arm, seed), labels).to(device())

@@ -30,10 +30,8 @@ TOKENIZER_CHARACTERS = 10_000_000
 def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: bool = False) -> dict[str, Any]:
     """Pretrains a new model, and goes on where an earlier process of the same run was killed.
 
-    Args:
-        folder: where to write: `models/base`, `pretraining.json`, and on the way `checkpoints`.
-        corpus: the user's own text in place of pydocs, beside the town; empty for pydocs.
-        stream: whether to read the corpus as a stream, alone, for the profile's tokens.
+    Into the folder it writes `models/base`, `pretraining.json`, and on the way `checkpoints`. The corpus is the user's
+    own text in place of pydocs, beside the town; as a `stream` it is read alone, for the profile's tokens.
 
     Returns:
         What `pretraining.json` holds: loss curve, tokens, seconds, processes, parameters.

@@ -38,8 +38,7 @@ def hide(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Hides some tokens, as BERT does (Devlin et al. 2019, section 3.1), of those whose label is not `IGNORED`.
 
-    Returns:
-        What the model sees, and what it must guess: `IGNORED` at all other places; (blocks, context) each.
+    Returns what the model sees, and what it must guess, `IGNORED` at all other places; (blocks, context) each.
     """
     asked = (torch.rand(input_ids.shape, device=input_ids.device) < HIDDEN) & (labels != IGNORED)
     fate = torch.rand(input_ids.shape, device=input_ids.device)

@@ -80,7 +80,6 @@ def pretrain(
         model: trained in place; afterwards in evaluation mode.
         blocks: what `tokenization.pack` returns, the same for each process; or a stream, each process' own part.
         profile: gives batch and peak learning rates; for a stream also the tokens.
-        seed: of the order of the blocks.
         at_steps, evaluate, until: see `Monitor`; the first process evaluates. `until` is for one process.
         checkpoints: where to save the state on the way, and to go on from if it holds this very run.
         arguments: of `TrainingArguments`, such as `report_to`.

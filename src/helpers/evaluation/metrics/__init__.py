@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 @cache
 def load_metric(name: str) -> EvaluationModule:
-    """Loads `accuracy`, `macro_f1` or `chrf`.
-
-    Returns:
-        What `evaluate.load` gives: `compute(predictions=..., references=...)` returns `{name: value}`.
+    """Loads `accuracy`, `macro_f1` or `chrf`, as `evaluate.load` does: `compute` returns `{name: value}`.
 
     Raises:
         ValueError: there is no such metric.
@@ -39,14 +36,11 @@ def compute(
     predictions: Sequence[int] | Sequence[str] | np.ndarray,
     references: Sequence[int] | Sequence[str] | np.ndarray,
 ) -> float:
-    """Returns a metric's value.
+    """Returns the value of a metric of class numbers, or, for `chrf`, of texts.
 
-    Args:
-        name: `accuracy`, `macro_f1` (the mean over classes of the harmonic mean of precision and recall; Manning,
-            Raghavan and Schütze 2008, section 13.6), or `chrf` (0 to 100: how many of the runs of one to six
-            characters two texts share, recall counting twice as much as precision; Popović 2015).
-        predictions: class numbers; for `chrf` texts.
-        references: the right ones.
+    `macro_f1` is the mean over classes of the harmonic mean of precision and recall (Manning, Raghavan and Schütze
+    2008, section 13.6); `chrf`, 0 to 100, is how many of the runs of one to six characters two texts share, recall
+    counting twice as much as precision (Popović 2015).
     """
     return float(load_metric(name).compute(predictions=predictions, references=references)[name])
 

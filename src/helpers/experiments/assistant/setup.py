@@ -51,7 +51,6 @@ class Setup:
 
     Attributes:
         base: the causal model to start from; not changed.
-        tokenizer: with a chat template.
         train: demonstrations to learn from.
         test: those to be judged by, without any that leave no room for an answer.
         texts: documents that the base model was pretrained on.

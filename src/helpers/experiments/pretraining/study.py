@@ -40,12 +40,9 @@ AT_SCALE = {
 def measure_leads(record: Record, results: pd.DataFrame) -> dict[str, Measurement]:
     """Adds how far next tokens are above hidden ones at each task, paired by seed, with t intervals.
 
-    Args:
-        record: gets `objectives: <task>.next token - hidden tokens`.
-        results: with columns `task`, `method`, `seed` and `value`. Of writing, the distances from real text count.
-
-    Returns:
-        The measurements by task; tasks at which fewer than two seeds have both are left out.
+    The results have columns `task`, `method`, `seed` and `value`; of writing, the distances from real text count. The
+    record gets `objectives: <task>.next token - hidden tokens`. Returned are the measurements by task, without tasks at
+    which fewer than two seeds have both.
     """
     from helpers.evaluation.objective_tasks import UNITS, WRITING
 

@@ -43,12 +43,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class DomainRun:
-    """A training on a domain, and the model at its end.
-
-    Attributes:
-        bits: bits per byte of the test, by training step.
-        seconds: of the training, without the measuring.
-    """
+    """A training on a domain: bits per byte of the test by step, seconds without measuring, the model at its end."""
 
     bits: dict[int, float]
     seconds: float
@@ -78,9 +73,7 @@ def train_on(
 ) -> DomainRun:
     """Trains a copy of a causal model on a domain, once.
 
-    Args:
-        profile: gives context, batch and a fresh model's learning rates.
-        fresh: whether the model is untrained; if not, its rates are `TRAINED_ON` of those.
+    The profile gives context, batch and the learning rates of a `fresh` model; a trained one has `TRAINED_ON` of those.
     """
     learner = copy.deepcopy(model)
     matrices, rest = (1.0, 1.0) if fresh else TRAINED_ON
@@ -114,8 +107,7 @@ def compare_starts(
 ) -> dict[str, dict[str, DomainRun]]:
     """Trains both starts, the fresh model and the trained one, on both domains, and adds to the record what came of it.
 
-    Returns:
-        The runs, by domain and by start.
+    Returns the runs, by domain and by start.
     """
     runs: dict[str, dict[str, DomainRun]] = {}
     for name, domain in read_domains(profile, seed, tokens).items():

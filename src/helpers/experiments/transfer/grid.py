@@ -52,9 +52,7 @@ class Task(LabelTask):
 class Trial(Predicted):
     """One method, one of `finetuning.ARMS` or of `BASELINES`, trained on a task once, and tested.
 
-    Attributes:
-        cost: of its training; None for baselines.
-        classifier: what was trained; None where it was not kept.
+    Baselines have no `cost`, and a `classifier` is there only where it was kept.
     """
 
     cost: TrainingLog | None = None
@@ -66,13 +64,9 @@ def run_grid(
 ) -> list[Trial]:
     """Trains and tests each method with each number of labels and each seed.
 
-    Args:
-        methods: of `finetuning.ARMS` and `BASELINES`.
-        sizes: numbers of labels, as `Task.sizes` allows them.
-        test_size: texts in each test.
-
-    Returns:
-        The trials; classifiers are kept of the first seed and the most labels.
+    Methods are of `finetuning.ARMS` and `BASELINES`, sizes are numbers of labels as `Task.sizes` allows them, and each
+    test has `test_size` texts. Of the trials returned, those of the first seed and the most labels keep their
+    classifiers.
     """
     trials = []
     with Progress(task.name, len(seeds) * len(sizes) * len(methods), "trainings") as progress:
@@ -121,10 +115,8 @@ def measure_layers(
 ) -> None:
     """Adds to the record the accuracy of a probe on each layer of the task's model, and of one with random weights.
 
-    Args:
-        record: gets `probe: <task>, layer <n>.<start>`, and `probe: <task>.trained - random`, the paired difference of
-            the two best layers.
-        size: labelled texts that the probe learns from.
+    The probe learns from `size` labelled texts. The record gets `probe: <task>, layer <n>.<start>`, and `probe:
+    <task>.trained - random`, the paired difference of the two best layers.
     """
     known, test = task.sample("train", size, seed), task.sample("test", test_size, seed)
     best = []
