@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from helpers import plotting
 from helpers.evaluation.language import OFTEN
 from helpers.evaluation.objective_tasks import NGRAM, UNTRAINED, WORDS, WRITING
+from helpers.evaluation.scaling_law import Forecast, ScalingLaw
 from helpers.evaluation.scorecard import NULL, OURS, RIVAL
 from helpers.experiments.pretraining.study import HIDDEN, NEXT
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from helpers.evaluation.scaling_law import Forecast, ScalingLaw
-    from helpers.records import Measurement
+from helpers.records import Measurement
 
 METHODS = {
     "untrained model": plotting.UNTRAINED,
