@@ -22,9 +22,9 @@ def test_bits_forgotten_are_those_beyond_the_originals():
     forgetting.measure(record, "other", other, 3, method="other")
     before, after = (document_bits(model, tokenizer, held.texts, 32) for model in (original, other))
     assert forgetting.before == {"town": pytest.approx(before.sum() / held.bytes.sum())}
-    itself, found = (
-        record.find(metric="bits forgotten", corpus="town", method=method) for method in ("itself", "other")
-    )
+    itself, found = (record.find(metric="forgotten", corpus="town", method=method) for method in ("itself", "other"))
+    whole = record.find(metric="bits per byte", corpus="town", method="other")
+    assert (whole.name, whole.value, whole.interval) == ("town.other", *held.bits_per_byte(after))
     assert (itself.value, itself.low, itself.high) == (0, 0, 0)
     value, interval = held.bits_per_byte(after - before)
     assert (found.name, found.value, found.interval) == ("forgotten: town.other", value, interval)

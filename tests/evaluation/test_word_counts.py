@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.evaluation.word_counts import MAJORITY, PAIRS, WORDS, predict_by_counts
+from helpers.evaluation.classification import MAJORITY, PAIRS, WORDS, predict_by_counts
 
 OTHERS = ["mill", "river", "wheel", "night", "house", "garden", "street", "baker"]
 

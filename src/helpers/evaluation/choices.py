@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import document_bits
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.evaluation.baselines import NGramModel
 
 Scorer = Callable[[Sequence[str]], np.ndarray]
 """Gives minus the log-likelihood of each text, in bits, (texts,)."""

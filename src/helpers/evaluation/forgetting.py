@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.likelihood import HeldOut, document_bits
 from helpers.models import context_length
 from helpers.records import Record
-
-if TYPE_CHECKING:
-    import numpy as np
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class Forgetting:
@@ -33,16 +32,16 @@ class Forgetting:
         return {corpus: held.bits_per_byte(self.bits_before[corpus])[0] for corpus, held in self.unread.items()}
 
     def measure(self, record: Record, who: str, model: PreTrainedModel, seed: int, **about: Any) -> None:
-        """Adds to the record how many bits per byte more a model needs, as `forgotten: <corpus>.<who>`.
+        """Adds to the record what a changed model needs for unread text, and how much more than the original.
 
-        Differences are paired by document; the measurements are about `metric="bits forgotten"`, the corpus, and
-        what else is given.
+        The names are `<corpus>.<who>` and `forgotten: <corpus>.<who>`; the latter is paired by document. They are about
+        the metric, `bits per byte` or `forgotten`, the corpus, and what else is given.
         """
         for corpus, held in self.unread.items():
-            value, interval = held.bits_per_byte(self._bits(model, corpus) - self.bits_before[corpus])
-            known: dict[str, Any] = {"interval": interval, "n": held.n_groups, "seeds": (seed,), "null": 0.0} | about
-            name = f"forgotten: {corpus}.{who}"
-            record.measure(name, value, "bits per byte", metric="bits forgotten", corpus=corpus, **known)
+            after, known = self._bits(model, corpus), {"corpus": corpus} | about
+            held.measure(record, f"{corpus}.{who}", after, seed, metric="bits per byte", **known)
+            more, name = after - self.bits_before[corpus], f"forgotten: {corpus}.{who}"
+            held.measure(record, name, more, seed, null=0.0, metric="forgotten", **known)
 
     def _bits(self, model: PreTrainedModel, corpus: str) -> np.ndarray:
         return document_bits(model, self.tokenizer, self.unread[corpus].texts, self.context)

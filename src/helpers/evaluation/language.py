@@ -11,9 +11,9 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from helpers.corpora import town
 from helpers.corpora.town.lexicon import PERSONAL
@@ -21,9 +21,6 @@ from helpers.corpora.town.phrases import GUEST_BOOK
 from helpers.evaluation.choices import Choice, ChoiceTest
 from helpers.evaluation.likelihood import HeldOut
 from helpers.profiles import Profile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FORMS = (("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"), ("this", "these"))
 """Words whose number must fit another word: each is the wrong one in place of the other."""

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from helpers.statistics import Interval, mean_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def labels_needed(scores: Mapping[int, float], target: float) -> float | None:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.models import in_batches, padded
+from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,12 @@ class HeldOut:
         Of the bits that each document costs, (documents,), or of the difference of two models' bits.
         """
         return float(bits.sum() / self.bytes.sum()), ratio_interval(bits, self.bytes, self.groups)
+
+    def measure(self, record: Record, name: str, bits: np.ndarray, seed: int, **more: Any) -> Measurement:
+        """Adds bits per byte to the record, as `bits_per_byte` has them; `more` are null and what they are about."""
+        value, interval = self.bits_per_byte(bits)
+        known: dict[str, Any] = {"interval": interval, "n": self.n_groups, "seeds": (seed,)}
+        return record.measure(name, value, "bits per byte", **known, **more)
 
     def parts(self, count: int) -> list[HeldOut]:
         """Divides the documents into so many parts, whole groups in each, for methods that cannot score one alone."""

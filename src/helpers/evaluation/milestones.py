@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from helpers.corpora import town
+from helpers.corpora import Corpus, town
 from helpers.evaluation.choices import ChoiceTest, model_scorer
 from helpers.evaluation.language import language_tests, sample_of
 from helpers.evaluation.likelihood import HeldOut, held_out
@@ -16,11 +17,6 @@ from helpers.evaluation.scorecard import OURS
 from helpers.generation import sample
 from helpers.profiles import Profile
 from helpers.statistics import share_interval
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.corpora import Corpus
 
 WRITTEN_TOKENS = 50
 

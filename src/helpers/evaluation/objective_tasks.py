@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from datasets import concatenate_datasets
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.corpora.corpus import Corpus
 from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.gaps import (
     SIDE,
@@ -24,17 +26,12 @@ from helpers.evaluation.gaps import (
     ngram_fills_from_left,
 )
 from helpers.evaluation.likelihood import held_out
-from helpers.evaluation.probes import labelled, probe, word_probe
+from helpers.evaluation.probes import labelled, probe
 from helpers.generation import sample, sample_by_filling
 from helpers.models import is_bidirectional, mean_states
 from helpers.profiles import Profile
 from helpers.records import ACCURACY
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.corpora.corpus import Corpus
 
 FILLING, CONTINUING, WRITING, FEATURES = "filling a gap", "saying what comes next", "writing", "features for a probe"
 UNITS = {FILLING: ACCURACY, CONTINUING: ACCURACY, WRITING: "bits per token above real text", FEATURES: ACCURACY}
@@ -100,7 +97,7 @@ class ObjectiveTasks:
             (CONTINUING, NGRAM): ngram_fills_from_left(self.judge, self.gaps).mean(),
         }
         if self.probed[0]:
-            counted[FEATURES, WORDS] = word_probe(*self.probed).mean()
+            counted[FEATURES, WORDS] = probe(*self.probed).mean()
             counted[FEATURES, CHANCE] = 1 / len(set(self.probed[1]))
         results = [Result(task, method, self.seed, float(value)) for (task, method), value in counted.items()]
         return self.evaluate(untrained, tokenizer, UNTRAINED) + results

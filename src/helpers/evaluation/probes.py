@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from datasets import Dataset
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-if TYPE_CHECKING:
-    from datasets import Dataset
+from helpers.evaluation.classification import word_classifier
 
 FOLDS = 5
 
@@ -38,30 +41,12 @@ def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[lis
     return [texts[row] for row in rows], [origins[row] for row in rows], [groups[row] for row in rows]
 
 
-def word_probe(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """Returns what `probe` does, from the words alone instead of a model's states: TF-IDF and logistic regression."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    return _predicted(make_pipeline(TfidfVectorizer(), LogisticRegression(C=10, max_iter=1000)), texts, labels, groups)
-
-
-def probe(inputs: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
+def probe(inputs: np.ndarray | Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     """Returns for each document whether a probe that has not learned from its group predicts its label, (documents,).
 
-    It learns from features, (documents, width).
+    It learns from features, (documents, width), or from the words of texts alone, by TF-IDF.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    return _predicted(classifier, inputs, labels, groups)
-
-
-def _predicted(classifier: Any, inputs: Any, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-
+    on_features = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    classifier = on_features if isinstance(inputs, np.ndarray) else word_classifier()
     predicted = cross_val_predict(classifier, inputs, labels, groups=groups, cv=StratifiedGroupKFold(FOLDS))
     return np.asarray(predicted) == np.asarray(labels)

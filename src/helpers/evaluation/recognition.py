@@ -14,18 +14,16 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.choices import Choice, score_choices
 from helpers.evaluation.likelihood import row_bits
 from helpers.evaluation.skills import Demonstration, demonstrated
 from helpers.files import WorkbookError
 from helpers.tokenization import encode_conversation
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 OPTIONS = 10
 """Answers to choose from: one who knows nothing is right once in so many."""

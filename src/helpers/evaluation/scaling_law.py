@@ -9,17 +9,14 @@ afternoon, and their Huber loss, which is for grids in which some runs failed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 
 from helpers.records import Measurement
 from helpers.statistics import Interval
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import ArrayLike
 
 RESAMPLES = 500
 START = (0.0, -1.0, 0.5, -1.0, 0.5)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.kinds.rules import right, value_of
 from helpers.evaluation.likelihood import row_bits
@@ -20,9 +21,6 @@ from helpers.generation import reply, sample
 from helpers.models import context_length
 from helpers.records import ACCURACY, Record
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SHOTS = 4
 """Examples that a base model is shown."""

@@ -15,13 +15,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from accelerate.utils import is_peft_model
 from datasets import Dataset, concatenate_datasets, utils
+from peft import PeftModel
 from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
@@ -31,10 +33,6 @@ from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, training_arguments
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainingArguments
 
 from helpers import files
 from helpers.models import (
@@ -36,9 +36,6 @@ from helpers.models import (
 )
 from helpers.tokenization import encode_documents
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SCRATCH, FROZEN, LAST, LORA, FULL = "scratch", "frozen", "last block", "LoRA", "full"
 ARMS = {

@@ -12,14 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset, IterableDataset, concatenate_datasets
 from torch.utils.data import DataLoader
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from helpers import files
@@ -31,9 +31,6 @@ from helpers.training import checkpoints as checkpointing
 from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, stopped, training_arguments
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 WARM_UP, DECAY = 0.02, 0.6
 """Shares of all steps; between them the rate is stable (Hu et al. 2024, MiniCPM, section 4)."""

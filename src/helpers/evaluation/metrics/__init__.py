@@ -9,25 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import evaluate
 import numpy as np
+from sacrebleu.metrics import CHRF
 
 from helpers import files
 
-if TYPE_CHECKING:
-    from evaluate import EvaluationModule
-
 
 @cache
-def load_metric(name: str) -> EvaluationModule:
+def load_metric(name: str) -> evaluate.EvaluationModule:
     """Loads `accuracy`, `macro_f1` or `chrf`, as `evaluate.load` does: `compute` returns `{name: value}`.
 
     Raises:
         ValueError: there is no such metric.
     """
-    import evaluate
-
     return evaluate.load(str(Path(__file__).parent / "agreement"), name, cache_dir=str(files.CACHE / "metrics"))
 
 
@@ -51,8 +47,6 @@ def chrf_of_each(predictions: Sequence[str], references: Sequence[str]) -> np.nd
     Its mean is not the chrF of all together, which counts the runs of all texts before it divides: there long texts
     weigh more.
     """
-    from sacrebleu.metrics import CHRF
-
     chrf = CHRF()
     pairs = zip(predictions, references, strict=True)
     return np.array([chrf.sentence_score(prediction, [reference]).score for prediction, reference in pairs])

@@ -8,23 +8,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora import Corpus
-from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
+from helpers.evaluation.forgetting import Forgetting
+from helpers.evaluation.likelihood import HeldOut, held_out
 from helpers.evaluation.skills import Demonstration, bits_per_token, fitting
 from helpers.models import context_length
 from helpers.profiles import Profile
-from helpers.records import Record
 from helpers.tokenization import with_chat_template
+from helpers.training.base import BaseText
 from helpers.training.demonstrations import RECIPE, EncodedRow, Recipe, encode_conversations, encode_replay, finetune
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.training.base import BaseText
 
 REPLAYED = 0.06
 """Tokens replayed in an epoch, as a share of those of the base run: at laptop three tenths of what is read."""
@@ -95,21 +93,10 @@ class Setup:
         run = finetune(model, self.tokenizer, rows, recipe, seed, WATCHED, lambda step: self.answer_bits(model, rows))
         return pd.DataFrame.from_dict(run.evaluations, orient="index").rename_axis("step")
 
-    def measure_forgetting(self, record: Record, method: str, model: PreTrainedModel, seed: int) -> None:
-        """Adds to the record what a model needs for unread text, and how much more than the base model.
-
-        The names are `<corpus>.<method>` and `forgotten: <corpus>.<method>`; the latter is paired by document. They are
-        about corpus, method and metric.
-        """
-        for corpus, held in self.unread.items():
-            before, after = (
-                document_bits(each, self.tokenizer, held.texts, self.context) for each in (self.base, model)
-            )
-            for prefix, metric, bits in (("", "bits per byte", after), ("forgotten: ", "forgotten", after - before)):
-                value, interval = held.bits_per_byte(bits)
-                known: dict[str, Any] = {"interval": interval, "n": held.n_groups, "seeds": (seed,)}
-                known |= {"corpus": corpus, "method": method, "metric": metric}
-                record.measure(f"{prefix}{corpus}.{method}", value, "bits per byte", **known)
+    @cached_property
+    def forgetting(self) -> Forgetting:
+        """What measures how much of its unread text a model has forgotten since it was the base."""
+        return Forgetting(self.base, self.tokenizer, self.unread, self.context)
 
 
 def make_setup(

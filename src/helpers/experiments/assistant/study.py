@@ -110,7 +110,7 @@ def _run_way(arm: Arm, record: Record) -> None:
     if way == SAME_REPLAY:  # dealt out so, each epoch has all of it
         options["replay"] = [row for row in setup.replay(1, seed) for _ in range(demonstrations.RECIPE.epochs)]
     _finetune(record, setup, setup.train, setup.test, seed, way, model=model, **options)
-    setup.measure_forgetting(record, way, model, seed)
+    setup.forgetting.measure(record, way, model, seed, method=way)
 
 
 def _run_single(arm: Arm, record: Record) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora import town
 from helpers.corpora.pydocs import corpus
@@ -20,9 +22,6 @@ from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
 from helpers.training.pretraining import pretrain, steps_of
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PACKAGE, TOWN = "left-out package", "second town"
 FROM_SCRATCH, FROM_TRAINED = "from scratch", "from the trained model"

@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.kinds.draws import LabelTask, Sample
-from helpers.evaluation.classification import Predicted
-from helpers.evaluation.word_counts import BASELINES, PAIRS, WORDS, predict_by_counts
+from helpers.evaluation.classification import BASELINES, PAIRS, WORDS, Predicted, predict_by_counts
 from helpers.models import mean_states
 from helpers.progress import Progress
 from helpers.records import Record
 from helpers.training import finetuning
 from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier
 from helpers.training.trainer import TrainingLog
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PROBE, PROBE_GAP = "probe accuracy", "probe gap"
 """What a measurement of a probe is about, in the column `metric`."""
