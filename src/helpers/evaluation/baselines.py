@@ -5,12 +5,11 @@ and reads the model's own tokens. xz is primed: the training text is compressed 
 the bytes that the latter adds are counted.
 """
 
-from __future__ import annotations
-
 import lzma
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class NGramModel:
         self._pads = max(order - 2, 0)  # a document's own begin token makes the prefix whole
         self._orders: list[_Order] = []
 
-    def fit(self, documents: Sequence[Sequence[int]]) -> NGramModel:
+    def fit(self, documents: Sequence[Sequence[int]]) -> Self:
         """Counts n-grams of encoded documents, each `begin, tokens, end`, none across documents; returns itself."""
         stream, is_target = self._stream(documents)
         numbers = [np.zeros(len(stream) + 1, np.int64)]  # numbers[n][i]: which n-gram starts at i; one is empty
@@ -144,7 +143,8 @@ def measure_xz(record: Record, corpus: str, held: HeldOut, training: Sequence[st
     bits = xz_bits(training, [part.texts for part in parts])
     _, interval = mean_interval([cost / part.bytes.sum() for cost, part in zip(bits, parts, strict=True)])
     null = record.find(corpus=corpus, method="unigram").value
-    value, about = bits.sum() / held.bytes.sum(), {"corpus": corpus, "method": XZ}
+    about: dict[str, Any] = {"corpus": corpus, "method": XZ}
+    value = bits.sum() / held.bytes.sum()
     record.measure(f"{corpus}.{XZ}", value, "bits per byte", interval=interval, n=XZ_PARTS, null=null, **about)
 
 

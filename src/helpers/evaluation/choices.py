@@ -4,8 +4,6 @@ Compared are the log-likelihoods of whole texts that are alike but for one thing
 section 4.1). So no model has to follow an instruction, and one that counts words takes the same test.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,11 +1,8 @@
 """How well does a method classify texts? Accuracy and macro-F1 over all seeds, and differences paired by text.
 
 It must beat the commonest label, and methods that only count words: TF-IDF of words, or of words and of pairs of
-neighbours, with logistic regression. These read no text but the labelled ones, and know nothing of the order of words
-but the pairs.
+neighbours, with logistic regression. These read the labelled texts alone, and of the order of words only the pairs.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,25 +78,21 @@ def measure_methods(
     cells: dict[tuple[str, int], list[Predicted]] = {}
     for one in found:
         cells.setdefault((one.method, one.labels), []).append(one)
-    for of in cells.values():
-        _measure_method(record, of, chance)
+    for (method, size), of in cells.items():
+        right, groups, seeds = _pooled(of)
+        known: dict[str, Any] = {"seeds": seeds, "null": chance} | of[0].about
+        name = f"{of[0].task}, {size} labels"
+        record.share(f"{name}.{method}", right, groups, metric=ACCURACY, **known)
+        predicted = np.concatenate([one.predicted for one in of])
+        true = np.concatenate([one.test.classes for one in of])
+        known |= {"interval": macro_f1_interval(predicted, true, groups), "n": len(set(groups)), "metric": MACRO_F1}
+        record.measure(f"{name}, {MACRO_F1}.{method}", metrics.compute("macro_f1", predicted, true), MACRO_F1, **known)
     for (method, rival), size in product(compared, sorted({one.labels for one in found})):
         if (method, size) in cells and (rival, size) in cells:
             (ones, groups, seeds), (others, *_) = _pooled(cells[method, size]), _pooled(cells[rival, size])
             about = cells[method, size][0].about | {"metric": GAP, "rival": rival}
             name = f"{about['task']}, {size} labels.{method} - {rival}"
             record.gap(name, ones, others, groups, seeds=seeds, **about)
-
-
-def _measure_method(record: Record, found: Sequence[Predicted], chance: float) -> None:
-    right, groups, seeds = _pooled(found)
-    name, method = f"{found[0].task}, {found[0].labels} labels", found[0].method
-    known: dict[str, Any] = {"seeds": seeds, "null": chance} | found[0].about
-    record.share(f"{name}.{method}", right, groups, metric=ACCURACY, **known)
-    predicted = np.concatenate([one.predicted for one in found])
-    true = np.concatenate([one.test.classes for one in found])
-    known |= {"interval": macro_f1_interval(predicted, true, groups), "n": len(set(groups)), "metric": MACRO_F1}
-    record.measure(f"{name}, {MACRO_F1}.{method}", metrics.compute("macro_f1", predicted, true), MACRO_F1, **known)
 
 
 def _pooled(found: Sequence[Predicted]) -> tuple[np.ndarray, list[str], list[int]]:

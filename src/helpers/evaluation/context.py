@@ -4,8 +4,6 @@ The same places are compared, so that nothing else differs: a model with a short
 position alone would not show it, since texts do not stay equally hard to their end.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,13 +68,5 @@ def measure_context(
             about: dict[str, Any] = {"tokens_shown": count, "method": method}
             interval = ratio_interval(bits, ones, groups)
             record.measure(name, bits.mean(), "bits per token", interval=interval, **known, **about)
-    return record.gap(
-        f"context: gain.{OURS}",
-        costs[shown[-1]],
-        costs[shown[0]],
-        groups,
-        unit="bits per token",
-        seeds=(seed,),
-        method=OURS,
-        gain="context",
-    )
+    gained: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "method": OURS, "gain": "context"}
+    return record.gap(f"context: gain.{OURS}", costs[shown[-1]], costs[shown[0]], groups, **gained)

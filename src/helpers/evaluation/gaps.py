@@ -4,8 +4,6 @@ The same gaps are given to a model that looks both ways and to one that looks ba
 with the left side alone. So what an objective can do is kept apart from what it was shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

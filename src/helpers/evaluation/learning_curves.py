@@ -3,8 +3,6 @@
 Between two points a curve is drawn straight, and the best so far counts: more labels are taken to do no harm.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -45,11 +43,11 @@ def _crossing(scores: Mapping[int, float], target: float) -> tuple[int, int, flo
     """Returns the two points between which a curve first reaches a score, and how far from one to the other."""
     places = sorted(scores)
     best = np.maximum.accumulate([scores[place] for place in places])
-    for i, place in enumerate(places):
-        if best[i] >= target:
-            part = (target - best[i - 1]) / (best[i] - best[i - 1]) if i else 0.0
-            return places[max(0, i - 1)], place, part
-    return None
+    i = int(np.searchsorted(best, target))  # the first point that reaches it
+    if i == len(places):
+        return None
+    part = (target - best[i - 1]) / (best[i] - best[i - 1]) if i else 0.0
+    return places[max(0, i - 1)], places[i], part
 
 
 class Saved(NamedTuple):

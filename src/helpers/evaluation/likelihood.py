@@ -1,4 +1,4 @@
-"""How surprised is a model by text it has never read? Bits for each document, and bits per byte.
+"""How surprised is a model by text it has never read? Bits for each document, bits per byte, and what was forgotten.
 
 Bits per byte survive a change of tokenizer, which loss per token does not; and they are what a compressor would
 need, so that xz can be set beside a model.
@@ -7,7 +7,7 @@ need, so that xz can be set beside a model.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from helpers.models import in_batches, padded
+from helpers.models import context_length, in_batches, padded
 from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
@@ -128,3 +128,37 @@ def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.n
 def byte_lengths(texts: Sequence[str]) -> np.ndarray:
     """Returns the bytes of each text in UTF-8, (len(texts),)."""
     return np.array([len(text.encode("utf-8")) for text in texts])
+
+
+class Forgetting:
+    """Compares changed models with the `original` on documents of each corpus that it never read, its `unread` ones.
+
+    They are read in windows of at most `context` tokens.
+    """
+
+    def __init__(
+        self, original: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, unread: Mapping[str, HeldOut], context: int
+    ) -> None:
+        self.tokenizer, self.unread = tokenizer, unread
+        self.context = min(context, context_length(original))
+        self.bits_before = {corpus: self._bits(original, corpus) for corpus in unread}
+
+    @property
+    def before(self) -> dict[str, float]:
+        """Bits per byte of each corpus by the original."""
+        return {corpus: held.bits_per_byte(self.bits_before[corpus])[0] for corpus, held in self.unread.items()}
+
+    def measure(self, record: Record, who: str, model: PreTrainedModel, seed: int, **about: Any) -> None:
+        """Adds to the record what a changed model needs for unread text, and how much more than the original.
+
+        The names are `<corpus>.<who>` and `forgotten: <corpus>.<who>`; the latter is paired by document. They are about
+        the metric, `bits per byte` or `forgotten`, the corpus, and what else is given.
+        """
+        for corpus, held in self.unread.items():
+            after, known = self._bits(model, corpus), {"corpus": corpus} | about
+            held.measure(record, f"{corpus}.{who}", after, seed, metric="bits per byte", **known)
+            more, name = after - self.bits_before[corpus], f"forgotten: {corpus}.{who}"
+            held.measure(record, name, more, seed, null=0.0, metric="forgotten", **known)
+
+    def _bits(self, model: PreTrainedModel, corpus: str) -> np.ndarray:
+        return document_bits(model, self.tokenizer, self.unread[corpus].texts, self.context)

@@ -1,7 +1,5 @@
 """What is measured on the way of the base run? Loss, accuracy and writing at some steps, on validation text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +27,9 @@ def milestones_of(steps: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is evaluated at each milestone.
+    """What is evaluated at each milestone: validation text of each corpus, `held`, and tests of what can be known.
 
-    That is the validation text of each corpus by name, `held`; small tests of what can be known; and what is written,
-    by the seed, as continuations of `prompts`.
+    By the seed, continuations of `prompts` are written, too.
     """
 
     held: dict[str, HeldOut]

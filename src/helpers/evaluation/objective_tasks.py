@@ -4,8 +4,6 @@ Predict a token that was taken out, with both sides shown; predict it from the l
 comes next; write; and lend its inner states to a probe.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,16 +13,8 @@ from datasets import concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.corpus import Corpus
+from helpers.evaluation import gaps
 from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.gaps import (
-    SIDE,
-    Gap,
-    draw_gaps,
-    fills_from_both,
-    fills_from_left,
-    ngram_fills_from_both,
-    ngram_fills_from_left,
-)
 from helpers.evaluation.likelihood import held_out
 from helpers.evaluation.probes import labelled, probe
 from helpers.generation import sample, sample_by_filling
@@ -67,7 +57,7 @@ class ObjectiveTasks:
         probed: texts, labels and groups for `FEATURES`; empty where the corpus has no two origins.
     """
 
-    gaps: list[Gap]
+    gaps: list[gaps.Gap]
     judge: NGramModel
     real: list[list[int]]
     probed: tuple[list[str], list[str], list[str]]
@@ -79,8 +69,8 @@ class ObjectiveTasks:
         mask = tokenizer.mask_token_id
         written = encode_documents(tokenizer, self._written(model, tokenizer))
         results = {
-            FILLING: float(fills_from_both(model, self.gaps, mask).mean()),
-            CONTINUING: float(fills_from_left(model, self.gaps, mask).mean()),
+            FILLING: float(gaps.fills_from_both(model, self.gaps, mask).mean()),
+            CONTINUING: float(gaps.fills_from_left(model, self.gaps, mask).mean()),
             WRITING: self._bits(written) - self._bits(self.real),
         }
         texts, labels, groups = self.probed
@@ -93,8 +83,8 @@ class ObjectiveTasks:
     def baselines(self, untrained: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[Result]:
         """Returns the results of an untrained model, of methods that count, and of blind guessing."""
         counted = {
-            (FILLING, NGRAM): ngram_fills_from_both(self.judge, self.gaps).mean(),
-            (CONTINUING, NGRAM): ngram_fills_from_left(self.judge, self.gaps).mean(),
+            (FILLING, NGRAM): gaps.ngram_fills_from_both(self.judge, self.gaps).mean(),
+            (CONTINUING, NGRAM): gaps.ngram_fills_from_left(self.judge, self.gaps).mean(),
         }
         if self.probed[0]:
             counted[FEATURES, WORDS] = probe(*self.probed).mean()
@@ -130,12 +120,12 @@ def draw_objective_tasks(
     """
     tests = [held_out(corpus.splits["test"], profile.heldout_bytes // 2, seed) for corpus in corpora.values()]
     count = profile.heldout_bytes // 500 // len(tests)
-    side = min(SIDE, profile.context // 2 - 1)  # begin, left, gap and right must fit the context
-    gaps = [gap for held in tests for gap in draw_gaps(held, tokenizer, count, seed, side)]
+    side = min(gaps.SIDE, profile.context // 2 - 1)  # begin, left, gap and right must fit the context
+    drawn = [gap for held in tests for gap in gaps.draw_gaps(held, tokenizer, count, seed, side)]
     wanted, total = 8 * profile.samples, sum(documents.values())
     counts = [round(wanted * documents[name] / total) for name in corpora]
     real = [document for held, count in zip(tests, counts, strict=True) for document in held.texts[:count]]
     splits = next(iter(corpora.values())).splits
     unread = concatenate_datasets([splits[name] for name in ("validation", "test") if name in splits])
     probed = labelled(unread, LABELS, profile.heldout_bytes // 2500, seed)
-    return ObjectiveTasks(gaps, judge, encode_documents(tokenizer, real), probed, profile, seed)
+    return ObjectiveTasks(drawn, judge, encode_documents(tokenizer, real), probed, profile, seed)

@@ -4,8 +4,6 @@ The model is not changed: its states are averaged over each document (`models.me
 learns to predict from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

@@ -8,8 +8,6 @@ the pointwise mutual information of question and answer (Church and Hanks 1990; 
 The model need not write at all for this. The empty question is one turn, however many turns a prompt has.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -6,8 +6,6 @@ what too little text costs. Left out: compute-optimal sizes, which need grids fa
 afternoon, and their Huber loss, which is for grids in which some runs failed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +29,7 @@ class ScalingLaw:
 
     def __call__(self, parameters: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         """Returns the loss for so many parameters and tokens."""
-        least, size_part, text_part = self._parts(parameters, tokens)
-        return least + size_part + text_part
+        return sum(self._parts(parameters, tokens), np.array(0.0))
 
     def _parts(self, parameters: ArrayLike, tokens: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the three terms, of which E does not vary."""
@@ -45,6 +42,31 @@ class ScalingLaw:
         least, size_part, text_part = self._parts(parameters, tokens)
         size, text = np.log(parameters / 1e6), np.log(tokens / 1e6)
         return np.stack([least, size_part, -size * size_part, text_part, -text * text_part], axis=1)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Losses that a curve predicts: at each place, (places,), and in each resample, (resamples, places)."""
+
+    values: np.ndarray
+    draws: np.ndarray
+    method: str
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """The ends of the 95% intervals, (2, places)."""
+        low, high = np.quantile(self.draws, [0.025, 0.975], axis=0)
+        return np.stack([np.minimum(low, self.values), np.maximum(high, self.values)])
+
+    def at(self, place: int) -> Measurement:
+        """Returns the loss at a place, with its interval."""
+        low, high = self.bounds[:, place]
+        return Measurement("loss", self.values[place], "bits per byte", Interval(low, high, self.method))
+
+    def difference(self, place: int, other: int) -> Measurement:
+        """Returns how far the loss at a place is above that at another, paired."""
+        values, draws = (each[..., [place]] - each[..., [other]] for each in (self.values, self.draws))
+        return Forecast(values, draws, self.method).at(0)
 
 
 class Grid:
@@ -93,31 +115,6 @@ class Grid:
             again = self.fit(fitted * (1 + rng.choice(residuals, len(fitted))), self.law.numbers)
             draws.append(again(parameters, tokens) * (1 + rng.choice(residuals, len(values))))
         return Forecast(values, np.array(draws), f"bootstrap of the residuals of {len(fitted)} runs")
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Losses that a curve predicts: at each place, (places,), and in each resample, (resamples, places)."""
-
-    values: np.ndarray
-    draws: np.ndarray
-    method: str
-
-    @property
-    def bounds(self) -> np.ndarray:
-        """The ends of the 95% intervals, (2, places)."""
-        low, high = np.quantile(self.draws, [0.025, 0.975], axis=0)
-        return np.stack([np.minimum(low, self.values), np.maximum(high, self.values)])
-
-    def at(self, place: int) -> Measurement:
-        """Returns the loss at a place, with its interval."""
-        low, high = self.bounds[:, place]
-        return Measurement("loss", self.values[place], "bits per byte", Interval(low, high, self.method))
-
-    def difference(self, place: int, other: int) -> Measurement:
-        """Returns how far the loss at a place is above that at another, paired."""
-        values, draws = (each[..., [place]] - each[..., [other]] for each in (self.values, self.draws))
-        return Forecast(values, draws, self.method).at(0)
 
 
 def leave_largest_out(runs: pd.DataFrame) -> tuple[pd.DataFrame, Forecast]:

@@ -4,8 +4,6 @@ What a measurement is about has the columns `method` and `corpus` or those of th
 is a method of its own, such as `our model - 5-gram`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,8 +22,7 @@ def measure_bits(record: Record, corpus: str, held: HeldOut, bits: Mapping[str, 
     """Adds the bits per byte of each method, and our model's paired differences to null and rival.
 
     The record gets `<corpus>.<method>` and `<corpus>.our model - <method>`; also `<corpus>.floor` where it is known.
-    Given are, by method, the `bits` of each held-out document, (documents,), `OURS`, `NULL` and `RIVAL` among them, and
-    the seed behind the model.
+    Given are, by method, the `bits` of each held-out document, (documents,), `OURS`, `NULL` and `RIVAL` among them.
     """
     null = held.bits_per_byte(bits[NULL])[0]
     gaps = {f"{OURS} - {method}": bits[OURS] - bits[method] for method in (NULL, RIVAL)}
@@ -40,8 +37,8 @@ def measure_choices(
 ) -> dict[str, Measurement]:
     """Adds each method's accuracy at a test, `<test>.<method>`, and our model's paired difference to the rival.
 
-    Given are, by method, what `score_choices` returned, `OURS` and `RIVAL` among them, and the seed behind the model.
-    Returns the measurements by method, the difference among them.
+    Given are, by method, what `score_choices` returned, `OURS` and `RIVAL` among them. Returns the measurements by
+    method, the difference among them.
     """
     known: dict[str, Any] = {"groups": test.groups, "seeds": (seed,)} | test.about
     found = {

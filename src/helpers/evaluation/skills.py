@@ -167,8 +167,7 @@ def _encoded(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[i
 def measure_accuracy(record: Record, method: str, answers: Answers, seed: int) -> None:
     """Adds to the record the accuracy in each task, `<task>.<method>`, with its interval over groups.
 
-    Where a task asks for expressions, also the share of answers that are some, `<task>, well-formed.<method>`. They are
-    about task, method and metric.
+    Where a task asks for expressions, also the share of answers that are some, `<task>, well-formed.<method>`.
     """
     for task in answers.tasks:
         part = answers.of(task)

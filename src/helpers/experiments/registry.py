@@ -1,7 +1,5 @@
 """Which studies are there? Each by its name, which begins with the number of the chapter that shows it."""
 
-from __future__ import annotations
-
 from helpers.experiments.assistant import study as assistant
 from helpers.experiments.pretraining import study as pretraining
 from helpers.experiments.study import Study

@@ -9,8 +9,6 @@ Of TRL's `SFTTrainer` the loss is replaced: TRL measures the entropy of every gu
 which takes half of the time of a small model.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ Under `accelerate launch` every process comes through here. The first one makes 
 the others open what it made; then all of them train, each on its part of every batch, or on its own files of a stream.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ the share that is hidden. Left out: hiding whole words or spans, and BERT's othe
 together.
 """
 
-from __future__ import annotations
-
 import torch
 from transformers import PreTrainedModel
 

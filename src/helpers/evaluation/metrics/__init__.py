@@ -4,8 +4,6 @@ It lies in a folder of its own, as `evaluate.load` wants it, and calls scikit-le
 `evaluate.load` by name, which asks the Hub for the code of every metric.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path

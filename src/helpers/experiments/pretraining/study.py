@@ -3,8 +3,6 @@
 A seed of the first gives other weights and another town.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -61,8 +59,8 @@ def measure_leads(record: Record, results: pd.DataFrame) -> dict[str, Measuremen
     """Adds how far next tokens are above hidden ones at each task, paired by seed, with t intervals.
 
     The results have columns `task`, `method`, `seed` and `value`; of writing, the distances from real text count. The
-    record gets `objectives: <task>.next token - hidden tokens`. Returned are the measurements by task, without tasks at
-    which fewer than two seeds have both.
+    record gets `objectives: <task>.next token - hidden tokens`. Returns them by task, where two seeds or more have
+    both.
     """
     found = {}
     for task, unit in (UNITS | {WRITING: "bits per token of distance from real text (less is better)"}).items():

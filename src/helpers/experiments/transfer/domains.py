@@ -4,8 +4,6 @@ The left-out package (real English, of a new trade) and the second town (other p
 and the trained one read the same text; what counts is how soon the trained one is where the fresh one ends.
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from dataclasses import dataclass
@@ -124,13 +122,12 @@ def measure_domain(record: Record, domain: str, fresh: DomainRun, trained: Domai
     It gets `<domain>.<start>, at first`, `<domain>.<start>, at the end`, `<domain>.share of steps` and
     `<domain>.seconds from scratch`.
     """
+    known: dict[str, Any] = {"seeds": (seed,), "domain": domain}
     for start, run in ((FROM_SCRATCH, fresh), (FROM_TRAINED, trained)):
         for when, step in (("at first", 0), ("at the end", max(run.bits))):
-            about: dict[str, Any] = {"metric": "bits per byte", "domain": domain, "start": start, "when": when}
-            record.measure(f"{domain}.{start}, {when}", run.bits[step], "bits per byte", seeds=(seed,), **about)
-    known: dict[str, Any] = {"seeds": (seed,), "domain": domain}
-    share = share_of_steps(fresh.bits, trained.bits)
-    name, unit = f"{domain}.share of steps", "share of the steps from scratch"
-    record.measure(name, share, unit, null=1.0, metric="share of steps", **known)
-    known |= {"metric": "seconds", "start": FROM_SCRATCH}
-    record.measure(f"{domain}.seconds from scratch", fresh.seconds, "seconds", **known)
+            name, unit = f"{domain}.{start}, {when}", "bits per byte"
+            record.measure(name, run.bits[step], unit, **known, metric=unit, start=start, when=when)
+    share, unit = share_of_steps(fresh.bits, trained.bits), "share of the steps from scratch"
+    record.measure(f"{domain}.share of steps", share, unit, null=1.0, **known, metric="share of steps")
+    name, unit = f"{domain}.seconds from scratch", "seconds"
+    record.measure(name, fresh.seconds, unit, **known, metric=unit, start=FROM_SCRATCH)

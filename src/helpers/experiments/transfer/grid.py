@@ -4,8 +4,6 @@ Live chapter and studies run the same grid: methods × numbers of labels × seed
 texts for test, and all that is random in training; the smaller label sets are parts of the larger ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -61,9 +59,8 @@ def run_grid(
 ) -> list[Trial]:
     """Trains and tests each method with each number of labels and each seed.
 
-    Methods are of `finetuning.ARMS` and `BASELINES`, sizes are numbers of labels as `Task.sizes` allows them, and each
-    test has `test_size` texts. Of the trials returned, those of the first seed and the most labels keep their
-    classifiers.
+    Methods are of `finetuning.ARMS` and `BASELINES`, sizes are as `Task.sizes` allows them, and a test has `test_size`
+    texts. Of the trials returned, those of the first seed and the most labels keep their classifiers.
     """
     trials = []
     with Progress(task.name, len(seeds) * len(sizes) * len(methods), "trainings") as progress:

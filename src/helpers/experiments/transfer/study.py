@@ -3,8 +3,6 @@
 All start from the run's own base model, or the published one (`training.base.load_base`).
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import replace
