@@ -10,8 +10,7 @@ from datasets import Dataset
 from helpers import files, models, tokenization
 from helpers.corpora.pydocs import corpus as docstrings
 from helpers.evaluation import metrics
-from helpers.evaluation.classification import GAP
-from helpers.evaluation.word_counts import BASELINES
+from helpers.evaluation.classification import BASELINES, GAP
 from helpers.experiments.registry import STUDIES
 from helpers.experiments.study import load_study
 from helpers.experiments.transfer import domains, grid
