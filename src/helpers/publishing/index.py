@@ -38,7 +38,7 @@ def write_index(run: Path) -> Path:
         chapters=rows,
         pages={row["chapter"].number: row["page"] for row in rows if row["page"]},
         claims=[(label, claim, verdicts.get(label)) for label, claim in CLAIMS.items()],
-        machine=_machine(found),
+        environment=list(found.values())[-1]["environment"] if found else None,
         repository=exporter.repository(),
     )
     for name, source in TEXTS.items():
@@ -77,14 +77,3 @@ def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dic
         "incomplete": chapters.incomplete(chapters.read(executed)) if executed.exists() else "",
         "record": found.get(chapter.name),
     }
-
-
-def _machine(found: dict[str, Any]) -> str:
-    """Describes the machine and the versions of the run's last chapter."""
-    if not found:
-        return ""
-    environment = list(found.values())[-1]["environment"]
-    libraries = ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())
-    commit = f", commit {environment['commit']}" if environment["commit"] else ""
-    threads = f"{environment['threads']} threads"
-    return f"{environment['processor']}, {threads}, {environment['platform']}, {libraries}{commit}."

@@ -12,11 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from helpers import files, records
-from helpers.cards import escaped
-from helpers.progress import clock
+from helpers.cards import render
 from helpers.publishing import chapters, timing
 from helpers.publishing.chapters import TEXTS
 from helpers.publishing.exporter import TEMPLATE
@@ -116,7 +113,4 @@ def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> li
 
 def _rendered(template: str, results: dict[str, Any], **values: Any) -> str:
     """Fills a template of Markdown from a run's records by chapter, of which the base model's chapter is the first."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"clock": clock, "md": escaped, "measurement": records.Measurement.from_dict}
-    first = next(iter(results.values()))
-    return environment.get_template(f"{template}.md.j2").render(results=results, first=first, **values)
+    return render(TEMPLATE / f"{template}.md.j2", results=results, first=next(iter(results.values())), **values)
