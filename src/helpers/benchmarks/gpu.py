@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.benchmark import Timer
 
 from helpers import files
 from helpers.evaluation.likelihood import document_bits, held_out
@@ -31,14 +31,8 @@ PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 def seconds_of(work: Callable[[], Any], repeats: int = 10) -> float:
     """Returns the seconds of one call, after a warm-up, as the mean of some; a card is waited for."""
-    work()
-    wait = torch.cuda.synchronize if device().type == "cuda" else lambda: None
-    wait()
-    start = time.perf_counter()
-    for _ in range(repeats):
-        work()
-    wait()
-    return (time.perf_counter() - start) / repeats
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+    return timer.timeit(repeats).mean
 
 
 def peak_tflops(precision: torch.dtype, size: int) -> float:
