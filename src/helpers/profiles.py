@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
-from collections.abc import Callable
+import timeit
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +171,7 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
             raise WorkbookError(f"profile parameter {key}={value!r} must be of type {wanted.__name__}.")
         if isinstance(value, int | float) and value <= 0:
             raise WorkbookError(f"profile parameter {key}={value!r} must be positive.")
-    overrides = {key: type(getattr(profile, key))(value) for key, value in overrides.items()}
+        overrides[key] = wanted(value)
     profile = dataclasses.replace(profile, **overrides)
     if profile.hidden_size % profile.n_head:
         sizes = f"hidden_size={profile.hidden_size} must be a multiple of n_head={profile.n_head}"
@@ -180,26 +179,17 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
     return profile
 
 
-def _rate(work: Callable[[], Any], seconds: float) -> float:
-    """Returns how often a second work is done now."""
-    work()  # the first product of matrices starts the library's threads
-    done, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
-        work()
-        done += 1
-    return done / elapsed
-
-
-def calibrate(seconds: float = 0.5) -> float:
+def calibrate() -> float:
     """Measures this machine, now: GFLOP/s of float32 matrix products of a small model's shapes; no benchmark."""
     import numpy as np
 
     rows, inner, columns = 4096, 128, 512
     a, b = np.ones((rows, inner), np.float32), np.ones((inner, columns), np.float32)
-    return _rate(lambda: a @ b, seconds) * 2 * rows * inner * columns / 1e9
+    done, seconds = timeit.Timer(lambda: a @ b).autorange()
+    return 2 * rows * inner * columns * done / seconds / 1e9
 
 
-def pace(seconds: float = 0.3) -> float:
+def pace() -> float:
     """Measures, in small jobs a second, how fast this machine is now at small products of matrices, and at Python.
 
     `calibrate` gives the rate of large products alone; a small model spends most of its time between them.
@@ -213,4 +203,5 @@ def pace(seconds: float = 0.3) -> float:
         (hidden / (1 + np.exp(-hidden))) @ matrix.T
         json.loads(json.dumps({str(number): [number] for number in range(500)}))
 
-    return _rate(job, seconds)
+    done, seconds = timeit.Timer(job).autorange()
+    return done / seconds

@@ -309,18 +309,13 @@ class Record:
         """Returns the record as plain JSON values, with the environment and the cost so far."""
         found = asdict(self)
         own = ("parameters", "measurements", "predictions", "verdicts", "fingerprints")
-        return (
-            {"profile": self.profile.name, "sizes": found["profile"]}
-            | {key: found[key] for key in own}
-            | {
-                "environment": environment(),
-                "cost": {
-                    "seconds": round(time.perf_counter() - self._started, 1),
-                    "peak_memory_mb": round(peak_memory_mb()),
-                    "calibration_gflops": round(calibrate(), 1),
-                },
-            }
-        )
+        cost = {
+            "seconds": round(time.perf_counter() - self._started, 1),
+            "peak_memory_mb": round(peak_memory_mb()),
+            "calibration_gflops": round(calibrate(), 1),
+        }
+        made_by = {"environment": environment(), "cost": cost}
+        return {"profile": self.profile.name, "sizes": found["profile"]} | {key: found[key] for key in own} | made_by
 
     def save(self) -> Path:
         """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""
@@ -367,9 +362,12 @@ def _provenance(record: dict[str, Any]) -> str:
         "cost": f"{cost['seconds']:.0f} seconds, at most {cost['peak_memory_mb']:,.0f} MB of memory",
     }
     listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in lines.items() if value)
-    rows = map(_row, record["measurements"].values())
+    rows = [
+        (m.name, f"{m:.4g}", m.unit, "–" if m.n is None else f"{m.n:,}", "–" if m.null is None else f"{m.null:.4g}")
+        for m in map(Measurement.from_dict, record["measurements"].values())
+    ]
+    table = pd.DataFrame(rows, columns=["measurement", "value and interval", "unit", "n", "null"])
     with pd.option_context("display.max_colwidth", None):
-        table = pd.DataFrame(rows, columns=["measurement", "value", "interval", "unit", "n", "null"])
         html = table.set_index("measurement").to_html(border=0)
     return (
         f'<section class="record"><dl>{listed}</dl><details>'
@@ -379,18 +377,6 @@ def _provenance(record: dict[str, Any]) -> str:
 
 def _joined(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def _row(measurement: dict[str, Any]) -> tuple[str, ...]:
-    interval, n, null = measurement["interval"], measurement["n"], measurement["null"]
-    return (
-        measurement["name"],
-        f"{measurement['value']:.4g}",
-        f"[{interval['low']:.4g}, {interval['high']:.4g}]" if interval else "–",
-        measurement["unit"],
-        "–" if n is None else f"{n:,}",
-        "–" if null is None else f"{null:.4g}",
-    )
 
 
 def load_results(path: Path) -> dict[str, Any]:
