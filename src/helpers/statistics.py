@@ -48,6 +48,8 @@ def _cluster_sums(values: Sequence[float] | np.ndarray, clusters: Sequence[Hasha
     """Returns sums, (clusters,), in the order in which clusters appear."""
     import numpy as np
 
+    if len(values) != len(clusters):
+        raise ValueError("values and their clusters must be of one length")
     index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     rows = np.array([index[cluster] for cluster in clusters])
     return np.bincount(rows, weights=np.asarray(values, float), minlength=len(index))
@@ -79,8 +81,6 @@ def ratio_interval(
     Raises:
         ValueError: lengths differ, or there are fewer than two clusters.
     """
-    if not len(numerators) == len(denominators) == len(clusters):
-        raise ValueError("numerators, denominators and clusters must be of one length")
     top, bottom = _cluster_sums(numerators, clusters), _cluster_sums(denominators, clusters)
     return _bootstrap(lambda draws: (draws @ top) / (draws @ bottom), len(top), seed)
 
@@ -121,13 +121,11 @@ def macro_f1_interval(
 
     import numpy as np
 
-    if not len(predicted) == len(true) == len(clusters):
-        raise ValueError("predicted, true and clusters must be of one length")
-    predicted, true = np.asarray(predicted), np.asarray(true)
-    classes = np.unique(np.concatenate([predicted, true]))
-    is_predicted, is_true = classes[:, None] == predicted, classes[:, None] == true  # (classes, rows)
+    classes = np.union1d(predicted, true)[:, None]
+    is_predicted, is_true = classes == np.asarray(predicted), classes == np.asarray(true)  # (classes, rows)
+    both = zip(is_predicted, is_true, strict=True)
+    twice = np.stack([_cluster_sums(one, clusters) + _cluster_sums(other, clusters) for one, other in both], 1)
     hits = np.stack([_cluster_sums(of, clusters) for of in is_predicted & is_true], 1)  # (clusters, classes)
-    twice = np.stack([_cluster_sums(of, clusters) for of in is_predicted.astype(int) + is_true], 1)
 
     def macro_f1(draws: np.ndarray) -> np.ndarray:
         both = draws @ twice  # (resamples, classes), 0 where a resample has nothing of a class

@@ -74,11 +74,8 @@ def report(a: Path, b: Path) -> str:
 
 def _measurements(run: Path) -> dict[tuple[str, str], Measurement]:
     chapters = load_results(run)["chapters"].items()
-    return {
-        (chapter, name): Measurement.from_dict(measurement)
-        for chapter, record in chapters
-        for name, measurement in record["measurements"].items()
-    }
+    found = [(chapter, name, of) for chapter, record in chapters for name, of in record["measurements"].items()]
+    return {(chapter, name): Measurement.from_dict(of) for chapter, name, of in found}
 
 
 def _outcome(a: Measurement | None, b: Measurement | None) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from bs4 import BeautifulSoup, Tag
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -127,10 +128,7 @@ def packed(png: str) -> str:
 
 def repository() -> str:
     """Returns the address of the workbook's repository; empty where CITATION.cff names none."""
-    citation = files.ROOT / "CITATION.cff"
-    text = citation.read_text(encoding="utf-8") if citation.exists() else ""
-    found = re.search(r"""^repository-code: *["']?(https://[^\s"']+)""", text, re.MULTILINE)
-    return found[1] if found else ""
+    return yaml.safe_load((files.ROOT / "CITATION.cff").read_text(encoding="utf-8")).get("repository-code", "")
 
 
 def _place(context: Context) -> str:

@@ -31,7 +31,7 @@ def write_index(run: Path) -> Path:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)
     environment.filters["clock"] = clock
     verdicts = {label: Verdict(**of) for record in found.values() for label, of in record["verdicts"].items()}
-    rows = [_chapter(chapter, run, found) for chapter in chapters.chapters()]
+    rows = [_chapter(chapter, run) | {"record": found.get(chapter.name)} for chapter in chapters.chapters()]
     page = environment.get_template("index.html.j2").render(
         title="Raising a Language Model",
         run=run.name,
@@ -66,14 +66,10 @@ def _text_page(environment: jinja2.Environment, source: Path) -> str:
     return str(soup)
 
 
-def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Returns a chapter's row; where its last execution failed, of what ran of it."""
+def _chapter(chapter: chapters.Chapter, run: Path) -> dict[str, Any]:
+    """Returns what the index shows of a chapter; where its last execution failed, of what ran of it."""
     failed = run / f"{chapter.name}.failed.ipynb"
     executed = failed if failed.exists() else run / f"{chapter.name}.ipynb"
     page = executed.with_suffix(".html")
-    return {
-        "chapter": chapter,
-        "page": page.name if page.exists() else "",
-        "incomplete": chapters.incomplete(chapters.read(executed)) if executed.exists() else "",
-        "record": found.get(chapter.name),
-    }
+    incomplete = chapters.incomplete(chapters.read(executed)) if executed.exists() else ""
+    return {"chapter": chapter, "page": page.name if page.exists() else "", "incomplete": incomplete}
