@@ -6,8 +6,6 @@ nor imports for type checkers alone. A package's `__init__` counts where somethi
 only passed by: what lies in a folder does not depend on all that lies beside it.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Iterator
 from functools import cache

@@ -4,22 +4,17 @@
 value can be overridden; nothing else in the workbook decides a size.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
 import timeit
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from helpers.files import WorkbookError
 
-BYTES_PER_TOKEN = 3.4
-"""Bytes of text in a token of ours, about; a chapter measures it exactly."""
-
-UTILISATION = 0.4
-"""Share of the calibrated rate that the training of a small model reaches at best."""
+BYTES_PER_TOKEN = 3.4  # bytes of text in a token of ours, about; a chapter measures it exactly
+UTILISATION = 0.4  # share of the calibrated rate that the training of a small model reaches at best
 
 
 @dataclass(frozen=True)
@@ -27,28 +22,20 @@ class Profile:
     """The sizes of a run."""
 
     name: str
-    vocab_size: int
-    """Special tokens included."""
+    vocab_size: int  # special tokens included
     hidden_size: int
     n_layer: int
     n_head: int
     context: int
-    tokens: int
-    """Of the base pretraining run, to within a few per cent: text is written and mixed by bytes."""
-    batch_tokens: int
-    """Of an optimizer step."""
-    matrix_learning_rate: float
-    """Peak rate of the matrices inside the blocks, in the base run (Muon's); `learning_rate` is the rest's (Adam's)."""
-    learning_rate: float
-    packages: tuple[str, ...]
-    """Whose docstrings are read; empty means all that are pinned."""
-    pydocs_share: float
-    """By bytes, in the pretraining mix; the rest is the town."""
+    tokens: int  # of the base pretraining run, to within a few per cent: text is written and mixed by bytes
+    batch_tokens: int  # of an optimizer step
+    matrix_learning_rate: float  # peak rate of the matrices inside the blocks, in the base run (Muon's)
+    learning_rate: float  # peak rate of all else (Adam's)
+    packages: tuple[str, ...]  # whose docstrings are read; empty means all that are pinned
+    pydocs_share: float  # by bytes, in the pretraining mix; the rest is the town
     people: int
-    heldout_bytes: int
-    """Of each corpus on which held-out loss is measured."""
-    samples: int
-    """Texts printed from a model where a chapter shows some."""
+    heldout_bytes: int  # of each corpus on which held-out loss is measured
+    samples: int  # texts printed from a model where a chapter shows some
 
     @property
     def intermediate_size(self) -> int:
@@ -86,7 +73,7 @@ class Profile:
         return 6 * self.matrix_parameters + 12 * self.n_layer * self.hidden_size * self.context
 
     @property
-    def small(self) -> Profile:
+    def small(self) -> Self:
         """The same at about a fortieth of the cost, for trials that a chapter repeats with several seeds."""
         return dataclasses.replace(
             self,

@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERDICTS = ("supported", "refuted", "not distinguishable")
-DEPENDS = "depends on "
-"""How a verdict begins that no single word can give."""
-
+DEPENDS = "depends on "  # how a verdict begins that no single word can give
 ACCURACY = "accuracy"
+# MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page.
 RECORD_MIME = "application/vnd.workbook.record+json"
-"""MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,11 @@ class Measurement:
     name: str
     value: float
     unit: str
-    interval: Interval | None = None
-    """None where nothing was sampled."""
-    n: int | None = None
-    """How many units were sampled (the clusters of the bootstrap, where there are clusters)."""
+    interval: Interval | None = None  # None where nothing was sampled
+    n: int | None = None  # how many units were sampled (the clusters of the bootstrap, where there are clusters)
     seeds: tuple[int, ...] = ()
-    null: float | None = None
-    """What the number would be if there were nothing to find."""
-    about: dict[str, Any] = field(default_factory=dict)
-    """What tells it from the others, by column: its task, method, size."""
+    null: float | None = None  # what the number would be if there were nothing to find
+    about: dict[str, Any] = field(default_factory=dict)  # what tells it from others, by column: task, method, size
 
     def __format__(self, spec: str) -> str:
         """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
@@ -92,15 +86,11 @@ class Prediction:
     """What was expected before it was measured, and what came of it."""
 
     text: str
-    rule: str
-    """When it counts as held, missed or undecided."""
-    above: float | None = None
-    """Each measurement it is judged by should lie above this; or `below` that."""
+    rule: str  # when it counts as held, missed or undecided
+    above: float | None = None  # each measurement it is judged by should lie above this; or `below` that
     below: float | None = None
-    outcome: str = ""
-    """`held`, `missed` or `undecided`; empty until it is judged."""
-    why: str = ""
-    """Of a missed one, the reason in a sentence."""
+    outcome: str = ""  # `held`, `missed` or `undecided`; empty until it is judged
+    why: str = ""  # of a missed one, the reason in a sentence
 
     def judge(self, found: Sequence[Measurement], held: bool | None) -> str:
         """Returns the outcome: by the bound and the intervals, or, without a bound, what the caller found."""
@@ -125,15 +115,11 @@ class Prediction:
 class Verdict:
     """What a chapter concludes of a claim."""
 
-    claim: str
-    """Its label, `C1` to `C13`."""
+    claim: str  # its label, `C1` to `C13`
     text: str
-    here: str
-    """What our small models say: one of `VERDICTS`, or `depends on` and what it depends on."""
-    because: str
-    """The evidence here, numbers computed; each line of it is shown as one."""
-    at_scale: str
-    """What the literature found, with its source, and what would have to hold for ours to carry over."""
+    here: str  # what our small models say: one of `VERDICTS`, or `depends on` and what it depends on
+    because: str  # the evidence here, numbers computed; each line of it is shown as one
+    at_scale: str  # what the literature found, with its source, and what would have to hold for ours to carry over
 
     def __post_init__(self) -> None:
         if self.here not in VERDICTS and not self.here.startswith(DEPENDS):
@@ -159,18 +145,14 @@ class Verdict:
 class Record:
     """What one chapter of one run found."""
 
-    chapter: str
-    """The notebook's name without its ending, such as `01_pretraining`."""
+    chapter: str  # the notebook's name without its ending, such as `01_pretraining`
     profile: Profile
-    run: str = ""
-    """The run's name; empty means the profile's."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-    """What else was asked for: seed, model, corpus, overrides."""
+    run: str = ""  # the run's name; empty means the profile's
+    parameters: dict[str, Any] = field(default_factory=dict)  # what else was asked for: seed, model, corpus, overrides
     measurements: dict[str, Measurement] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    """Of corpora, tokenizer and models, by name."""
+    fingerprints: dict[str, str] = field(default_factory=dict)  # of corpora, tokenizer and models, by name
     _started: float = field(default_factory=time.perf_counter, repr=False)
 
     @property

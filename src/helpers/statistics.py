@@ -22,8 +22,7 @@ class Interval:
 
     low: float
     high: float
-    method: str
-    """How it was made, in words a reader can check."""
+    method: str  # how it was made, in words a reader can check
     level: float = 0.95
 
 

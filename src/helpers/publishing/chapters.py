@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
+# Pages of text beside the chapters', and the files of the workbook that they are made from.
 TEXTS = {"glossary.html": "GLOSSARY.md", "data.html": "data/README.md", "prompts.html": "data/custom/README.md"}
-"""Pages of text beside the chapters', and the files of the workbook that they are made from."""
 
 
 class Chapter(NamedTuple):

@@ -9,8 +9,6 @@ The rule, in the order in which it is applied to a measurement that both runs ha
 Overlap is lenient: it answers 'do the runs contradict each other?', not 'are they the same?'.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ papermill calls a notebook complete even if its kernel died half-way, so it writ
 executed notebook only on success. What ran of a failed notebook is kept beside it as `NN_name.failed.ipynb`.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Beside it are written the pages of text that all chapters link to: the glossary, and what a reader's own data may be.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

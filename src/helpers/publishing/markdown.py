@@ -4,8 +4,6 @@ A chapter's own Markdown may hold HTML. Markdown that a cell displayed may hold 
 is shown as text. HTML that a cell displayed is reduced to tables and text: no script, style, handler, frame, image.
 """
 
-from __future__ import annotations
-
 import html
 import itertools
 import re

@@ -4,8 +4,6 @@ Its README shows verdicts and figures where HTML does not show, on a code host. 
 `results.json` and the executed notebooks; nothing in it is typed.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 import shutil
@@ -18,12 +16,8 @@ from helpers.publishing import chapters, timing
 from helpers.publishing.chapters import TEXTS
 from helpers.publishing.exporter import TEMPLATE
 
-MODELS = ("base", "assistant")
-"""The models from which later chapters start; only the first has to be there."""
-
-BENCHMARKS = ("bench.json", "gpu.json")
-"""What benchmarks measured: on this machine, and on a card."""
-
+MODELS = ("base", "assistant")  # the models from which later chapters start; only the first has to be there
+BENCHMARKS = ("bench.json", "gpu.json")  # what benchmarks measured: on this machine, and on a card
 MOST_MODEL_BYTES = 4_000_000
 
 

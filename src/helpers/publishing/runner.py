@@ -4,8 +4,6 @@ doit remembers in the run's folder what each task was made from, and skips what 
 another chapter's, so that one can be run alone: what earlier chapters found is an input like any other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys
@@ -30,8 +28,7 @@ from helpers.publishing import chapters, timing
 from helpers.publishing.run import Run
 
 Task = dict[str, Any]
-Took = list[tuple[str, str, str]]
-"""For each chapter that was executed: its name, the time it took, the time expected."""
+Took = list[tuple[str, str, str]]  # for each chapter that was executed: its name, the time it took, the time expected
 
 
 def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:

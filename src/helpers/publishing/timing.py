@@ -5,8 +5,6 @@ in the run's `costs.json`; the published run keeps these notes, of `smoke` too. 
 time, from two of others a fixed part and one in proportion to the training.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random
@@ -17,7 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from helpers import files
 from helpers.imports import closure
@@ -27,9 +25,7 @@ from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.run import Run
 
-FARTHEST = 4
-"""How many times the largest training known an expectation may reach."""
-
+FARTHEST = 4  # how many times the largest training known an expectation may reach
 READER = "helpers.corpora.pydocs.docstrings"
 SAMPLE_SECONDS = 0.3  # for which sources are read to price the rest
 
@@ -143,7 +139,7 @@ class ChapterLine:
         self._drawing = threading.Thread(target=self._draw, daemon=True)
         self._start = time.perf_counter()
 
-    def __enter__(self) -> ChapterLine:
+    def __enter__(self) -> Self:
         self._drawing.start()
         return self
 
