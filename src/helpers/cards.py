@@ -28,25 +28,17 @@ TEMPLATE = Path(__file__).with_name("card.md.j2")
 
 @dataclass(frozen=True)
 class Card:
-    """What is to be known of a tuned model.
-
-    Attributes:
-        about: what it is and what it is for, in a few sentences.
-        license: as the Hub calls it, such as `mit`.
-        data: the fingerprint of all that it was trained on, by name.
-        training: how: arm, rates, epochs, tokens, seconds and the like, by name.
-        tags: by which the Hub lists it.
-    """
+    """What is to be known of a tuned model."""
 
     title: str
-    about: str
-    license: str
+    about: str  # what it is and what it is for, in a few sentences
+    license: str  # as the Hub calls it, such as `mit`
     base_model: str
-    data: Mapping[str, str]
-    training: Mapping[str, Any]
+    data: Mapping[str, str]  # the fingerprint of all that it was trained on, by name
+    training: Mapping[str, Any]  # how: arm, rates, epochs, tokens, seconds and the like, by name
     scores: Sequence[Measurement]
     limits: str
-    tags: Sequence[str] = ()
+    tags: Sequence[str] = ()  # by which the Hub lists it
 
     def markdown(self, folder: str) -> str:
         """Returns the card as the README of the model's folder, named for the line that opens it; all is escaped."""

@@ -172,11 +172,7 @@ class Record:
         null: float | None = None,
         **about: Any,
     ) -> Measurement:
-        """Adds a measurement; see `Measurement` for the arguments. A second one of the same name replaces it.
-
-        Raises:
-            ValueError: the value is no finite number, which JSON could not hold and no reader could use.
-        """
+        """Adds a measurement, a finite number; see `Measurement`. A second one of the same name replaces it."""
         if not math.isfinite(value):
             raise ValueError(f"measurement {name!r} is {value}")
         self.measurements[name] = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about)
@@ -204,10 +200,7 @@ class Record:
         unit: str = ACCURACY,
         **more: Any,
     ) -> Measurement:
-        """Adds how far the mean of some scores, (rows,), is above that of others of the same rows, paired.
-
-        The interval is over groups, and `more` is as for `share`.
-        """
+        """Adds how far the mean of scores, (rows,), is above that of others of the same rows; else like `share`."""
         gap, n = ones - others, len(set(groups))
         interval = ratio_interval(gap, [1.0] * len(gap), groups) if n > 1 else None
         return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
@@ -220,11 +213,7 @@ class Record:
         return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, **more)
 
     def find(self, **about: Any) -> Measurement:
-        """Returns the one measurement that is about all of this and nothing more.
-
-        Raises:
-            KeyError: there is none, or there are several.
-        """
+        """Returns the one measurement that is about all of this and nothing more; a KeyError if that is not one."""
         found = [m for m in self.measurements.values() if m.about == about]
         if len(found) != 1:
             raise KeyError(f"{len(found)} measurements are about {about}")
@@ -240,10 +229,7 @@ class Record:
         """Notes what is expected before it is measured, under a key by which `judge` finds it.
 
         A bound gives the rule: held if each interval lies above it (or below), missed if one lies on the other side.
-        Where it is no bound, `rule` says it in words.
-
-        Raises:
-            ValueError: not exactly one of `above`, `below` and `rule` is given.
+        Where it is no bound, `rule` says it in words: one of the three is given.
         """
         if (above is not None) + (below is not None) + bool(rule) != 1:
             raise ValueError(f"prediction {key!r}: give one of above, below and rule")

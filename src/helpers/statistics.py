@@ -27,12 +27,7 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
-    """Returns the mean of a few independent values, such as those of several seeds, with its t interval.
-
-    Raises:
-        ValueError: there are fewer than two.
-    """
-
+    """Returns the mean of two or more independent values, such as those of several seeds, with its t interval."""
     import numpy as np
     from scipy import stats
 
@@ -89,11 +84,7 @@ def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Has
 
     It is the bootstrap's (`ratio_interval`). Where all rows succeeded, or all failed, the bootstrap cannot vary: then
     Wilson's (1927) for as many trials as there are clusters.
-
-    Raises:
-        ValueError: lengths differ, or there are fewer than two clusters.
     """
-
     import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
@@ -112,12 +103,8 @@ def macro_f1_interval(
     """Bootstraps the macro-F1 of classes, one a row, over clusters (percentile method).
 
     That is the mean over classes of F1 = 2 × hits / (predicted + true); in each resample over the classes that it has,
-    as scikit-learn's.
-
-    Raises:
-        ValueError: lengths differ, or there are fewer than two clusters.
+    as scikit-learn's. Raises as `ratio_interval` does.
     """
-
     import numpy as np
 
     classes = np.union1d(predicted, true)[:, None]

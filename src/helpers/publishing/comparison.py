@@ -28,11 +28,7 @@ class Compared(NamedTuple):
 
 
 def compare(a: Path, b: Path) -> list[Compared]:
-    """Compares every measurement of two runs, each a folder or its `results.json`, in order of chapter and name.
-
-    Raises:
-        WorkbookError: one of them is no record of this workbook.
-    """
+    """Compares every measurement of two runs, each as `load_results` takes it, in order of chapter and name."""
     in_a, in_b = _measurements(a), _measurements(b)
     keys = sorted(in_a.keys() | in_b.keys())
     return [Compared(*key, _outcome(in_a.get(key), in_b.get(key)), in_a.get(key), in_b.get(key)) for key in keys]

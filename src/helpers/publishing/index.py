@@ -21,9 +21,6 @@ def write_index(run: Path) -> Path:
     """Writes a run's `index.html`, which it returns, and the pages of text, in the chapters' look.
 
     Listed are the workbook's chapters, run or not, and all claims, judged or not.
-
-    Raises:
-        WorkbookError: the run's `results.json` is no record of this workbook.
     """
     found = chapters_of(run)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)

@@ -112,9 +112,5 @@ class Renderer(IPythonRenderer):
 
 
 def to_html(source: str, trusted: bool, headings: list[tuple[int, str, str]], **options: Any) -> str:
-    """Renders Markdown; see `Renderer` for the arguments.
-
-    Raises:
-        BadFormula: a formula does not convert.
-    """
+    """Renders Markdown; see `Renderer` for the arguments, and `mathml` for the error."""
     return MarkdownWithMath(renderer=Renderer(trusted, headings, **options)).render(source)
