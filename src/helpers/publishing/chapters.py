@@ -111,7 +111,7 @@ def chapters() -> list[Chapter]:
 
 
 def find(name: str, among: list[str]) -> str:
-    """Returns the chapter of that name or number, such as `01_pretraining`, `01` or `1`; if none, an error lists them."""
+    """Returns the chapter of that name or number, such as `01_pretraining` or `1`, or an error that lists them."""
     for chapter in among:
         if name in (chapter, chapter[:2], chapter[:2].lstrip("0")):
             return chapter
