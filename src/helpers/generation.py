@@ -68,7 +68,6 @@ def reply(
     return answers
 
 
-@torch.inference_mode()
 def stream_reply(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -81,11 +80,27 @@ def stream_reply(
 
     Transformers' own streamer needs a thread, whose draws come from the caller's random state, and cannot be stopped.
     """
-    draw = torch.Generator().manual_seed(seed)
-    unread, stops, cache = _prompt(model, tokenizer, messages, max_new_tokens), stop_tokens(tokenizer), None
     said: list[int] = []
-    text = shown = ""
-    while len(said) < max_new_tokens:
+    shown = 0
+    prompt = _prompt(model, tokenizer, messages, max_new_tokens)
+    for token in _tokens(model, prompt, stop_tokens(tokenizer), max_new_tokens, seed, temperature):
+        said.append(token)
+        text = _text(tokenizer, said)
+        if len(text) > shown and not text.endswith("\N{REPLACEMENT CHARACTER}"):  # which stands for half a character
+            yield text[shown:]
+            shown = len(text)
+    if rest := _text(tokenizer, said)[shown:]:
+        yield rest
+
+
+@torch.inference_mode()
+def _tokens(
+    model: PreTrainedModel, unread: list[int], stops: list[int], most: int, seed: int, temperature: float
+) -> Iterator[int]:
+    """Yields the tokens of an answer to a prompt, without the one that ends it."""
+    draw = torch.Generator().manual_seed(seed)
+    cache = None
+    for _ in range(most):
         output = model(input_ids=torch.tensor([unread], device=model.device), past_key_values=cache, use_cache=True)
         cache, logits = output.past_key_values, output.logits[0, -1].float().cpu()
         if temperature > 0:
@@ -93,15 +108,9 @@ def stream_reply(
         else:
             token = int(logits.argmax())
         if token in stops:
-            break
-        said.append(token)
+            return
+        yield token
         unread = [token]
-        text = _text(tokenizer, said)
-        if len(text) > len(shown) and not text.endswith("\N{REPLACEMENT CHARACTER}"):  # which is half a character
-            yield text[len(shown) :]
-            shown = text
-    if len(text) > len(shown):
-        yield text[len(shown) :]
 
 
 def _prompt(
