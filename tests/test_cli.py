@@ -39,8 +39,8 @@ def test_help_names_every_command():
     ("command", "message"),
     [
         ("run 1 --profile smoke --set SEED", "write it as KEY=VALUE"),
-        ("run 1 --profile smoke --set seed=3", "parameter 'seed' is unknown. Known: SEED,"),
-        ("run 1 --profile smoke --set tokens=many", "tokens='many' must be of type int"),
+        ("run 1 --profile smoke --set seed=3", "parameter 'seed' of 01_pretraining.ipynb is unknown. Known: SEED,"),
+        ("run 1 --profile smoke --set tokens=many", "--set tokens='many': it must be a whole number"),
         ("run 77 --profile smoke", "chapter '77' is unknown here. Known: 01_"),
         ("run --name reference", "is the published run"),
         ("study 77", "study '77' is unknown. Known: 01_pretraining, 01_scaling"),

@@ -1,10 +1,11 @@
 """The dial: everything derives from it, and a wrong setting is told."""
 
 import pytest
+import torch
 
 from helpers.files import WorkbookError
 from helpers.models import causal_model
-from helpers.profiles import PROFILES, calibrate, load_profile
+from helpers.profiles import LEAST_VOCABULARY, PROFILES, calibrate, load_profile
 from helpers.tokenization import train_tokenizer
 
 
@@ -19,19 +20,53 @@ def test_single_values_are_overridden_and_the_rest_stays():
     ("name", "overrides", "message"),
     [
         ("huge", {}, "profile 'huge' is unknown. Known: smoke, laptop, gpu."),
-        ("smoke", {"token": 1}, "profile parameter 'token' is unknown. Known: vocab_size, hidden_size, .*"),
-        ("smoke", {"name": "mine"}, "profile parameter 'name' is unknown. .*"),
-        ("smoke", {"tokens": "many"}, "profile parameter tokens='many' must be of type int."),
-        ("smoke", {"tokens": 1.5}, "profile parameter tokens=1.5 must be of type int."),
-        ("smoke", {"tokens": True}, "profile parameter tokens=True must be of type int."),
-        ("smoke", {"tokens": 0}, "profile parameter tokens=0 must be positive."),
-        ("smoke", {"packages": "numpy"}, "profile parameter packages='numpy' must be of type tuple."),
-        ("smoke", {"hidden_size": 65}, "profile parameter hidden_size=65 must be a multiple of n_head=2."),
+        ("smoke", {"token": 1}, "token: there is no such size. Known: vocab_size, hidden_size, .*"),
+        ("smoke", {"name": "mine"}, "name: there is no such size. .*"),
+        ("smoke", {"tokens": "many"}, "tokens='many': it must be a whole number, such as tokens=32768."),
+        ("smoke", {"tokens": 1.5}, "tokens=1.5: it must be a whole number, .*"),
+        ("smoke", {"tokens": 100000.0}, "tokens=100000.0: it must be a whole number, .*"),
+        ("smoke", {"tokens": True}, "tokens=True: it must be a whole number, .*"),
+        ("smoke", {"tokens": None}, "tokens=None: it must be a whole number, .*"),
+        ("smoke", {"tokens": 0}, "tokens=0: it must lie from 1 to .*"),
+        ("smoke", {"context": 1}, "context=1: it must lie from 2 to .*"),
+        ("smoke", {"n_layer": 0}, "n_layer=0: it must lie from 1 to .*"),
+        ("smoke", {"seeds": 1}, "seeds=1: it must lie from 2 to .*"),
+        ("smoke", {"vocab_size": 10}, "vocab_size=10: it must lie from 271 to .*"),
+        ("smoke", {"vocab_size": 10**12}, "vocab_size=1000000000000: it must lie from 271 to .*"),
+        ("smoke", {"learning_rate": float("nan")}, "learning_rate=nan: it must lie from .*"),
+        ("smoke", {"matrix_learning_rate": float("inf")}, "matrix_learning_rate=inf: it must lie from .*"),
+        ("smoke", {"learning_rate": "fast"}, "learning_rate='fast': it must be a number, .*"),
+        *(
+            ("smoke", {"pydocs_share": share}, f"pydocs_share={share}: it must lie from .*")
+            for share in (0, 1, -0.5, 1.5)
+        ),
+        (
+            "smoke",
+            {"packages": "numpy"},
+            r"packages='numpy': it must be a list of names, such as .*",
+        ),
+        ("smoke", {"packages": [1]}, r"packages=\[1\]: it must be a list of names.*"),
+        ("smoke", {"hidden_size": 65}, "hidden_size=65 with n_head=2: the width does .* Set hidden_size=68."),
+        ("smoke", {"hidden_size": 70, "n_head": 5}, "hidden_size=70 with n_head=5: .* Set hidden_size=80."),
     ],
 )
 def test_a_wrong_setting_is_told(name, overrides, message):
     with pytest.raises(WorkbookError, match=f"^{message}$"):
         load_profile(name, **overrides)
+
+
+def test_the_smallest_vocabulary_is_what_a_tokenizer_has_without_a_merge():
+    assert len(train_tokenizer(["a text"], LEAST_VOCABULARY)) == LEAST_VOCABULARY
+    assert len(train_tokenizer(["a text"], 10)) == LEAST_VOCABULARY
+
+
+@pytest.mark.parametrize("sizes", [{"hidden_size": 68}, {"hidden_size": 80, "n_head": 5}])
+def test_a_width_that_is_recommended_works_whole_and_halved(sizes):
+    profile = load_profile("smoke", **sizes, n_layer=1, context=16)
+    tokenizer = train_tokenizer(["some text to read"], 300)
+    ids = torch.tensor([[1, 2, 3]])
+    for of in (profile, profile.small):
+        assert causal_model(of, tokenizer, seed=0)(input_ids=ids).logits.shape == (1, 3, len(tokenizer))
 
 
 def test_flops_count_the_models_own_matrices():

@@ -4,23 +4,33 @@ Each command imports what it needs when it is asked for, so that `--help` is qui
 """
 
 import argparse
-import ast
 import contextlib
 import json
+import math
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers import files
 from helpers.corpora import KINDS
-from helpers.profiles import PROFILES, load_profile
+from helpers.profiles import MOST_SEED, PROFILES, SIZES, load_profile
 
 Work = Callable[[Namespace], int | None]
 Option = tuple[tuple[str, ...], dict[str, Any]]
-PARSER = argparse.ArgumentParser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose errors are told as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises a WorkbookError in place of an exit."""
+        raise files.WorkbookError(f"{message}. See {self.prog} --help.")
+
+
+PARSER = Parser(prog="python -m helpers", description="Raising a Language Model: the workbook.")
 COMMANDS = PARSER.add_subparsers(required=True, metavar="COMMAND")
 
 
@@ -31,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 if a chapter failed or data are not worth training on, 2 for a mistake of the user's, 130
         after Ctrl-C.
     """
-    given = PARSER.parse_args(arguments)
     try:
+        given = PARSER.parse_args(arguments)
         return given.work(given) or 0
     except files.WorkbookError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -60,7 +70,43 @@ def _option(*names: str, **how: Any) -> Option:
 
 
 def _settings(what: str) -> Option:
-    return _option("--set", action="append", default=[], metavar="KEY=VALUE", help=f"{what}; repeatable")
+    return _option("--set", action=Setting, default={}, metavar="KEY=VALUE", help=f"{what}; repeatable")
+
+
+class Setting(argparse.Action):
+    """Gathers `--set KEY=VALUE` by key, the values as text."""
+
+    def __call__(self, parser: object, options: Namespace, text: Any, option: str | None = None) -> None:
+        """Adds one."""
+        key, equals, value = text.partition("=")
+        if not equals or not key or key != key.strip():
+            raise files.WorkbookError(f"--set {text}: write it as KEY=VALUE, such as --set SEED=3.")
+        given = getattr(options, self.dest)
+        if key in given:
+            raise files.WorkbookError(f"--set {text}: {key} was set to {given[key]} before. Set it once.")
+        setattr(options, self.dest, given | {key: value})
+
+
+def _path(text: str) -> Path:
+    return Path(files.expanded(text))
+
+
+def _number(kind: type[int] | type[float], least: float, most: float = math.inf) -> Callable[[str], float]:
+    """Returns what reads an option's finite number, from `least` to `most`."""
+    words = f"a {'whole ' if kind is int else ''}number" + (f" from {least:,}" if least > -math.inf else "")
+    words += f" to {most:,}" if most < math.inf else ""
+
+    def read(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if math.isfinite(value := kind(text)) and least <= value <= most:
+                return value
+        raise argparse.ArgumentTypeError(f"it must be {words}, and is {text}")
+
+    return read
+
+
+def _seed(what: str) -> Option:
+    return _option("--seed", type=_number(int, 0, MOST_SEED), default=0, metavar="N", help=f"{what} (default: 0)")
 
 
 def _profile(what: str) -> Option:
@@ -83,8 +129,7 @@ def _run(options: Namespace) -> int:
     from helpers.publishing.run import Run
     from helpers.publishing.runner import run_workbook
 
-    run = Run(options.profile, options.name, dict(map(_setting, options.set)))
-    return 0 if run_workbook(run, options.chapters) else 1
+    return run_workbook(Run(options.profile, options.name, options.set), options.chapters)
 
 
 @_command(
@@ -96,11 +141,12 @@ def _run(options: Namespace) -> int:
 def _study(options: Namespace) -> None:
     from helpers.experiments.registry import STUDIES
     from helpers.experiments.study import run_study
+    from helpers.publishing.run import Run
 
     if options.study not in STUDIES:
         raise files.WorkbookError(f"study {options.study!r} is unknown. Known: {', '.join(STUDIES)}.")
-    profile = load_profile(options.profile)
-    print(f"See {run_study(options.study, STUDIES[options.study], profile, options.name, options.only)}")
+    run = Run(options.profile, options.name)
+    print(f"See {run_study(options.study, STUDIES[options.study], run.profile, options.name, options.only)}")
 
 
 @_command(
@@ -126,7 +172,7 @@ def _publish(options: Namespace) -> None:
     print(f"See {files.REFERENCE / 'README.md'}")
 
 
-@_command("make the page of an executed notebook, beside it", _option("notebook", type=Path, metavar="NOTEBOOK"))
+@_command("make the page of an executed notebook, beside it", _option("notebook", type=_path, metavar="NOTEBOOK"))
 def _export(options: Namespace) -> None:
     from helpers.publishing.exporter import export
 
@@ -138,9 +184,9 @@ def _export(options: Namespace) -> None:
 @_command(
     "train the base model alone, also under accelerate launch",
     *_RUN,
-    _option("--corpus", default="", metavar="SOURCE", help="your own text in place of pydocs"),
+    _option("--corpus", type=files.expanded, default="", metavar="SOURCE", help="your own text in place of pydocs"),
     _option("--stream", action="store_true", help="read --corpus alone and as it comes, however large"),
-    _option("--seed", type=int, default=0, help="of weights, mixture and order (default: 0)"),
+    _seed("of weights, mixture and order"),
     _settings("a size of the profile (tokens=500000)"),
 )
 def _pretrain(options: Namespace) -> None:
@@ -149,20 +195,23 @@ def _pretrain(options: Namespace) -> None:
 
     if options.stream and not options.corpus:
         raise files.WorkbookError("--stream: say what is to be read, with --corpus SOURCE.")
-    profile = load_profile(options.profile, **dict(map(_setting, options.set)))
-    folder = Run(options.profile, options.name or f"{options.profile}-pretrain").folder
-    result = launch(profile, options.seed, folder, options.corpus, options.stream)
+    for key in options.set.keys() - set(SIZES):
+        flag = {"SEED": "--seed", "CORPUS": "--corpus", "PROFILE": "--profile", "NAME": "--name"}.get(key.upper())
+        remedy = f"Use {flag}" if flag else f"Known: {', '.join(SIZES)}"
+        raise files.at(f"--set {key}", "pretrain sets sizes alone", f"{remedy}.")
+    run = Run(options.profile, options.name or f"{options.profile}-pretrain", options.set)
+    result = launch(run.profile, options.seed, run.folder, options.corpus, options.stream)
     if os.environ.get("RANK", "0") == "0":  # one line, however many processes
-        print(f"loss {result['loss_curve'][-1][1]:.3f} nats per token at the end. See {folder}")
+        print(f"loss {result['loss_curve'][-1][1]:.3f} nats per token at the end. See {run.folder}")
 
 
 @_command(
     "train from scratch until a given loss; prints JSON",
-    _option("--text", type=Path, required=True, metavar="FILE", help="first 90%% train, last 10%% validation"),
+    _option("--text", type=_path, required=True, metavar="FILE", help="first 90%% train, last 10%% validation"),
     _option("--tokenizer", choices=("char", "bpe"), default="char", help="default: char"),
-    _option("--target-loss", type=float, required=True, metavar="NATS", help="on the validation text"),
-    _option("--context", type=int, default=64, help="tokens of a window (default: 64)"),
-    _option("--seed", type=int, default=0, help="same seed, same curve (default: 0)"),
+    _option("--target-loss", type=_number(float, 0), required=True, metavar="NATS", help="on the validation text"),
+    _option("--context", type=_number(int, 2), default=64, metavar="N", help="tokens of a window (default: 64)"),
+    _seed("same seed, same curve"),
 )
 def _speedrun(options: Namespace) -> int:
     from helpers.benchmarks.speedrun import speedrun
@@ -175,8 +224,8 @@ def _speedrun(options: Namespace) -> int:
 
 @_command(
     "race our recipe against the stock one on this machine",
-    _option("--minutes", type=float, nargs="+", default=[1, 2, 4], metavar="M", help="default: 1 2 4"),
-    _option("--repeats", type=int, default=3, help="of each race (default: 3, which takes 45 minutes)"),
+    _option("--minutes", type=_number(float, 0.01), nargs="+", default=[1, 2, 4], metavar="M", help="default: 1 2 4"),
+    _option("--repeats", type=_number(int, 1), default=3, metavar="N", help="of each race (default: 3: 45 minutes)"),
 )
 def _bench(options: Namespace) -> None:
     from helpers.benchmarks.bench import bench
@@ -186,7 +235,7 @@ def _bench(options: Namespace) -> None:
 
 @_command(
     "read and check a corpus, and say what is in it",
-    _option("source", metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name"),
+    _option("source", type=files.expanded, metavar="SOURCE", help="pydocs, town, a path, or hub:owner/name"),
     _option("--kind", choices=KINDS, default="text", help="what a document is (default: text)"),
     _option("--column", default="text", metavar="NAME", help="which column has the text (default: text)"),
     _option("--label", default="label", metavar="NAME", help="which has the label (default: label)"),
@@ -232,9 +281,9 @@ def _check_data(options: Namespace) -> int:
 
 @_command(
     "write the data set that chapter 04 fine-tunes on",
-    _option("--people", type=int, default=60, help="inhabitants of the town (default: 60)"),
-    _option("--seed", type=int, default=0, help="of the town, and of what is drawn (default: 0)"),
-    _option("--to", type=Path, default=files.ROOT / "data" / "custom", metavar="DIR", help="default: data/custom"),
+    _option("--people", type=_number(int, 4), default=60, metavar="N", help="inhabitants of the town (default: 60)"),
+    _seed("of the town, and of what is drawn"),
+    _option("--to", type=_path, default=files.ROOT / "data" / "custom", metavar="DIR", help="default: data/custom"),
 )
 def _demonstrations(options: Namespace) -> None:
     from helpers.corpora.town import demonstrations
@@ -245,27 +294,16 @@ def _demonstrations(options: Namespace) -> None:
 
 @_command(
     "talk with a model, in the terminal or with questions piped in",
-    _option("model", metavar="DIR", help="a model's folder, a peft adapter's, or owner/name on the Hub"),
+    _option("model", type=files.expanded, metavar="DIR", help="folder of a model or an adapter, or owner/name"),
     _option("--system", default="", metavar="TEXT", help="the system message (default: none)"),
-    _option("--temperature", type=float, default=0.0, help="0 always takes the likeliest token (default: 0)"),
-    _option("--seed", type=int, default=0, help="of the draws, above temperature 0 (default: 0)"),
-    _option("--max-new-tokens", type=int, default=80, metavar="N", help="of an answer (default: 80)"),
+    _option("--temperature", type=_number(float, 0), default=0.0, metavar="T", help="0: the likeliest token (default)"),
+    _seed("of the draws, above temperature 0"),
+    _option("--max-new-tokens", type=_number(int, 1), default=80, metavar="N", help="of an answer (default: 80)"),
 )
 def _chat(options: Namespace) -> None:
     from helpers.chat import chat
 
     chat(options.model, options.system, options.temperature, options.seed, options.max_new_tokens)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Splits `key=value`; the value is a Python literal if it can be read as one, else text."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise files.WorkbookError(f"--set {text}: write it as KEY=VALUE, such as --set SEED=3.")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
 
 
 def _tokenizer(folder: Path) -> tuple[Any, int]:
@@ -287,4 +325,4 @@ def _folder(run: str) -> Path:
     if run == files.REFERENCE.name:
         return files.REFERENCE
     named = files.RESULTS / run
-    return named if named.is_dir() else Path(run)
+    return named if named.is_dir() else _path(run)

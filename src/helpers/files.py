@@ -62,6 +62,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def expanded(source: str) -> str:
+    """Returns a source with a `~` at its beginning, or after `hub:`, replaced by the user's home, as a shell does.
+
+    Raises:
+        WorkbookError: there is no such user.
+    """
+    prefix, name = ("hub:", source.removeprefix("hub:")) if source.startswith("hub:") else ("", source)
+    if not name.startswith("~"):
+        return source
+    try:
+        return f"{prefix}{Path(name).expanduser()}"
+    except RuntimeError:
+        remedy = "Write the path in full, or begin it with ./ if there is a ~ in the name."
+        raise at(source, "there is no such user", remedy) from None
+
+
 def read_json(path: Path, remedy: str) -> Any:
     """Reads JSON; what is none is a mistake with this remedy."""
     try:

@@ -5,6 +5,7 @@ value can be overridden; nothing else in the workbook decides a size.
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import timeit
@@ -142,31 +143,72 @@ _GPU = dataclasses.replace(
 SIZES = tuple(field.name for field in dataclasses.fields(Profile) if field.name != "name")
 PROFILES = {profile.name: profile for profile in (_SMOKE, _LAPTOP, _GPU)}
 
+MOST_SEED = 2**32 - 1  # numpy takes no larger one
+LEAST_VOCABULARY = 271  # a token for each byte, and the 15 special ones
+
+# Least and greatest value, ends included, of each size that is a number.
+RANGES = {
+    "vocab_size": (LEAST_VOCABULARY, 1_000_000),
+    "hidden_size": (2, 16_384),
+    "n_layer": (1, 256),
+    "n_head": (1, 256),
+    "context": (2, 65_536),
+    "tokens": (1, 10**12),
+    "batch_tokens": (1, 10**8),
+    "matrix_learning_rate": (1e-8, 1.0),
+    "learning_rate": (1e-8, 1.0),
+    "pydocs_share": (0.01, 0.99),
+    "people": (4, 10_000),
+    "heldout_bytes": (500, 10**9),
+    "samples": (1, 1000),
+    "seeds": (2, 100),
+}
+
 
 def load_profile(name: str, /, **overrides: Any) -> Profile:
     """Returns the profile of that name, with single values overridden.
 
     Raises:
-        WorkbookError: the name or a field is unknown (the known ones are listed), or a value has the wrong type.
+        WorkbookError: the name or a field is unknown (the known ones are listed), a value has the wrong type or is out
+            of its range, or the heads do not divide the model's width.
     """
     if name not in PROFILES:
         raise WorkbookError(f"profile {name!r} is unknown. Known: {', '.join(PROFILES)}.")
     profile = PROFILES[name]
     for key, value in overrides.items():
         if key not in SIZES:
-            raise WorkbookError(f"profile parameter {key!r} is unknown. Known: {', '.join(SIZES)}.")
-        wanted = type(getattr(profile, key))
-        also = {float: int, tuple: list}.get(wanted, wanted)  # JSON has no tuples
-        if not isinstance(value, wanted | also) or isinstance(value, bool):
-            raise WorkbookError(f"profile parameter {key}={value!r} must be of type {wanted.__name__}.")
-        if isinstance(value, int | float) and value <= 0:
-            raise WorkbookError(f"profile parameter {key}={value!r} must be positive.")
-        overrides[key] = wanted(value)
+            raise WorkbookError(f"{key}: there is no such size. Known: {', '.join(SIZES)}.")
+        overrides[key] = _checked(key, value, getattr(profile, key))
     profile = dataclasses.replace(profile, **overrides)
-    if profile.hidden_size % profile.n_head:
-        sizes = f"hidden_size={profile.hidden_size} must be a multiple of n_head={profile.n_head}"
-        raise WorkbookError(f"profile parameter {sizes}.")
+    if not _heads_fit(profile):
+        widths = (dataclasses.replace(profile, hidden_size=w) for w in itertools.count(profile.hidden_size))
+        fitting = next(filter(_heads_fit, widths)).hidden_size
+        given = f"hidden_size={profile.hidden_size} with n_head={profile.n_head}"
+        raise WorkbookError(f"{given}: the width does not divide among the heads. Set hidden_size={fitting}.")
     return profile
+
+
+def _heads_fit(profile: Profile) -> bool:
+    """Returns whether each head's share of the width is even, as rotary positions need, at half the width too."""
+    return all(of.hidden_size % (2 * of.n_head) == 0 for of in (profile, profile.small))
+
+
+def _checked(key: str, value: Any, default: Any) -> Any:
+    """Returns a size's value in the type of its default, or says which values will do."""
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(item, str) for item in value
+        ):  # JSON has no tuples
+            raise WorkbookError(f"{key}={value!r}: it must be a list of names, such as {key}=['numpy', 'pandas'].")
+        return tuple(value)
+    whole = isinstance(default, int)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        kind = "a whole number" if whole else "a number"
+        raise WorkbookError(f"{key}={value!r}: it must be {kind}, such as {key}={default}.")
+    least, most = RANGES[key]
+    if not least <= value <= most:  # nor is NaN
+        raise WorkbookError(f"{key}={value!r}: it must lie from {least:,} to {most:,}, such as {key}={default}.")
+    return type(default)(value)
 
 
 def calibrate() -> float:

@@ -58,10 +58,10 @@ def test_only_what_has_changed_is_done_again(workbook, tmp_path, monkeypatch, ca
         "01_first", "import sys; print(sys.executable, SEED, OVERRIDES)", RECORDING.format(chapter="01_first")
     )
     workbook("02_second", RECORDING.format(chapter="02_second"))
-    run = Run("smoke", settings={"SEED": 3, "tokens": 1000})
+    run = Run("smoke", settings={"SEED": 3, "tokens": 40000})
 
-    assert run_workbook(run)
-    assert f"{sys.executable} 3 {{'tokens': 1000}}" in (run.folder / "01_first.ipynb").read_text().replace('\\"', '"')
+    assert run_workbook(run) == 0
+    assert f"{sys.executable} 3 {{'tokens': 40000}}" in (run.folder / "01_first.ipynb").read_text().replace('\\"', '"')
     assert load_results(run.folder)["chapters"]["01_first"]["measurements"]["seed"]["value"] == 3
     made = {path.name for path in run.folder.iterdir()}
     assert {"01_first.ipynb", "01_first.html", "02_second.html", "index.html", "results.json"} <= made
@@ -76,13 +76,13 @@ def test_only_what_has_changed_is_done_again(workbook, tmp_path, monkeypatch, ca
     notebook.cells[3].execution_count = 7
     notebook.metadata["language_info"] = {"name": "python"}
     nbformat.write(notebook, chapter)
-    assert run_workbook(run)
+    assert run_workbook(run) == 0
     assert modified(run) == before
     assert capsys.readouterr().out.count("nothing has changed") == 2
 
     (run.folder / "02_second.html").unlink()
     (run.folder / "models" / "01_first").unlink()
-    assert run_workbook(run)
+    assert run_workbook(run) == 0
     changed = {name for name, moment in modified(run).items() if moment != before[name]}
     assert {"01_first.ipynb", "02_second.html"} <= changed
     assert "02_second.ipynb" not in changed  # the first chapter found what it had found before
@@ -102,7 +102,7 @@ def test_a_failure_stops_the_chain_and_never_passes_for_complete(workbook, capsy
     for stale in ("02_second.ipynb", "02_second.html"):
         (run.folder / stale).write_text("of an earlier success")
 
-    assert not run_workbook(run)
+    assert run_workbook(run) == 1
     said = capsys.readouterr().err
     assert "02_second.ipynb, cell 5 (under 'Trying'): KeyError: '<b>lost</b>'" in said
     assert "02_second.failed.html" in said
@@ -118,7 +118,7 @@ def test_a_failure_stops_the_chain_and_never_passes_for_complete(workbook, capsy
     assert "<b>lost</b>" not in page
 
     workbook("02_second", RECORDING.format(chapter="02_second"))
-    assert run_workbook(run, ["2"])
+    assert run_workbook(run, ["2"]) == 0
     assert "nothing has changed" not in capsys.readouterr().out
     assert not list(run.folder.glob("*failed*"))
     assert (run.folder / "02_second.html").exists()
@@ -126,7 +126,7 @@ def test_a_failure_stops_the_chain_and_never_passes_for_complete(workbook, capsy
 
 def test_a_kernel_that_dies_is_a_failure(workbook, capsys):
     workbook("01_first", "print('alive')", "import os; os._exit(1)", "1")
-    assert not run_workbook(Run("smoke"))
+    assert run_workbook(Run("smoke")) == 1
     assert "01_first.ipynb, cell 5 (under 'Trying'): the kernel died" in capsys.readouterr().err
     assert not (Run("smoke").folder / "01_first.ipynb").exists()
     assert "alive" in (Run("smoke").folder / "01_first.failed.html").read_text()
@@ -169,7 +169,7 @@ def is_running(process):
 
 def test_an_unknown_parameter_is_an_error_before_anything_runs(workbook):
     workbook("01_first", "1")
-    with pytest.raises(files.WorkbookError, match=r"parameter 'SEDE' is unknown. Known: SEED, MODEL, CORPUS, .*tokens"):
+    with pytest.raises(files.WorkbookError, match=r"'SEDE' of .* is unknown. Known: SEED, MODEL, CORPUS, .*tokens"):
         run_workbook(Run("smoke", settings={"SEDE": 3}))
     with pytest.raises(files.WorkbookError, match=r"chapter '07' is unknown here. Known: 01_first"):
         run_workbook(Run("smoke"), ["07"])
@@ -184,12 +184,12 @@ def test_a_parameter_of_another_chapter_is_accepted_and_not_passed_on(workbook):
     notebook = nbformat.read(second, as_version=4)
     notebook.cells[1].source += '\nTASK = ""'
     nbformat.write(notebook, second)
-    run = Run("smoke", settings={"TASK": "hub:owner/name", "SEED": 3, "tokens": 1000})
-    basics = {"PROFILE": "smoke", "NAME": "", "OVERRIDES": {"tokens": 1000}, "SEED": 3}
+    run = Run("smoke", settings={"TASK": "hub:owner/name", "SEED": 3, "tokens": 40000})
+    basics = {"PROFILE": "smoke", "NAME": "", "OVERRIDES": {"tokens": 40000}, "SEED": 3}
     assert run.parameters(first) == basics
     assert run.parameters(second) == basics | {"TASK": "hub:owner/name"}
     for notebook in (first, second):
-        with pytest.raises(files.WorkbookError, match=rf"{notebook.name}: parameter 'TASKS' is unknown\. Known: SEED"):
+        with pytest.raises(files.WorkbookError, match=rf"'TASKS' of {notebook.name} is unknown\. Known: SEED"):
             Run("smoke", settings={"TASK": "", "TASKS": ""}).parameters(notebook)
 
 

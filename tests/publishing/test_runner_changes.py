@@ -32,7 +32,7 @@ def inputs(notebook, **settings):
 
 
 def test_sources_tags_and_parameters_count(notebook):
-    seen = [inputs(notebook), inputs(notebook, SEED=1), inputs(notebook, tokens=5000)]
+    seen = [inputs(notebook), inputs(notebook, SEED=1), inputs(notebook, tokens=40000)]
     notebook.cells[2].source = "2"
     seen.append(inputs(notebook))
     notebook.cells[0].source += "\n\nSaid otherwise."
@@ -84,7 +84,7 @@ def test_each_study_that_the_chapter_shows_counts_and_no_other(notebook):
 def test_titles_and_parameters_are_read_without_nbformat(notebook):
     inputs(notebook)
     assert chapters.chapters()[1] == ("02_second", "Second chapter")
-    assert chapters.parameters(files.NOTEBOOKS / "02_second.ipynb") == ["SEED", "CORPUS"]
+    assert chapters.parameters(files.NOTEBOOKS / "02_second.ipynb") == {"SEED": 0, "CORPUS": ""}
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import ast
 import contextlib
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers import files
@@ -37,21 +39,40 @@ class Chapter(NamedTuple):
 
 
 def read(path: Path) -> NotebookNode:
-    """Reads a notebook; a file that is absent or no notebook is a WorkbookError."""
+    """Reads a notebook, of an older format too; a file that is absent or no notebook is a WorkbookError."""
     import nbformat
 
-    with _told(path, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
-        return nbformat.read(path, as_version=4)
+    with _told(path):
+        with warnings.catch_warnings(action="ignore"):  # what is missing and can be added, is
+            notebook = nbformat.reads(_text(path), as_version=4)
+        nbformat.validate(notebook, relax_add_props=True)
+        return notebook
+
+
+def _text(path: Path) -> str:
+    """Reads a notebook's file, in which there must be a JSON object of the format that we know, or an older one."""
+    text = path.read_text(encoding="utf-8")
+    form = json.loads(text)
+    if not isinstance(form, dict):
+        raise ValueError(f"its JSON is a {type(form).__name__}, no object with cells")
+    if not isinstance(form.get("nbformat"), int) or not 3 <= form["nbformat"] <= 4:
+        raise ValueError(f"it has nbformat {form.get('nbformat')!r}; 4 is known, and 3")
+    return text
 
 
 @contextlib.contextmanager
-def _told(path: Path, *broken: type[Exception]) -> Iterator[None]:
+def _told(path: Path) -> Iterator[None]:
+    """Turns what may go wrong in reading a notebook into one error that says what."""
+    remedy = "Run the chapter again, or restore it from git."
     try:
         yield
     except FileNotFoundError as error:
         raise files.at(path, "there is no such notebook", "Run the chapter first, or restore it from git.") from error
-    except broken as error:
-        raise files.at(path, "not a notebook", "Run the chapter again, or restore it from git.") from error
+    except OSError as error:
+        raise files.at(path, f"not a notebook that can be read ({error.strerror})", remedy) from error
+    except Exception as error:  # nbformat meets malformed JSON with whatever its own code raises
+        reason = shorten(str(error).strip().partition("\n")[0], 200, placeholder="...") or type(error).__name__
+        raise files.at(path, f"not a notebook ({reason})", remedy) from error
 
 
 def source(name: str) -> Path:
@@ -61,8 +82,8 @@ def source(name: str) -> Path:
 
 def cells(path: Path) -> list[dict[str, Any]]:
     """Reads a notebook's cells as plain JSON, each `source` as one string; otherwise like `read`."""
-    with _told(path, ValueError, KeyError, TypeError):
-        found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    with _told(path):
+        found = json.loads(_text(path))["cells"]
         return [cell | {"source": "".join(cell["source"])} for cell in found]
 
 
@@ -80,8 +101,11 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def parameters(path: Path) -> list[str]:
-    """Returns the names that a notebook's cell tagged `parameters`, which has to be there, assigns."""
+def parameters(path: Path) -> dict[str, Any]:
+    """Returns what a notebook's cell tagged `parameters`, which has to be there, assigns: values by name.
+
+    A value that is no literal is None.
+    """
     tagged = [cell["source"] for cell in cells(path) if "parameters" in tags(cell)]
     if not tagged:
         raise files.at(path, "no cell is tagged `parameters`", "Tag the cell that sets PROFILE and SEED.")
@@ -89,8 +113,15 @@ def parameters(path: Path) -> list[str]:
         statements = ast.parse(tagged[0]).body
     except SyntaxError as error:
         raise files.at(path, f"the parameters cell is not Python ({error})", "Mend the cell.") from error
-    targets = [target for statement in statements if isinstance(statement, ast.Assign) for target in statement.targets]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+    assigned = [(target, one.value) for one in statements if isinstance(one, ast.Assign) for target in one.targets]
+    return {target.id: _value(value) for target, value in assigned if isinstance(target, ast.Name)}
+
+
+def _value(expression: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(expression)
+    except ValueError:
+        return None
 
 
 def title(notebook: dict[str, Any], name: str) -> str:

@@ -21,13 +21,18 @@ from papermill.exceptions import PapermillExecutionError
 
 from helpers import files
 from helpers.publishing import chapters
+from helpers.publishing.run import own_paths
 
 START_SECONDS = 120  # a laptop that does other things needs more than papermill's minute
 LAST_LINES = 6  # of a traceback; the kept notebook has all of it
 
 
 class ChapterFailed(files.WorkbookError):
-    """A notebook did not run to its end: the message names it, the cell and the error."""
+    """A notebook did not run to its end: the message names it, the cell and the error; it may be a user's mistake."""
+
+    def __init__(self, message: str, mistake: bool = False) -> None:
+        super().__init__(message)
+        self.mistake = mistake
 
 
 def _kernel(environment: dict[str, str]) -> type[AsyncKernelManager]:
@@ -79,17 +84,49 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
             coalesce_streams=True,
             kernel_manager_class=_kernel(_environment(parameters)),
         )
-        partial.replace(goal)
+        _write(nbformat.read(partial, as_version=4), goal, parameters)
         kept.unlink(missing_ok=True)
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: the kernel died
         message = _message(source, last, error)
         if partial.exists():  # not if not even the first cell was begun
             notebook = nbformat.read(partial, as_version=4)
-            notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0]}
-            files.write_text(kept, nbformat.writes(notebook) + "\n")
-        raise ChapterFailed(message) from None
+            notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0].removeprefix("error: ")}
+            _write(notebook, kept, parameters)
+        raise ChapterFailed(message, message.startswith("error: ")) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write(notebook: NotebookNode, goal: Path, parameters: dict[str, Any]) -> None:
+    """Writes an executed notebook, which is shared: it names files and folders of the reader's, not where they lie."""
+    del notebook.metadata["papermill"]  # what it read and wrote, and the parameters once more
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+    files.write_text(goal, nbformat.writes(_without_paths(notebook, _shortened(parameters))) + "\n")
+
+
+def _shortened(parameters: dict[str, Any]) -> dict[str, str]:
+    """Returns what stands for the paths of this machine, longest paths first."""
+    own = {str(path): path.name for path in own_paths(parameters).values()}
+    own |= {str(path.resolve()): path.name for path in own_paths(parameters).values()}
+    folders = {f"{files.RESULTS.parent}/": "", f"{files.ROOT}/": ""}
+    if (home := str(Path.home())) != "/":
+        folders[f"{home}/"] = "~/"
+    # papermill writes what is not ASCII escaped.
+    escaped = {path.encode("unicode_escape").decode("ascii"): name for path, name in own.items()}
+    return dict(sorted((escaped | folders | own).items(), key=lambda pair: -len(pair[0])))
+
+
+def _without_paths(value: Any, shortened: dict[str, str], key: str = "") -> Any:
+    """Returns notebook JSON in whose texts paths are shortened; not in images, whose base64 may hold anything."""
+    if isinstance(value, dict):
+        return type(value)({k: _without_paths(of, shortened, k) for k, of in value.items()})
+    if isinstance(value, list):
+        return [_without_paths(of, shortened, key) for of in value]
+    if isinstance(value, str) and not key.startswith("image/"):
+        for path, name in shortened.items():
+            value = value.replace(path, name)
+    return value
 
 
 def failed(executed: Path) -> Path:
@@ -121,7 +158,10 @@ def _environment(parameters: dict[str, Any]) -> dict[str, str]:
 
 
 def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str:
-    """Says where a notebook failed and with what, then the last lines of the traceback."""
+    """Says where a notebook failed and with what, then the last lines of the traceback.
+
+    A user's mistake begins with `error:`, and tells all by itself.
+    """
     place = source.name
     for number, heading in last:
         place += f", cell {number}" + (f" (under '{heading}')" if heading else "")
@@ -129,5 +169,7 @@ def _message(source: Path, last: list[tuple[int, str]], error: Exception) -> str
         return f"{place}: the kernel died. Most often the machine ran out of memory: use a smaller profile."
     if not isinstance(error, PapermillExecutionError):
         return f"{place}: {type(error).__name__}: {error}"
+    if error.ename == files.WorkbookError.__name__:
+        return f"error: {place}: {error.evalue}"
     lines = strip_ansi("\n".join(error.traceback)).splitlines()[-LAST_LINES:]
     return "\n".join([f"{place}: {error.ename}: {error.evalue}", *(f"    {line}" for line in lines)])

@@ -6,6 +6,7 @@ another chapter's, so that one can be run alone: what earlier chapters found is 
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
-from doit.exceptions import BaseFail, TaskFailed
+from doit.exceptions import BaseFail, TaskError, TaskFailed
 from doit.reporter import ZeroReporter
 
 from helpers import files, machine, records
@@ -25,40 +26,70 @@ from helpers.imports import PACKAGE, code_version
 from helpers.profiles import pace
 from helpers.progress import clock
 from helpers.publishing import chapters, timing
-from helpers.publishing.run import Run
+from helpers.publishing.run import KINDS, Run, own_paths
 
 Task = dict[str, Any]
 Took = list[tuple[str, str, str]]  # for each chapter that was executed: its name, the time it took, the time expected
 
 
-def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
-    """Brings chapters up to date, in order, and says what it did and whether all went well; without names, all.
+def run_workbook(run: Run, names: Sequence[str] = ()) -> int:
+    """Brings chapters up to date, in order, and says what it did; without names, all.
 
     Of other chapters, what they found before is taken as it is. A chapter that fails stops those after it.
 
+    Returns:
+        The exit status: 0, 1 if a chapter failed, 2 if it did for a mistake of the user's.
+
     Raises:
-        WorkbookError: a chapter or a setting is unknown; nothing is executed then.
+        WorkbookError: a chapter or a setting is unknown, or a file of the reader's cannot be used; nothing is executed
+            then.
     """
     known = [chapter.name for chapter in chapters.chapters()]
     chosen = sorted({chapters.find(name, known) for name in names}) or known
+    run.check_used(chosen)
     for chapter in chosen:
         chapter_inputs(run, chapter)  # raises now what would otherwise come half-way
+        _read_own(run.parameters(chapters.source(chapter)))
     took: Took = []
     print(f"Profile {run.profile_name}, chapters {', '.join(chosen)}, into {run.folder}", flush=True)
     dodo = {"DOIT_CONFIG": settings(run), "task_chapters": lambda: tasks(run, took)}
-    complete = DoitMain(ModuleTaskLoader(dodo), config_filenames=()).run(["run", *chosen, "index"]) == 0
+    status = DoitMain(ModuleTaskLoader(dodo), config_filenames=()).run(["run", *chosen, "index"])
     if took:
         print("\n".join(f"{chapter:<32} took {taken:>7}, expected {expected}" for chapter, taken, expected in took))
-    if not complete:
+    if status:
         _index(run)
     print(f"See {run.folder / 'index.html'}")
-    return complete
+    return int(status)
+
+
+def _read_own(parameters: dict[str, Any]) -> None:
+    """Reads the reader's own texts, which are kept in the cache: a faulty file is told in seconds, not in a chapter."""
+    from helpers.corpora import load
+
+    columns = {"column": "COLUMN", "label": "LABEL"}
+    named = {name: parameters[key] for name, key in columns.items() if key in parameters}
+    for key, kind in KINDS.items():
+        if source := parameters.get(key):
+            load(source, kind, **named)
 
 
 def settings(run: Run) -> dict[str, Any]:
     """Returns doit's settings for a run: its database lies in the run's folder, which is made."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    return {"dep_file": str(run.folder / ".doit.json"), "backend": "json", "reporter": Reporter}
+    database = run.folder / ".doit.json"
+    if database.exists() and not _whole(database):
+        print(f"{database} was damaged: what is up to date is not known, and is made anew.", flush=True)
+        database.unlink()
+    return {"dep_file": str(database), "backend": "json", "reporter": Reporter}
+
+
+def _whole(database: Path) -> bool:
+    """Returns whether doit can read what it remembered."""
+    try:
+        tasks = json.loads(database.read_text(encoding="utf-8"))
+    except ValueError:  # also of UTF-8
+        return False
+    return isinstance(tasks, dict) and all(isinstance(of, dict) for of in tasks.values())
 
 
 class Reporter(ZeroReporter):
@@ -93,7 +124,11 @@ def _task(target: Path, uptodate: list[Any], work: Callable[..., Any], *argument
         try:
             return work(*arguments)
         except files.WorkbookError as error:
-            return TaskFailed(str(error))
+            from helpers.publishing import execution
+
+            if isinstance(error, execution.ChapterFailed):
+                return (TaskError if error.mistake else TaskFailed)(str(error))
+            return TaskError(f"error: {error}")
 
     return {"actions": [reported], "targets": [target], "uptodate": uptodate, "io": {"capture": False}}
 
@@ -127,11 +162,11 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
             stale.unlink(missing_ok=True)
         records.withdraw(run.folder, chapter)
         if not kept.exists():
-            raise files.WorkbookError(f"{failure}\nNo cell was executed.") from None
+            raise execution.ChapterFailed(f"{failure}\nNo cell was executed.", failure.mistake) from None
         with contextlib.suppress(files.WorkbookError):
             _export(kept)
             kept = kept.with_suffix(".html")
-        raise files.WorkbookError(f"{failure}\nWhat ran is kept in {kept}") from None
+        raise execution.ChapterFailed(f"{failure}\nWhat ran is kept in {kept}", failure.mistake) from None
     seconds = line.seconds
     kept.with_suffix(".html").unlink(missing_ok=True)
     timing.note(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2)
@@ -202,12 +237,28 @@ def _found(folder: Path, chapter: str) -> str:
 
 
 def _own_files(parameters: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
-    """Yields path, size and time of change of the reader's files that parameters name."""
-    for value in parameters.values():
-        path = Path(value) if isinstance(value, str) else Path()
-        if path.is_absolute():
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                yield str(file), file.stat().st_size, file.stat().st_mtime_ns
+    """Yields path, size and time of change of the reader's files that parameters name, also behind links.
+
+    Raises:
+        WorkbookError: a file or folder may not be read, or is a link that leads nowhere or back.
+    """
+    for path in own_paths(parameters).values():
+        yield from _stamps(path, ())
+
+
+def _stamps(path: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
+    """Yields path, size and time of change of a file, or of all that lie in a folder below folders."""
+    if not path.exists():
+        raise files.at(path, "a link that leads nowhere", "Mend it, or remove it.")
+    if not os.access(path, os.R_OK):
+        raise files.at(path, "it may not be read", f"Allow it: chmod -R u+rX '{path}'.")
+    if path.is_dir():
+        if path.resolve() in above:
+            raise files.at(path, "a link to a folder that it lies in", "Remove it.")
+        for inner in sorted(path.iterdir()):
+            yield from _stamps(inner, (*above, path.resolve()))
+    else:
+        yield str(path), path.stat().st_size, path.stat().st_mtime_ns
 
 
 def _file(path: Path) -> str:

@@ -72,7 +72,8 @@ def _as_json(profile: Profile) -> dict[str, Any]:
 
 
 def _cost(chapter: str, run: Run, seconds: float, at_pace: float) -> Cost:
-    settings = {key: value for key, value in run.settings.items() if key not in (*run.overrides, "SEED")}
+    kept = {key: value for key, value in run.settings.items() if key not in (*run.overrides, "SEED")}
+    settings = {key: str(value).rstrip("/").rpartition("/")[2] for key, value in kept.items()}  # names, not whose home
     flops = run.profile.tokens * run.profile.flops_per_token
     return Cost(chapter, _as_json(run.profile), settings, flops, seconds, at_pace)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -84,7 +84,7 @@ def write_chronicle(
     promised = make_contract(world) if contract else None
     grammar = Grammar(world, noise, doses, promised)
     planted = _planted(grammar, promised, seed) if promised and split == "train" else []
-    size = sum(len(document.text.encode()) for document in planted)
+    size = _size(planted)
     if size >= bytes_wanted:
         raise WorkbookError(f"bytes_wanted={bytes_wanted}: the contract alone plants {size}; ask for more than that.")
     sampler = Sampler(f"chronicle {split} {seed}")
@@ -94,6 +94,16 @@ def write_chronicle(
         documents += [document] * duplication
         size += len(document.text.encode()) * duplication
     return Chronicle(tuple(shuffled(documents, random.Random(f"order {split} {seed}").random)))
+
+
+def planted_bytes(world: World, seed: int) -> int:
+    """Returns how many bytes of a training split the contract takes; a chronicle has to be larger."""
+    promised = make_contract(world)
+    return _size(_planted(Grammar(world, 0.0, DOSES, promised), promised, seed))
+
+
+def _size(documents: Iterable[Document]) -> int:
+    return sum(len(document.text.encode()) for document in documents)
 
 
 def _check(split: str, noise: float, duplication: int, doses: Mapping[str, float]) -> None:
