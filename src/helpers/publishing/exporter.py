@@ -4,9 +4,6 @@
 the same page as `export`. nbconvert does the conversion, without JavaScript; the page asks no other host for anything.
 """
 
-import base64
-import functools
-import io
 import itertools
 import re
 from collections.abc import Iterable
@@ -19,13 +16,12 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
-from PIL import Image
 from traitlets.config import Config
 
 from helpers import files
 from helpers.plotting import DARK_PNG, NARROW_DARK_PNG, NARROW_PNG
 from helpers.progress import clock
-from helpers.publishing import chapters, markdown, summary
+from helpers.publishing import chapters, figures, markdown, summary
 from helpers.records import VERDICTS
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -41,11 +37,10 @@ def export(notebook: Path, page: Path) -> None:
     """Writes an executed notebook as a page, whole or not at all.
 
     Raises:
-        WorkbookError: a formula does not convert, a figure has no alt text, the page would ask another host for
-            something, or it is larger than 1 MB.
+        WorkbookError: it is no notebook, a formula does not convert, a figure has no alt text or needs a script, the
+            page would ask another host for something, or it is larger than 1 MB.
     """
-    chapters.read(notebook)  # for its clear errors
-    html, _ = WorkbookExporter().from_filename(str(notebook))
+    html, _ = WorkbookExporter().from_notebook_node(chapters.read(notebook), {"metadata": {"name": notebook.stem}})
     files.write_text(page, html)
 
 
@@ -58,19 +53,19 @@ class WorkbookExporter(HTMLExporter):
     def default_config(self) -> Config:
         """What is shown of an output, and nbconvert's steps before the template."""
         config = super().default_config
-        config.NbConvertBase.display_data_priority = ["text/html", "text/markdown", "image/png", "text/plain"]
+        config.NbConvertBase.display_data_priority = ["text/html", "text/markdown", *figures.TYPES, "text/plain"]
         config.CoalesceStreamsPreprocessor.enabled = True  # a line that overwrites itself is shown in its last state
         config.TagRemovePreprocessor.remove_cell_tags = {"papermill-error-cell-tag"}  # the page has its own banner
         config.WorkbookExporter.template_name = TEMPLATE.name
         config.WorkbookExporter.template_file = "chapter.html.j2"
         config.WorkbookExporter.extra_template_basedirs = [str(TEMPLATE.parent)]
-        config.WorkbookExporter.preprocessors = [summary.prepare]
+        config.WorkbookExporter.preprocessors = [figures.keep, summary.prepare]
         return config
 
     def default_filters(self) -> Iterable[tuple[str, Any]]:
         """nbconvert's filters and the template's own."""
         yield from super().default_filters()
-        yield from {"prose": prose, "described": described, "packed": packed, "clock": clock}.items()
+        yield from {"prose": prose, "address": figures.address, "clock": clock}.items()
         yield from {"clean": markdown.clean, "incomplete": chapters.incomplete, "chapter_title": chapters.title}.items()
 
     def from_notebook_node(  # type: ignore[override]  # as nbconvert's own exporters do: they return text
@@ -103,23 +98,6 @@ def prose(context: Context, source: str, trusted: bool) -> str:
         return markdown.to_html(source, trusted, context["resources"]["headings"], attachments=attachments)
     except markdown.BadFormula as error:
         raise files.at(_place(context), str(error), "Write it with commands that latex2mathml knows.") from error
-
-
-@pass_context
-def described(context: Context, output: NotebookNode) -> dict[str, Any]:
-    """Returns the metadata of a figure, checking that it has alt text."""
-    figure = output.metadata.get("image/png", {})
-    if not figure.get("alt", "").strip():
-        raise files.at(_place(context), "a figure has no alt text", "Show it with `helpers.plotting.show`.")
-    return figure
-
-
-@functools.lru_cache(maxsize=64)  # the headline is shown twice
-def packed(png: str) -> str:
-    """Returns an image's base64 as the address of the same image in WebP, a third smaller and not a pixel different."""
-    smaller = io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(png))).save(smaller, "webp", lossless=True, quality=40, method=3)
-    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode('ascii')}"
 
 
 def repository() -> str:

@@ -28,6 +28,7 @@ ATTRIBUTES = {
     "td": ["colspan", "rowspan"],
     "th": ["colspan", "rowspan", "scope"],
 }
+FIGURES = ["img", "svg", "canvas", "iframe", "video", "audio", "object", "embed"]
 UNSAFE = {"href", "src", "style", "class", "id"}  # attributes that LaTeX's \\href, \\style, \\class, \\cssId set
 
 
@@ -61,11 +62,26 @@ def mathml(formula: str, display: bool) -> str:
     return ElementTree.tostring(element, encoding="unicode")
 
 
+def has_words(source: str) -> bool:
+    """Returns whether HTML has any text that `clean` would keep."""
+    soup = BeautifulSoup(source, "html.parser")
+    for element in soup(["script", "style", "template", *FIGURES]):
+        element.extract()  # it may lie in another
+    return bool(soup.get_text(strip=True))
+
+
+def has_figure(source: str) -> bool:
+    """Returns whether HTML holds something to be seen, or a script, which may draw it."""
+    return BeautifulSoup(source, "html.parser").find(["script", *FIGURES]) is not None
+
+
 def clean(source: str) -> str:
-    """Reduces HTML that a cell displayed to harmless elements; their text is kept."""
+    """Reduces HTML that a cell displayed to harmless elements; their text is kept, and a figure named."""
     soup = BeautifulSoup(source, "html.parser")
     for element in soup(["script", "style", "template"]):
-        element.decompose()  # with its content, which is not text
+        element.extract()  # with its content, which is not text
+    for element in soup(FIGURES):
+        element.replace_with(f"[{element.get('alt') or element.name}: left out]")
     return bleach.clean(str(soup), tags=TAGS, attributes=ATTRIBUTES, protocols=["http", "https"], strip=True)
 
 

@@ -29,6 +29,7 @@ KINDS = {"CORPUS": "text", "LABELS": "labels", "PROMPTS": "prompts"}  # of docum
 # The least that the chapters' tests work with: texts shown in four lengths, pairs of people, a handful of documents.
 LEAST = {"context": 72, "people": 12, "heldout_bytes": 5000}
 FEWEST_BLOCKS = 64  # contexts of training text: less would leave trials at a tenth of the size without a step
+FEWEST_STEPS = 10
 BYTES_PER_PARAMETER = 16  # in training: weight, gradient and two moments, in float32
 
 
@@ -54,11 +55,13 @@ class Run:
                 raise files.at(f"--set {key}", "this is not set here", f"{remedy}.")
         self.profile = load_profile(self.profile_name)
         if self.overrides:
+            given = " ".join(f"--set {key}={value}" for key, value in self.overrides.items())
             try:
                 self.profile = load_profile(self.profile_name, **self.overrides)
-                check_sizes(self.profile)
             except files.WorkbookError as error:
-                raise files.WorkbookError(f"--set {error}") from None
+                of_one = str(error).startswith(tuple(f"{key}=" for key in self.overrides))
+                raise files.WorkbookError(f"--set {error}" if of_one else f"{given}: {error}") from None
+            _check_sizes(self.profile, given)
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -112,41 +115,41 @@ def own_paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
     return found
 
 
-def check_sizes(profile: Profile) -> None:
-    """Raises an error if no chapter could work with these sizes, together."""
+def _check_sizes(profile: Profile, given: str) -> None:
+    """Raises an error if no chapter could work with these sizes, together, which were given like that."""
     from helpers.corpora.pydocs.docstrings import version_of
     from helpers.corpora.town.chronicle import planted_bytes
     from helpers.corpora.town.world import make_world
 
+    try:
+        for package in profile.packages:
+            version_of(package)
+        world = make_world(profile.people, seed=0)
+    except files.WorkbookError as error:
+        raise files.WorkbookError(f"{given}: {error}") from None
     for key, least in LEAST.items():
         if getattr(profile, key) < least:
-            raise files.at(f"{key}={getattr(profile, key)}", f"the chapters need {least:,}", f"Set {key}={least}.")
-    fewest = FEWEST_BLOCKS * profile.context
+            raise files.at(given, f"the chapters need {key}={least} or more", f"Set {key}={least}.")
+    fewest = max(FEWEST_BLOCKS * profile.context, FEWEST_STEPS * profile.batch_tokens)
     if profile.tokens < fewest:
-        reason = f"a context of {profile.context:,} needs {fewest:,} tokens of text"
-        raise files.at(f"tokens={profile.tokens}", reason, f"Set tokens={fewest}, or a smaller context.")
-    if profile.batch_tokens > profile.tokens // 10:
-        reason = f"tokens={profile.tokens} are not ten steps of that"
-        raise files.at(f"batch_tokens={profile.batch_tokens}", reason, f"Set batch_tokens={profile.tokens // 10}.")
-    for package in profile.packages:
-        version_of(package)  # or there is an error
-    planted = planted_bytes(make_world(profile.people, seed=0), seed=0)
-    if profile.town_bytes < 1.1 * planted:  # the seed moves it a little
-        reason = f"what must be told of people={profile.people} takes {planted:,} bytes"
-        share = f"the town's share of tokens={profile.tokens} is {profile.town_bytes:,}"
-        remedy = "Set more tokens, fewer people or a smaller pydocs_share."
-        raise files.at(f"people={profile.people}", f"{reason}, and {share}", remedy)
-    _check_memory(profile)
+        of = f"context={profile.context} and batch_tokens={profile.batch_tokens}"
+        reason = f"{of} need {fewest:,} tokens of text or more, and tokens={profile.tokens}"
+        raise files.at(given, reason, f"Set tokens={fewest}, or make them smaller.")
+    planted = int(1.1 * planted_bytes(world, seed=0))  # another seed's may be longer
+    if profile.town_bytes < planted:
+        reason = f"what the town must tell of people={profile.people} takes {planted:,} bytes"
+        share = f"its share of tokens={profile.tokens} is {profile.town_bytes:,}"
+        raise files.at(given, f"{reason}, and {share}", "Set more tokens, fewer people or a smaller pydocs_share.")
+    _check_memory(profile, given)
 
 
-def _check_memory(profile: Profile) -> None:
+def _check_memory(profile: Profile, given: str) -> None:
     import psutil
 
     needed, there = BYTES_PER_PARAMETER * profile.matrix_parameters, psutil.virtual_memory().total
     if needed > there:
-        sizes = f"n_layer={profile.n_layer}, hidden_size={profile.hidden_size}, vocab_size={profile.vocab_size}"
         reason = f"to train such a model takes {needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}"
-        raise files.at(sizes, reason, "Set smaller ones.")
+        raise files.at(given, reason, "Set a smaller hidden_size, n_layer or vocab_size.")
 
 
 def _literal(value: Any) -> Any:
@@ -194,7 +197,10 @@ def _located(key: str, source: str) -> str:
     prefix, name, rest = _path_of(files.expanded(source))
     looks_local = name.startswith((".", "/")) or name.endswith("/")
     if prefix and not looks_local:
-        hub.parse(source)  # or there is an error
+        try:
+            hub.parse(source)
+        except files.WorkbookError as error:
+            raise files.WorkbookError(f"--set {key}: {error}") from None
         return source
     if key in KINDS and source.partition(":")[0] in OWN[KINDS[key]]:
         if key == "CORPUS" and source.partition(":")[0] == "town":
