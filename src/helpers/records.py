@@ -209,8 +209,7 @@ class Record:
         person, its module. `more` are seeds, null, and what it is about, as for `measure`.
         """
         n = len(set(groups))
-        interval = share_interval(credits, groups) if n > 1 else None
-        return self.measure(name, credits.mean(), unit, interval=interval, n=n, **more)
+        return self.measure(name, credits.mean(), unit, interval=share_interval(credits, groups), n=n, **more)
 
     def gap(
         self,
@@ -227,7 +226,7 @@ class Record:
         The interval is over groups, and `more` is as for `share`.
         """
         gap, n = ones - others, len(set(groups))
-        interval = ratio_interval(gap, [1.0] * len(gap), groups) if n > 1 else None
+        interval = ratio_interval(gap, [1.0] * len(gap), groups)
         return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
 
     def over_seeds(

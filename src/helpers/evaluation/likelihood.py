@@ -46,8 +46,8 @@ class HeldOut:
         """How many groups were sampled."""
         return len(set(self.groups))
 
-    def bits_per_byte(self, bits: np.ndarray) -> tuple[float, Interval]:
-        """Returns bits per byte over all documents, with the interval over groups.
+    def bits_per_byte(self, bits: np.ndarray) -> tuple[float, Interval | None]:
+        """Returns bits per byte over all documents, with the interval over groups if there are two.
 
         Of the bits that each document costs, (documents,), or of the difference of two models' bits.
         """
@@ -61,7 +61,7 @@ class HeldOut:
 
 
 def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
-    """Draws documents of a validation or test split until there are so many bytes.
+    """Draws documents of a validation or test split until there are so many bytes, of two groups at least.
 
     Args:
         documents: a split of a corpus, with columns `text` and `group`.
@@ -70,7 +70,8 @@ def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
     """
     drawn = documents.shuffle(seed=seed)
     ends = np.cumsum(byte_lengths(drawn["text"]))
-    count = min(int(np.searchsorted(ends, bytes_wanted)) + 1, len(ends))
+    others = (place for place, group in enumerate(drawn["group"]) if group != drawn[0]["group"])
+    count = min(max(int(np.searchsorted(ends, bytes_wanted)), next(others, 0)) + 1, len(ends))
     chosen = drawn[:count]
     known = chosen.get("log2_probability")
     return HeldOut(chosen["text"], chosen["group"], None if known is None else -np.array(known, float))

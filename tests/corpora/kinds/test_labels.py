@@ -94,7 +94,7 @@ def test_whole_numbers_and_booleans_become_text(tmp_path, values, name):
 def test_other_columns_can_be_chosen(tmp_path):
     rows = [{"body": row["text"], "mood": row["label"], "text": 1, "label": 0.5} for row in ROWS]
     assert pairs(load_labels(tmp_path / "a.jsonl", rows, column="body", label="mood")) == pairs_of(ROWS)
-    with pytest.raises(WorkbookError, match=r"both to be read from 'mood'\. Choose two with column= and label="):
+    with pytest.raises(WorkbookError, match=r"both to be read from 'mood'\. Choose two with --column and --label"):
         load_labels(tmp_path / "a.jsonl", column="mood", label="mood")
 
 
@@ -175,7 +175,9 @@ def test_a_class_that_cannot_be_learned_or_tested_is_set_aside_and_named(tmp_pat
 def test_fewer_than_two_classes_are_told_with_their_counts(tmp_path, own_cache):
     for name, rows in {"train": some("good", 30) + some("<b>", 2), "test": some("good", 5, "New")}.items():
         write(tmp_path / f"{name}.jsonl", rows)
-    message = r"'good' \(30 in train, 5 in test\), '<b>' \(2 in train, 0 in test\)\. Give more .*label="
+    message = (
+        r"'good' \(30 in train, 5 in test\), '<b>' \(2 in train, 0 in test\)\. Give more .*--label NAME.*LABEL=NAME"
+    )
     with pytest.raises(WorkbookError, match=message):
         load_labels(tmp_path)
     with pytest.raises(WorkbookError, match=r"found: 'n 0' .*, and 110 more\. "):
@@ -198,18 +200,21 @@ def test_the_label_of_a_stranger_stays_text(tmp_path):
 BAD = {
     "column.jsonl": (
         '{"text": "a", "label": "b"}' + '\n{"text": "a", "kind": "b"}' * 2,
-        r"line 2: there is no column 'label'; found: text, kind\. Choose one with label=",
+        r"line 2: there is no column 'label'; found: text, kind\. Choose one with --label NAME",
     ),
-    "column.csv": ("text,kind\na,b\n", r"line 1: there is no column 'label'; found: text, kind\. Choose .* label="),
+    "column.csv": (
+        "text,kind\na,b\n",
+        r"line 1: there is no column 'label'; found: text, kind\. Choose .* --label NAME",
+    ),
     "column.parquet": (
         parquet([{"body": "a", "label": "b"}]),
-        r"no column 'text'; found: body, label\. Choose .* column=",
+        r"no column 'text'; found: body, label\. Choose .* --column NAME",
     ),
     "null.jsonl": ('{"text": "a", "label": null}', r"line 1: 'label' is empty\. Give the row a label"),
     "null.parquet": (parquet([{"text": "a", "label": None}]), r", row 1: 'label' is empty"),
     "blank.csv": ("text,label\na,b\nc, \nd,\n", r"line 3: 'label' is empty\. Give(?s:.*)Of 3 rows, 2 cannot be used"),
-    "twice.csv": ("text,label,text\na,b,c\n", r"line 1: two columns are called 'text'\. Rename"),
-    "float.json": ('[{"text": "a", "label": 0.5}]', r", row 1: 'label' is float, no label\. Choose .* label="),
+    "twice.csv": ("text,label,text\na,b,c\n", r"line 1: 2 columns are called 'text'\. Rename"),
+    "float.json": ('[{"text": "a", "label": 0.5}]', r", row 1: 'label' is float, no label\. Choose .* --label NAME"),
     "list.jsonl": ('{"text": "a", "label": ["b"]}', r"line 1: 'label' is list, no label"),
     "nul.jsonl": ('{"text": "a", "label": "\\u0000"}', r"line 1: there is a NUL"),
     "text.jsonl": ('{"text": 1, "label": "b"}', r"line 1: 'text' is int, not text"),
@@ -272,7 +277,7 @@ def test_one_split_of_the_hub_is_divided_and_a_limit_can_be_given(hub_folder):
 @pytest.mark.parametrize(
     ("address", "label", "message"),
     [
-        ("", "label", r"no column 'label'; found: text, mood, stars\. Choose one with label="),
+        ("", "label", r"no column 'label'; found: text, mood, stars\. Choose one with --label NAME"),
         (":::mood", "mood", "both to be read from 'mood'"),
         (":::stars", "mood", "train:1: 'stars' is int, not text"),
         (":nowhere", "mood", "nowhere"),

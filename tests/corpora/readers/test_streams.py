@@ -199,7 +199,7 @@ def test_a_fault_in_the_middle_is_told_with_its_place(tmp_path):
         ("{}", "test", "'test' is unknown. Known: train, validation"),
         ("{}/missing", "train", "no such file or folder"),
         ("pydocs:python", "train", "no source for streams.*corpora.load"),
-        ("hub:{}:::body", "train", "found: text, n.*column="),
+        ("hub:{}:::body", "train", "found: text, n.*--column NAME"),
         ("hub:{}:::n", "train", "file ., row 1: 'n' is int, not text"),
         ("hub:{}:nowhere", "train", "cannot be read.*nowhere"),
         ("hub:{}:::::", "train", "owner/name"),

@@ -107,9 +107,11 @@ def deal(sizes: Sequence[int], processes: int) -> list[list[int]]:
 
 def _local_files(top: Path, column: str) -> dict[str | None, list[tuple[File, int]]]:
     """Finds files and their bytes, by split; None for what is to be divided."""
-    paths = folders.find(top)
+    files = folders.find(top)
+    if files.unclear:  # there is no report to say it in
+        raise at(top, files.unclear, "Or move away what is not to be read")
     found: dict[str | None, list[tuple[File, int]]] = {}
-    for path, split in zip(paths, folders.given_splits(top, paths), strict=True):
+    for path, split in zip(files.paths, files.splits, strict=True):
         found.setdefault(split, []).append((partial(_read_file, path, column), path.stat().st_size))
     return found
 
@@ -120,7 +122,7 @@ def _hub_files(source: str, column: str) -> dict[str | None, list[tuple[File, in
     column = address.column or column
     with hub.told(source):
         hub.ask(address)
-        opened = hub.open_streams(address)
+        opened, _ = hub.open_streams(address)
     return {
         split: [(partial(_read_shard, source, shards, i, column), 1) for i in range(shards.num_shards)]
         for split, shards in opened.items()
