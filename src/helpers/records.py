@@ -307,10 +307,12 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Returns the record as plain JSON values, with the environment and the cost so far."""
         found = asdict(self)
+        shown = {key: files.shown(of) if isinstance(of, str) else of for key, of in self.parameters.items()}
         own = ("parameters", "measurements", "predictions", "verdicts", "fingerprints")
         return (
             {"profile": self.profile.name, "sizes": found["profile"]}
             | {key: found[key] for key in own}
+            | {"parameters": shown}  # a page that is shared names files, not whose home they lie in
             | {
                 "environment": environment(),
                 "cost": {

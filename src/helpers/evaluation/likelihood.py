@@ -54,7 +54,8 @@ class HeldOut:
         return float(bits.sum() / self.bytes.sum()), ratio_interval(bits, self.bytes, self.groups)
 
     def parts(self, count: int) -> list[HeldOut]:
-        """Divides the documents into so many parts, whole groups in each, for methods that cannot score one alone."""
+        """Divides the documents into so many parts, or one a group, for methods that cannot score one alone."""
+        count = min(count, self.n_groups)
         part_of = {group: i % count for i, group in enumerate(dict.fromkeys(self.groups))}
         rows = [[row for row, group in enumerate(self.groups) if part_of[group] == part] for part in range(count)]
         return [HeldOut([self.texts[row] for row in part], [self.groups[row] for row in part]) for part in rows]

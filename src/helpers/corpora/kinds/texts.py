@@ -15,7 +15,6 @@ from helpers.corpora.kinds.loading import Document, Kind, named_split
 from helpers.corpora.readers.tables import PIECE, text_in
 from helpers.corpora.rows import Flaw, Part
 
-
 FEWEST = 2
 """Documents that must be held out for validation and for test: of one there is no interval."""
 

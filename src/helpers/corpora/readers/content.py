@@ -229,7 +229,7 @@ def _text_format(named: str, text: str) -> str:
         return ".json" if begins or named == ".json" else named
     if second:
         return ".jsonl"
-    wrapped = isinstance(value, list) or named == ".json" or len(value) == 1 and wrapped_rows(value) is not None
+    wrapped = isinstance(value, list) or named == ".json" or (len(value) == 1 and wrapped_rows(value) is not None)
     return ".json" if wrapped else ".jsonl"
 
 
