@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 
 import pytest
 from written import parquet, write
@@ -184,3 +185,82 @@ def test_unknown_places_and_kinds_list_what_is_known(tmp_path):
         load("pydocs", kind="poems")
     with pytest.raises(WorkbookError, match="people="):
         load("town")
+
+
+SPLIT_FOLDERS = {
+    "folders": ("train/part.jsonl", "test/part.jsonl"),
+    "eval": ("train.jsonl", "eval.jsonl"),
+    "training": ("training.jsonl", "testing.jsonl"),
+    "suffix": ("mydata_train.jsonl", "mydata-test.jsonl"),
+    "in a folder of data": ("training_data/a/train.jsonl", "training_data/a/held-out.jsonl"),
+}
+
+
+@pytest.mark.parametrize("names", SPLIT_FOLDERS.values(), ids=SPLIT_FOLDERS)
+def test_an_authors_test_rows_stay_out_of_train(tmp_path, names):
+    for name in names:
+        rows = [{"text": f"{name} {i}", "label": "ab"[i % 2]} for i in range(40)]
+        write(tmp_path / name, rows)
+    corpus = load(str(tmp_path), "labels")
+    for split, name in zip(("train", "test"), names, strict=True):
+        assert {text.rpartition(" ")[0] for text in corpus.splits[split]["text"]} == {name}
+    assert not corpus.report.problems
+
+
+@pytest.mark.parametrize(
+    "names", [("train.csv", "test.csv", "more.csv"), ("test.csv", "dev.csv"), ("train_test.csv",) * 1]
+)
+def test_names_for_splits_that_are_not_understood_are_a_finding(tmp_path, names):
+    for name in names:
+        write(tmp_path / name, "text\n" + "".join(f"{name} {i}\n" for i in range(20)))
+    assert "divided by a hash. Name each file" in str(load(str(tmp_path)).report)
+
+
+def test_what_is_about_the_data_is_passed_over_and_the_report_says_so(tmp_path):
+    write(tmp_path / "README.md", "---\nlicense: mit\n---\n# Data\n")
+    write(tmp_path / "LICENSE", "MIT")
+    write(tmp_path / "dataset_infos.json", "{}")
+    for split in ("train", "test"):
+        write(tmp_path / "data" / f"{split}.jsonl", [{"text": f"{split} {i}", "label": "ab"[i % 2]} for i in range(40)])
+    for kind in ("text", "labels"):
+        corpus = load(str(tmp_path), kind)
+        assert all(text.startswith(split) for split in ("train", "test") for text in corpus.splits[split]["text"])
+        assert "passed over, since about the data: LICENSE, README.md, dataset_infos.json" in corpus.report.problems
+
+
+def test_a_readme_among_markdown_is_text(tmp_path):
+    for name in ("README.md", "a.md", "b.md"):
+        write(tmp_path / name, f"The text of {name}.")
+    assert len(texts(load(str(tmp_path)))) == 3
+
+
+def test_links_are_followed(tmp_path):
+    write(tmp_path / "elsewhere" / "a.txt", "far")
+    write(tmp_path / "data" / "b.txt", "near")
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "elsewhere")
+    assert texts(load(str(tmp_path / "data"))) == ["far", "near"]
+
+
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "a.txt", "text")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "nowhere.txt")
+    with pytest.raises(WorkbookError, match=r"b\.txt: the link leads nowhere"):
+        load(str(tmp_path))
+    (tmp_path / "b.txt").unlink()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    with pytest.raises(WorkbookError, match="loop: the link leads back"):
+        load(str(tmp_path))
+    (tmp_path / "loop").unlink()
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(WorkbookError, match=r"pipe\.txt: it is a pipe"):
+        load(str(tmp_path))
+    (tmp_path / "pipe.txt").unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who may read all
+    with pytest.raises(WorkbookError, match=r"a\.txt: it cannot be read \(Permission denied\)\. .*chmod"):
+        load(str(tmp_path))
+
+
+def test_a_corpus_is_called_by_the_last_name_of_its_path(tmp_path):
+    corpus = load(write(tmp_path / "home" / "mine.txt", "text"))
+    assert corpus.name == "mine.txt"
+    assert str(tmp_path) not in f"{corpus.report}{corpus.report._repr_html_()}"

@@ -40,12 +40,16 @@ class Texts(Kind):
     def __init__(self, column: str = "text") -> None:
         self.columns = {"column": column}
         self._seen: set[bytes] = set()
+        self._place, self._pieces = "", 0
 
     def parse(self, value: Any, place: str, part: Part) -> Document:
         """See `Kind`."""
         text = text_in(value, self.columns["column"])
         split = named_split(value, self.columns) or part.split
-        return {"text": text, "group": part.name if part.together else place, "split": split}
+        self._pieces = self._pieces + 1 if place == self._place else 0
+        self._place = place  # of a long line there are several pieces, each a group
+        group = f"{place}+{self._pieces}" if self._pieces else place
+        return {"text": text, "group": part.name if part.together else group, "split": split}
 
     def add(self, document: Document) -> Flaw | None:
         """See `Kind`."""

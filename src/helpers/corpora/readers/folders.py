@@ -129,7 +129,8 @@ def find(top: Path, example: str = "", labelled: bool = False) -> Found:
         raise at(paths[classes.index("")], "it lies in no folder that names its class", "Move it into one")
     for path in paths:
         _check_ending(path, "" if classes else example)
-    return Found(paths, *given_splits(within, top.is_dir()), classes, passed)
+    asked = top.is_dir() and not any(map(_splits_of, classes))  # classes may be called valid and invalid
+    return Found(paths, *given_splits(within, asked), classes, passed)
 
 
 def _listed(top: Path, tables: bool) -> tuple[list[Path], str]:
@@ -220,6 +221,6 @@ def _classes(paths: list[Path]) -> list[str]:
     """Returns the class of each text: the first of its folders that is not named for a split, if all have such."""
     folders = [path.parent.parts for path in paths]
     classes = [next((name for name in names if not _splits_of(name)), "") for names in folders]
-    if "" in classes:  # classes may be called valid and invalid
+    if "" in classes:
         return [next(iter(names), "") for names in folders]
     return classes

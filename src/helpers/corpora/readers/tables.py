@@ -184,7 +184,7 @@ def _read_text(path: Path, content: Content, columns: Columns) -> Iterator[Row]:
     piece: list[str] = []
     size, start = 0, 1
     for line, number in _short_lines(path, content):
-        if size > (2 * PIECE if line.strip() else PIECE):
+        if size and (size + len(line) > 2 * PIECE if line.strip() else size > PIECE):
             yield Row("".join(piece).strip("\r\n"), start)
             piece, size = [], 0
         if line.strip() or piece:
@@ -217,7 +217,7 @@ def _cut(line: str) -> Iterator[str]:
     while len(line) - start > 2 * PIECE:
         window = start + PIECE, start + 2 * PIECE
         found = _SENTENCE.search(line, *window) or _BLANK.search(line, *window)
-        end = found.end() if found else window[1]
+        end = found.end() if found else window[0]
         yield line[start:end]
         start = end
     yield line[start:]
@@ -367,8 +367,11 @@ class _Records:
         self.header: list[str] = []  # until it is known, nothing is asked of the number of cells
         self._lines, self._waiting, self._separator = lines, deque([first]), separator
         self._taken: list[Row] = []  # of the record at hand; a damaged one counts, since it may open or close a quote
-        spaced = re.search(f'{re.escape(separator)} +"', first.value) is not None
-        self._rows = csv.reader(self._values(), delimiter=separator, skipinitialspace=spaced, strict=True)
+        self._spaced = re.search(f'{re.escape(separator)} +"', first.value) is not None
+        self._rows = self._reader()
+
+    def _reader(self) -> Iterator[list[str]]:
+        return csv.reader(self._values(), delimiter=self._separator, skipinitialspace=self._spaced, strict=True)
 
     def _values(self) -> Iterator[str]:
         while line := self._waiting.popleft() if self._waiting else next(self._lines, None):
@@ -420,6 +423,7 @@ class _Records:
     def _first_line(self) -> list[Row]:
         """Takes the first line alone; the others are read anew."""
         self._waiting.extendleft(reversed(self._taken[1:]))
+        self._rows = self._reader()  # the old one may have seen the end of the file
         return self._taken[:1]
 
 
