@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.readers import folders, hub
-from helpers.corpora.readers.tables import read_rows, text_in, where
+from helpers.corpora.readers.folders import SPLIT_NAMES
+from helpers.corpora.readers.tables import SPLIT, read_rows, text_in, where
 from helpers.corpora.rows import Row, Unfit
 from helpers.files import WorkbookError, at, fingerprint
 
@@ -146,6 +147,9 @@ def _sound(rows: Iterable[Row], where: Callable[[int], str], column: str) -> Ite
         try:
             if flaw:
                 raise Unfit(*flaw)
+            if isinstance(value, dict) and SPLIT_NAMES.get(str(value.get(SPLIT)).strip().lower(), "train") != "train":
+                remedy = "Write a file for each split, named for it"
+                raise Unfit("split", f"a stream does not divide by the column {SPLIT!r}, here {value[SPLIT]!r}", remedy)
             yield text_in(value, column)
         except Unfit as unfit:
             raise at(where(number), unfit.flaw.reason, unfit.flaw.remedy) from None
