@@ -317,15 +317,18 @@ def _read_csv(path: Path, content: Content, columns: Columns) -> Iterator[Row]:
     if flaw := flaw or missing(columns, header) or _twice(header):  # without a header there are no columns
         raise at(path, flaw.reason, flaw.remedy, first.number)
     records.header = header
+    waiting: list[Row] = []  # rows of blank cells: what spreadsheets write below a table is none
     for cells, taken, flaw in records:
         if flaw:
             reason = flaw.reason + (f", in {len(taken)} lines" if len(taken) > 1 else "")
             number = next((line.number for line in taken if line.flaw), taken[0].number)
-            yield Row("".join(line.value for line in taken).rstrip("\r\n"), number, flaw._replace(reason=reason))
-        elif len(cells) > 1 and not any(map(str.strip, cells)):
-            continue  # what spreadsheets write below a table
+            text = "".join(line.value for line in taken).rstrip("\r\n")
+            waiting.append(Row(text, number, flaw._replace(reason=reason)))
         elif cells:
-            yield Row(dict(zip(header, cells, strict=True)), taken[0].number)
+            waiting.append(Row(dict(zip(header, cells, strict=True)), taken[0].number))
+        if flaw or len(cells) == 1 or any(map(str.strip, cells)):
+            yield from waiting
+            waiting.clear()
 
 
 def _begin(lines: Iterator[Row]) -> tuple[str, Row | None]:
