@@ -97,10 +97,8 @@ class Report:
         return [*rows, more] if len(sizes) > CLASSES else rows
 
     def __str__(self) -> str:
-        parts = [self.name]
-        for title, header, rows in self.tables():
-            parts.append("\n".join([title, *aligned([header, *rows])]))
-        return "\n\n".join(parts)
+        tables = ("\n".join([title, *aligned([header, *rows])]) for title, header, rows in self.tables())
+        return "\n\n".join([self.name, *tables])
 
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>{html.escape(self.name)}</strong></p>"]
