@@ -52,7 +52,7 @@ def base_text(profile: Profile, seed: int, own: str = "", column: str = "text") 
     if own and (reason := too_little(real)):
         raise files.at(own, reason, "Give more text")
     corpora = {
-        real.name if own else "pydocs": real,
+        (real.name if real.name != "town" else "own town") if own else "pydocs": real,
         "town": load("town", people=profile.people, town_bytes=profile.town_bytes, seed=seed),
     }
     weights = dict(zip(corpora, [profile.pydocs_share, 1 - profile.pydocs_share], strict=True))
