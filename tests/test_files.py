@@ -58,3 +58,20 @@ def test_fingerprints_tell_apart_what_differs_only_in_where_parts_end():
 def test_an_error_says_where_what_and_what_to_do():
     assert str(files.at("a.csv", "no column", "Name one.", 3)) == "a.csv, line 3: no column. Name one."
     assert str(files.at("a.csv", "no column", "Name one.")) == "a.csv: no column. Name one."
+
+
+SHOWN = {
+    "/home/ada/mine.csv": "mine.csv",
+    "~/data/mine/": "mine",
+    "./mine.csv": "mine.csv",
+    "hub:/home/ada/mine:plain:train": "hub:mine:plain:train",
+    "hub:owner/name": "hub:owner/name",
+    "owner/name": "owner/name",
+    "pydocs:numpy,scipy": "pydocs:numpy,scipy",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("source", SHOWN)
+def test_what_is_shared_names_a_file_and_not_whose_home_it_lies_in(source):
+    assert files.shown(source) == SHOWN[source]

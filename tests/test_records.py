@@ -35,6 +35,12 @@ def test_a_saved_record_holds_what_was_measured_and_what_made_it(record, tmp_pat
     assert all(value > 0 for name, value in saved["cost"].items() if name != "seconds")
 
 
+def test_a_record_names_files_without_their_paths(record):
+    asked = {"seed": 0, "corpus": "/home/ada/mine.csv", "labels": "hub:owner/name"}
+    saved = dataclasses.replace(record, parameters=asked).as_dict()
+    assert saved["parameters"] == {"seed": 0, "corpus": "mine.csv", "labels": "hub:owner/name"}
+
+
 def test_chapters_of_a_run_share_a_file_and_replace_only_themselves(record, tmp_path):
     measure_loss(record)
     record.save()

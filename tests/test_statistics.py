@@ -33,9 +33,11 @@ def test_identical_rows_give_a_point_not_a_nan():
     assert (interval.low, interval.high) == (3.0, 3.0)
 
 
-def test_one_cluster_is_refused():
-    with pytest.raises(ValueError, match="at least two"):
-        ratio_interval([1.0, 2.0], [1.0, 1.0], ["a", "a"])
+def test_one_cluster_gives_no_interval():
+    assert ratio_interval([1.0, 2.0], [1.0, 1.0], ["a", "a"]) is None
+    assert share_interval([1.0, 0.0], ["a", "a"]) is None
+    assert share_interval([1.0, 1.0], ["a", "a"]) is None
+    assert macro_f1_interval([0, 1], [0, 1], ["a", "a"]) is None
 
 
 def test_t_interval_is_that_of_the_textbook_and_covers():
@@ -124,9 +126,8 @@ def test_macro_f1_lies_in_its_interval_even_if_a_class_is_of_one_cluster(share):
         ([0, 1, 1], [0, 1], ["a", "b"], "of one length"),
         ([0, 1], [0, 1, 1], ["a", "b"], "of one length"),
         ([0, 1], [0, 1], ["a"], "of one length"),
-        ([0, 1], [0, 1], ["a", "a"], "at least two"),
     ],
 )
-def test_macro_f1_of_unequal_lengths_or_one_cluster_is_refused(predicted, true, clusters, message):
+def test_macro_f1_of_unequal_lengths_is_refused(predicted, true, clusters, message):
     with pytest.raises(ValueError, match=message):
         macro_f1_interval(predicted, true, clusters)

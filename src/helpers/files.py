@@ -7,6 +7,7 @@ complete, so that a reader of the folder, or a later run, never meets half a fil
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,14 @@ def at(path: str | Path, reason: str, remedy: str, line: int | None = None) -> W
     """Returns the error for bad input in a file, at a line counted from 1, to be raised by the caller."""
     where = f"{path}, line {line}" if line is not None else str(path)
     return WorkbookError(f"{where}: {reason}. {remedy}")
+
+
+def shown(source: str) -> str:
+    """Returns what a page that is shared calls a source: of a path the last name alone, of anything else all."""
+    hub, name, rest = re.fullmatch(r"(hub:)?([^:]*)(.*)", source, re.DOTALL).groups("")  # type: ignore[union-attr]
+    if name.startswith((".", "/", "~")) or (name and Path(name).exists()):
+        name = Path(name).expanduser().absolute().name
+    return hub + name + rest
 
 
 @contextmanager

@@ -187,8 +187,7 @@ class Record:
         person, its module. `more` are seeds, null, and what it is about, as for `measure`.
         """
         n = len(set(groups))
-        interval = share_interval(credits, groups) if n > 1 else None
-        return self.measure(name, credits.mean(), unit, interval=interval, n=n, **more)
+        return self.measure(name, credits.mean(), unit, interval=share_interval(credits, groups), n=n, **more)
 
     def gap(
         self,
@@ -202,7 +201,7 @@ class Record:
     ) -> Measurement:
         """Adds how far the mean of scores, (rows,), is above that of others of the same rows; else like `share`."""
         gap, n = ones - others, len(set(groups))
-        interval = ratio_interval(gap, [1.0] * len(gap), groups) if n > 1 else None
+        interval = ratio_interval(gap, [1.0] * len(gap), groups)
         return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
 
     def over_seeds(
@@ -276,6 +275,7 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Returns the record as plain JSON values, with the environment and the cost so far."""
         found = asdict(self)
+        shown = {key: files.shown(of) if isinstance(of, str) else of for key, of in self.parameters.items()}
         own = ("parameters", "measurements", "predictions", "verdicts", "fingerprints")
         cost = {
             "seconds": round(time.perf_counter() - self._started, 1),
@@ -283,7 +283,9 @@ class Record:
             "calibration_gflops": round(calibrate(), 1),
         }
         made_by = {"environment": environment(), "cost": cost}
-        return {"profile": self.profile.name, "sizes": found["profile"]} | {key: found[key] for key in own} | made_by
+        about = {"profile": self.profile.name, "sizes": found["profile"]}
+        # A page that is shared names files, not whose home they lie in.
+        return about | {key: found[key] for key in own} | {"parameters": shown} | made_by
 
     def save(self) -> Path:
         """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""

@@ -49,12 +49,15 @@ def _cluster_sums(values: Sequence[float] | np.ndarray, clusters: Sequence[Hasha
     return np.bincount(rows, weights=np.asarray(values, float), minlength=len(index))
 
 
-def _bootstrap(of: Callable[[np.ndarray], np.ndarray], count: int, seed: int) -> Interval:
-    """Returns the 95% interval of what is computed from how often each cluster is drawn, (resamples, clusters)."""
+def _bootstrap(of: Callable[[np.ndarray], np.ndarray], count: int, seed: int) -> Interval | None:
+    """Returns the 95% interval of what is computed from how often each cluster is drawn, (resamples, clusters).
+
+    There is none of fewer than two clusters, which can only be drawn in one way.
+    """
     import numpy as np
 
     if count < 2:
-        raise ValueError("a bootstrap over clusters needs at least two of them")
+        return None
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
     low, high = np.quantile(of(draws), [0.025, 0.975])
     return Interval(float(low), float(high), f"bootstrap over {count} clusters, percentile")
@@ -65,32 +68,38 @@ def ratio_interval(
     denominators: Sequence[float] | np.ndarray,
     clusters: Sequence[Hashable],
     seed: int = 0,
-) -> Interval:
+) -> Interval | None:
     """Bootstraps the ratio of two sums, such as bits per byte, over clusters (percentile method).
 
     All three are of each row, such as a document's bits, bytes and module. For a paired difference of two models on the
     same rows, the numerators are the differences. Clusters are resampled with replacement. (Efron and Tibshirani 1993,
     chapter 13; Davison and Hinkley 1997, section 3.8, for clusters.)
 
+    There is no interval of fewer than two clusters.
+
     Raises:
-        ValueError: lengths differ, or there are fewer than two clusters.
+        ValueError: lengths differ.
     """
     top, bottom = _cluster_sums(numerators, clusters), _cluster_sums(denominators, clusters)
     return _bootstrap(lambda draws: (draws @ top) / (draws @ bottom), len(top), seed)
 
 
-def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Hashable], seed: int = 0) -> Interval:
+def share_interval(
+    credits: Sequence[float] | np.ndarray, clusters: Sequence[Hashable], seed: int = 0
+) -> Interval | None:
     """Returns the 95% interval of a share of successes, over clusters; a credit is 1, 0, or a fraction for a tie.
 
     It is the bootstrap's (`ratio_interval`). Where all rows succeeded, or all failed, the bootstrap cannot vary: then
     Wilson's (1927) for as many trials as there are clusters.
+
+    There is no interval of fewer than two clusters.
     """
     import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
     values = np.asarray(credits, float)
-    if len(values) and values.min() == values.max() and values[0] in (0, 1):
-        n = len(set(clusters))
+    n = len(set(clusters))
+    if n > 1 and values.min() == values.max() and values[0] in (0, 1):
         low, high = proportion_confint(round(values[0] * n), n, method="wilson")
         low, high = min(low, values[0]), max(high, values[0])  # rounding can leave the share itself out
         return Interval(float(low), float(high), f"Wilson, {n} clusters all alike")
@@ -99,11 +108,11 @@ def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Has
 
 def macro_f1_interval(
     predicted: Sequence[int] | np.ndarray, true: Sequence[int] | np.ndarray, clusters: Sequence[Hashable], seed: int = 0
-) -> Interval:
+) -> Interval | None:
     """Bootstraps the macro-F1 of classes, one a row, over clusters (percentile method).
 
     That is the mean over classes of F1 = 2 × hits / (predicted + true); in each resample over the classes that it has,
-    as scikit-learn's. Raises as `ratio_interval` does.
+    as scikit-learn's. There is no interval of fewer than two clusters. Raises as `ratio_interval` does.
     """
     import numpy as np
 
@@ -119,4 +128,4 @@ def macro_f1_interval(
 
     interval = _bootstrap(macro_f1, len(hits), seed)
     value = float((2 * hits.sum(0) / twice.sum(0)).mean())  # resamples of few clusters tend to less: it could be out
-    return replace(interval, low=min(interval.low, value), high=max(interval.high, value))
+    return interval and replace(interval, low=min(interval.low, value), high=max(interval.high, value))

@@ -126,6 +126,14 @@ def test_code_is_folded_but_there(page):
     assert [details.has_attr("open") for details in html.select("details.code")] == [False, False, False, True]
 
 
+def test_the_parameters_of_a_run_name_files_without_their_paths(page):
+    source = 'SEED = 1\nCORPUS = "/home/ada/texts/mine.csv"\nLABELS = "hub:/home/ada/labels"\nMODEL = "owner/name"'
+    shown = soup(page(*chapter(), cell(source, tags=["injected-parameters"]))).get_text()
+    assert "/home" not in shown
+    for kept in ('CORPUS = "mine.csv"', 'LABELS = "hub:labels"', 'MODEL = "owner/name"'):
+        assert kept in shown
+
+
 def test_figures_have_both_renderings_alt_text_and_caption(page):
     html = soup(page(*chapter()))
     assert html.figure.img["alt"] == 'Loss falls from "2" to 1.'

@@ -15,7 +15,7 @@ from helpers.corpora.corpus import Corpus
 from helpers.corpora.kinds.labels import Labels
 from helpers.corpora.kinds.loading import Kind, load_rows
 from helpers.corpora.kinds.prompts import Prompts
-from helpers.corpora.kinds.texts import Texts
+from helpers.corpora.kinds.texts import Texts, too_little
 from helpers.corpora.pydocs import corpus as docstrings
 from helpers.corpora.pydocs import functions, tasks
 from helpers.corpora.readers import folders, hub
@@ -102,12 +102,19 @@ def _load_rows(source: str, kind: str, column: str, label: str, limit: int | Non
         if own_column and kind == "prompts":
             remedy = "Write hub:owner/name[:config][:split]"
             raise at(source, f"conversations are not in one column {own_column!r}", remedy)
-        return load_rows(hub.open_hub(source, limit), _kind(source, kind, own_column or column, label))
+        return _told(load_rows(hub.open_hub(source, limit), _kind(source, kind, own_column or column, label)))
     if not Path(source).expanduser().exists():
         known = ", ".join(OWN[kind])
         raise at(source, f"there is no such source of kind {kind}", f"Known are {known}, hub:owner/name, and paths")
     parser = _kind(source, kind, column, label)
-    return load_rows(folders.open_files(source, parser.columns, parser.example), parser)
+    return _told(load_rows(folders.open_files(source, parser.columns, parser.example), parser))
+
+
+def _told(corpus: Corpus) -> Corpus:
+    """Adds to the report of a reader's own text whether it is enough."""
+    if corpus.kind == "text" and (reason := too_little(corpus)):
+        corpus.report.problems.append(reason)
+    return corpus
 
 
 def _kind(source: str, kind: str, column: str = "text", label: str = "label") -> Kind:

@@ -29,6 +29,9 @@ SPLITS = ("train", "validation", "test")
 HELD_OUT = 0.05
 """Share of the groups in each of validation and test."""
 
+ENOUGH = 20
+"""Groups from which on two are held out for each split at least."""
+
 SET_ASIDE = "set-aside.jsonl"
 """The file of the rows that were set aside: in each line an object with place, kind, reason, remedy, and the row."""
 
@@ -84,19 +87,21 @@ def split_of(group: str) -> str:
     return "test" if place < HELD_OUT else "validation" if place < 2 * HELD_OUT else "train"
 
 
-def split_groups(groups: Iterable[str]) -> dict[str, str]:
-    """Returns the split of each group, as `split_of` has it, but leaves none of the three empty.
+def split_groups(groups: Iterable[str], held_out: Sequence[str] = ("test", "validation")) -> dict[str, str]:
+    """Returns the split of each group, as `split_of` has it, but leaves none empty: train and those to be held out.
 
-    A small source may by chance have nothing to hold out: then the group whose hash comes closest is. With fewer than
-    three groups all are for training.
+    A small source may by chance have nothing to hold out: then the group whose hash comes closest is. From `ENOUGH`
+    groups on each has two, without which there is no interval. With too few groups all are for training.
     """
-    ranked = sorted(set(groups), key=place_of)
-    splits = {group: split_of(group) for group in ranked}
-    if len(ranked) >= len(SPLITS):
-        splits[ranked[0]], splits[ranked[-1]] = "test", "train"
-        if "validation" not in splits.values():
-            at = sum(split == "test" for split in splits.values())
-            splits[ranked[min(at, len(ranked) - 2)]] = "validation"
+    placed = sorted((place_of(group), group) for group in set(groups))
+    ranked = [group for _, group in placed]
+    splits = dict.fromkeys(ranked, "train")
+    least, begin = (2 if len(ranked) >= ENOUGH else 1), 0
+    for number, split in enumerate(held_out if len(ranked) > len(held_out) else (), 1):
+        within = sum(place < number * HELD_OUT for place, _ in placed)
+        end = min(max(begin + least, within), len(ranked) - 1 - len(held_out) + number)
+        splits.update(dict.fromkeys(ranked[begin:end], split))
+        begin = end
     return splits
 
 
@@ -162,7 +167,7 @@ def _write(
         with pa.ipc.new_stream(everything, schema) as spool:
             for batch in _batches(make(report), put):
                 spool.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
-        _divide(everything, columns, settle(report) if settle else _by_group(everything), put, report)
+        _divide(everything, columns, settle(report) if settle else _by_group(everything, report), put, report)
     if not report.kept:
         raise files.WorkbookError(f"{report.name}: no document is left to read.\n{report}")
     everything.unlink()
@@ -222,15 +227,24 @@ def _divide(
         paths[split].unlink()
 
 
-def _by_group(everything: Path) -> Iterator[str]:
-    """Yields the split of each document: its own, or by its group's hash."""
+def _by_group(everything: Path, report: Report) -> Iterator[str]:
+    """Yields the split of each document: its own, or by its group's hash; what is not named is taken out of train."""
 
     def named() -> Iterator[tuple[str, str | None]]:
         for batch in _read(everything):
             yield from zip(batch["group"].to_pylist(), batch["split"].to_pylist(), strict=True)
 
-    decided = split_groups({group for group, split in named() if split is None})
-    yield from (split or decided[group] for group, split in named())
+    given: set[str] = {split for _, split in named() if split}
+    if given and "train" not in given:
+        report.problems.append(f"rows are named for {' and '.join(sorted(given))}, none for train: divided by a hash")
+        given = set()
+    wanting = [split for split in ("test", "validation") if split not in given]
+    if given and wanting:
+        share = f"{HELD_OUT:.0%} of train, by a hash"
+        report.problems.append(f"no rows are named for {' or '.join(wanting)}: each is {share}")
+    open_to = ("train", None) if given else (*SPLITS, None)
+    decided = split_groups((group for group, split in named() if split in open_to), wanting)
+    yield from (decided[group] if split in open_to else str(split) for group, split in named())
 
 
 def _read(path: Path) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+CLASSES = 30
+"""How many classes are listed."""
+
 EXAMPLES = 3
 """How many examples of each reason are kept."""
 
@@ -47,7 +50,8 @@ class Report:
     """The account of one corpus.
 
     Kept is counted by split, removed by reason; `kinds` are bytes of each kind of text in what was read, where
-    kinds were told apart; `problems` is what could not be read or used, in a line each.
+    kinds were told apart; `problems` is what could not be read or used, or should be known, in a line each;
+    `classes` are numbers of documents, by label and split.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Report:
     kinds: dict[str, int] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def remove(self, reason: str, text: str, example: str) -> None:
         """Counts a text that is left out."""
@@ -77,11 +82,19 @@ class Report:
         tables = [
             ("Kept", ["split", "documents", "MB"], kept),
             ("Removed", ["reason", "count", "MB", "for example"], removed),
+            ("Classes", ["label", *self.kept], self._classes()),
             ("Kinds of text found, before anything was removed", ["kind", "MB", "share"], kinds),
             ("Sources", ["name", "version", "licence", "documents", "fingerprint"], sources),
-            ("Could not be read or used", ["what"], [[problem] for problem in self.problems]),
+            ("Findings", ["what"], [[problem] for problem in self.problems]),
         ]
         return [table for table in tables if table[2]]
+
+    def _classes(self) -> list[list[str]]:
+        """Returns the largest classes with their sizes in each split."""
+        sizes = [(label, [of.get(split, 0) for split in self.kept]) for label, of in self.classes.items()]
+        rows = [[shorten(label), *(f"{count:,}" for count in counts)] for label, counts in sizes[:CLASSES]]
+        more = [f"and {len(sizes) - CLASSES:,} more", *("" for _ in self.kept)]
+        return [*rows, more] if len(sizes) > CLASSES else rows
 
     def __str__(self) -> str:
         tables = ("\n".join([title, *aligned([header, *rows])]) for title, header, rows in self.tables())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from helpers.corpora.report import Source
@@ -61,11 +61,19 @@ class Part(NamedTuple):
 
 
 class Input(NamedTuple):
-    """Where rows come from: its name, as the user gave it; what they depend on; what opens the parts one by one."""
+    """Where rows come from.
+
+    Attributes:
+        name: what a page that is shared may call it: of a path only the last name.
+        key: what the rows depend on.
+        parts: opens the parts one by one.
+        notes: what the report should say of the whole, complete when all parts were opened.
+    """
 
     name: str
     key: list[str]
     parts: Callable[[], Iterable[Part]]
+    notes: Sequence[str] = ()
 
 
 class Labelled(NamedTuple):

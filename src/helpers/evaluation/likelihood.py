@@ -44,8 +44,8 @@ class HeldOut:
         """How many groups were sampled."""
         return len(set(self.groups))
 
-    def bits_per_byte(self, bits: np.ndarray) -> tuple[float, Interval]:
-        """Returns bits per byte over all documents, with the interval over groups.
+    def bits_per_byte(self, bits: np.ndarray) -> tuple[float, Interval | None]:
+        """Returns bits per byte over all documents, with the interval over groups if there are two.
 
         Of the bits that each document costs, (documents,), or of the difference of two models' bits.
         """
@@ -58,17 +58,22 @@ class HeldOut:
         return record.measure(name, value, "bits per byte", **known, **more)
 
     def parts(self, count: int) -> list[HeldOut]:
-        """Divides the documents into so many parts, whole groups in each, for methods that cannot score one alone."""
+        """Divides the documents into so many parts, or one a group, for methods that cannot score one alone."""
+        count = min(count, self.n_groups)
         part_of = {group: i % count for i, group in enumerate(dict.fromkeys(self.groups))}
         rows = [[row for row, group in enumerate(self.groups) if part_of[group] == part] for part in range(count)]
         return [HeldOut([self.texts[row] for row in part], [self.groups[row] for row in part]) for part in rows]
 
 
 def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
-    """Draws documents of a validation or test split, with `text` and `group`, up to so many bytes or all."""
+    """Draws documents of a validation or test split, with `text` and `group`, up to so many bytes or all.
+
+    They are of two groups at least, if the split has two.
+    """
     drawn = documents.shuffle(seed=seed)
     ends = np.cumsum(byte_lengths(drawn["text"]))
-    count = min(int(np.searchsorted(ends, bytes_wanted)) + 1, len(ends))
+    others = (place for place, group in enumerate(drawn["group"]) if group != drawn[0]["group"])
+    count = min(max(int(np.searchsorted(ends, bytes_wanted)), next(others, 0)) + 1, len(ends))
     chosen = drawn[:count]
     known = chosen.get("log2_probability")
     return HeldOut(chosen["text"], chosen["group"], None if known is None else -np.array(known, float))

@@ -49,7 +49,8 @@ class Evaluation:
         for test in self.tests:
             credits = test.score(scorer)
             interval = share_interval(credits, test.groups)
-            accuracies[test.name] = [float(credits.mean()), interval.low, interval.high]
+            share = float(credits.mean())
+            accuracies[test.name] = [share, interval.low, interval.high] if interval else [share] * 3
         return {
             "bits": {name: held.bits_per_byte(scorer(held.texts))[0] for name, held in self.held.items()},
             "accuracy": accuracies,

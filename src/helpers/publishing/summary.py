@@ -24,6 +24,10 @@ WORDS = {"say", "judge", "conclude", "predict", "predicted", "save"}
 OWN_FILES = {"LABELS": "my.csv", "PROMPTS": "my.jsonl", "CORPUS": "my-texts/"}
 
 
+_PATH = re.compile(r"""(?<=["'])((?:hub:)?)/(?:[^"'\n]*/)?(?=[^/"'\n]+["'])""")
+"""All but the last name of an absolute path: a page that is shared names a file, not whose home it lies in."""
+
+
 def prepare(notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
     """Leaves out progress lines and gathers code; a step of nbconvert's, which gives it a copy of the notebook.
 
@@ -38,6 +42,8 @@ def prepare(notebook: NotebookNode, resources: dict[str, Any]) -> tuple[Notebook
             continue
         cell.outputs = [output for output in cell.outputs if PROGRESS_MIME not in output.get("data", {})]
         tags = chapters.tags(cell)
+        if "injected-parameters" in tags:
+            cell.source = _PATH.sub(r"\1", cell.source)
         apart = "parameters" in tags or bool(set(OPEN) & set(tags))
         if apart:
             _gather(waiting)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from helpers import files
 from helpers.corpora import Corpus, load
+from helpers.corpora.kinds.texts import too_little
 from helpers.corpora.mixing import mix
 from helpers.models import backbone_of, causal_model, generates, load_backbone, load_model
 from helpers.profiles import Profile
@@ -34,15 +35,24 @@ class BaseText:
     documents: dict[str, int]
 
 
-def base_text(profile: Profile, seed: int, own: str = "") -> BaseText:
-    """Loads and mixes the corpora of the base run; `own` is a source of the reader's own text, in place of pydocs.
+def base_text(profile: Profile, seed: int, own: str = "", column: str = "text") -> BaseText:
+    """Loads and mixes the corpora of the base run.
+
+    Args:
+        own: a source of the reader's own text, in place of pydocs.
+        column: where that is a table, which column has the text.
+
+    Raises:
+        WorkbookError: the reader's own text cannot be read, or is too little.
 
     The whole chronicle of the town is read, once: what the base-run contract counts must come out as promised. Real
     text fills up its share around it.
     """
-    real = own or ":".join(["pydocs", ",".join(profile.packages)]).rstrip(":")
+    real = load(own or ":".join(["pydocs", ",".join(profile.packages)]).rstrip(":"), column=column)
+    if own and (reason := too_little(real)):
+        raise files.at(own, reason, "Give more text")
     corpora = {
-        own or "pydocs": load(real),
+        (real.name if real.name != "town" else "own town") if own else "pydocs": real,
         "town": load("town", people=profile.people, town_bytes=profile.town_bytes, seed=seed),
     }
     weights = dict(zip(corpora, [profile.pydocs_share, 1 - profile.pydocs_share], strict=True))

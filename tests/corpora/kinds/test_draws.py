@@ -68,10 +68,16 @@ def test_another_seed_draws_other_texts_and_the_same_seed_the_same(toy):
     assert set(first.texts) != set(toy.sample("train", 20, seed=1).texts)
 
 
-def test_a_draw_is_as_large_as_the_smallest_class_allows_and_no_smaller_than_one_of_each(three):
+def test_a_draw_to_learn_from_is_as_large_as_the_smallest_class_allows_and_no_smaller_than_one_of_each(three):
     assert Counter(three.sample("train", 1000, seed=0).classes.tolist()) == {0: 14, 1: 14, 2: 14}
-    assert Counter(three.sample("test", 1000, seed=0).classes.tolist()) == {0: 9, 1: 9, 2: 9}
     assert Counter(three.sample("train", 1, seed=0).classes.tolist()) == {0: 1, 1: 1, 2: 1}
+
+
+def test_one_rare_class_does_not_shrink_a_test(three):
+    assert Counter(three.sample("test", 1000, seed=0).classes.tolist()) == {0: 20, 1: 9, 2: 20}
+    assert Counter(three.sample("test", 15, seed=0).classes.tolist()) == {0: 5, 1: 5, 2: 5}
+    rare = task({"a": 40, "b": 40, "c": 40}, {"a": 30, "b": 30, "c": 1})
+    assert Counter(rare.sample("test", 60, seed=0).classes.tolist()) == {0: 20, 1: 20, 2: 1}
 
 
 def test_numbers_of_labels_are_those_for_which_there_are_texts(toy, three):

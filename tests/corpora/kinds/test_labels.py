@@ -94,7 +94,7 @@ def test_whole_numbers_and_booleans_become_text(tmp_path, values, name):
 def test_other_columns_can_be_chosen(tmp_path):
     rows = [{"body": row["text"], "mood": row["label"], "text": 1, "label": 0.5} for row in ROWS]
     assert pairs(load_labels(tmp_path / "a.jsonl", rows, column="body", label="mood")) == pairs_of(ROWS)
-    with pytest.raises(WorkbookError, match=r"both to be read from 'mood'\. Choose two with column= and label="):
+    with pytest.raises(WorkbookError, match=r"both to be read from 'mood'\. Choose two with --column and --label"):
         load_labels(tmp_path / "a.jsonl", column="mood", label="mood")
 
 
@@ -175,7 +175,9 @@ def test_a_class_that_cannot_be_learned_or_tested_is_set_aside_and_named(tmp_pat
 def test_fewer_than_two_classes_are_told_with_their_counts(tmp_path, own_cache):
     for name, rows in {"train": some("good", 30) + some("<b>", 2), "test": some("good", 5, "New")}.items():
         write(tmp_path / f"{name}.jsonl", rows)
-    message = r"'good' \(30 in train, 5 in test\), '<b>' \(2 in train, 0 in test\)\. Give more .*label="
+    message = (
+        r"'good' \(30 in train, 5 in test\), '<b>' \(2 in train, 0 in test\)\. Give more .*--label NAME.*LABEL=NAME"
+    )
     with pytest.raises(WorkbookError, match=message):
         load_labels(tmp_path)
     with pytest.raises(WorkbookError, match=r"found: 'n 0' .*, and 110 more\. "):
@@ -198,18 +200,21 @@ def test_the_label_of_a_stranger_stays_text(tmp_path):
 BAD = {
     "column.jsonl": (
         '{"text": "a", "label": "b"}' + '\n{"text": "a", "kind": "b"}' * 2,
-        r"line 2: there is no column 'label'; found: text, kind\. Choose one with label=",
+        r"line 2: there is no column 'label'; found: text, kind\. Choose one with --label NAME",
     ),
-    "column.csv": ("text,kind\na,b\n", r"line 1: there is no column 'label'; found: text, kind\. Choose .* label="),
+    "column.csv": (
+        "text,kind\na,b\n",
+        r"line 1: there is no column 'label'; found: text, kind\. Choose .* --label NAME",
+    ),
     "column.parquet": (
         parquet([{"body": "a", "label": "b"}]),
-        r"no column 'text'; found: body, label\. Choose .* column=",
+        r"no column 'text'; found: body, label\. Choose .* --column NAME",
     ),
     "null.jsonl": ('{"text": "a", "label": null}', r"line 1: 'label' is empty\. Give the row a label"),
     "null.parquet": (parquet([{"text": "a", "label": None}]), r", row 1: 'label' is empty"),
     "blank.csv": ("text,label\na,b\nc, \nd,\n", r"line 3: 'label' is empty\. Give(?s:.*)Of 3 rows, 2 cannot be used"),
-    "twice.csv": ("text,label,text\na,b,c\n", r"line 1: two columns are called 'text'\. Rename"),
-    "float.json": ('[{"text": "a", "label": 0.5}]', r", row 1: 'label' is float, no label\. Choose .* label="),
+    "twice.csv": ("text,label,text\na,b,c\n", r"line 1: 2 columns are called 'text'\. Rename"),
+    "float.json": ('[{"text": "a", "label": 0.5}]', r", row 1: 'label' is float, no label\. Choose .* --label NAME"),
     "list.jsonl": ('{"text": "a", "label": ["b"]}', r"line 1: 'label' is list, no label"),
     "nul.jsonl": ('{"text": "a", "label": "\\u0000"}', r"line 1: there is a NUL"),
     "text.jsonl": ('{"text": 1, "label": "b"}', r"line 1: 'text' is int, not text"),
@@ -272,7 +277,7 @@ def test_one_split_of_the_hub_is_divided_and_a_limit_can_be_given(hub_folder):
 @pytest.mark.parametrize(
     ("address", "label", "message"),
     [
-        ("", "label", r"no column 'label'; found: text, mood, stars\. Choose one with label="),
+        ("", "label", r"no column 'label'; found: text, mood, stars\. Choose one with --label NAME"),
         (":::mood", "mood", "both to be read from 'mood'"),
         (":::stars", "mood", "train:1: 'stars' is int, not text"),
         (":nowhere", "mood", "nowhere"),
@@ -342,3 +347,67 @@ def test_a_faulty_row_is_set_aside_with_its_remedy(tmp_path, kind):
     assert found["remedy"]
     assert corpus.report.removed[kind].documents == 1
     assert f"corpora/{corpus.folder.name}/{SET_ASIDE}" in str(corpus.report)
+
+
+@pytest.mark.parametrize("top", ["{}/{}.txt", "train/{}/{}.txt", "reviews/{}/{}.txt"])
+def test_folders_of_texts_may_name_classes(tmp_path, top):
+    names = ("valid", "invalid") if top.startswith("{") else ("good", "bad")
+    for label in names:
+        for i in range(40):
+            write(tmp_path / top.format(label, i), f"A text {i},\n\nwhich is {label}.\n")
+            if top.startswith("train") and i < 8:
+                write(tmp_path / f"test/{label}/{i}.txt", f"A test {i},\n\nwhich is {label}.\n")
+    write(tmp_path / "README.md", "About it.")
+    corpus = load_labels(tmp_path)
+    assert set(pairs(corpus, "train")) <= {
+        (f"A text {i},\n\nwhich is {label}.", label) for label in names for i in range(40)
+    }
+    assert corpus.report.classes.keys() == set(names)
+    if top.startswith("train"):
+        assert len(pairs(corpus, "train")) == 80
+        assert len(pairs(corpus, "test")) == 16
+    write(tmp_path / "notes.txt", "Mine.")
+    with pytest.raises(WorkbookError, match=r"notes\.txt: it lies in no folder that names its class"):
+        load_labels(tmp_path)
+
+
+def test_classes_are_listed_with_their_sizes(tmp_path):
+    report = load_labels(tmp_path / "a.jsonl", ROWS + some("best", 300)).report
+    sizes = [sum(of.values()) for of in report.classes.values()]
+    assert list(report.classes) == ["best", "bad", "good"]
+    assert sizes == [300, 60, 60]
+    assert "Classes\n  label  train  test\n  best " in str(report)
+
+
+TWINS = {
+    "case": (["good", "GOOD"], "classes 'GOOD', 'good' differ in case"),
+    "invisible": (["good", "go\u200bod"], r"classes 'good', 'go\u200bod' differ in case"),
+    "numbers": (["1", "1.0"], "classes '1', '1.0' differ"),
+    "missing": (["good", "nan", "N/A"], "label 'N/A', 'nan' may stand for no label"),
+}
+
+
+@pytest.mark.parametrize("kind", TWINS)
+def test_classes_that_may_be_a_mistake_are_named(tmp_path, kind):
+    labels, message = TWINS[kind]
+    rows = [row for i, label in enumerate(labels) for row in some(label, 60, f"Text of {i}:")]
+    report = load_labels(tmp_path / "a.jsonl", rows).report
+    assert any(problem.startswith(message) for problem in report.problems)
+
+
+def test_a_column_split_is_kept(tmp_path):
+    rows = [row | {"split": "test" if i % 6 < 2 else "Train"} for i, row in enumerate(ROWS)]
+    for name in ("a.jsonl", "a.parquet"):
+        corpus = load_labels(tmp_path / name, rows if name == "a.jsonl" else parquet(rows))
+        assert pairs(corpus, "test") == pairs_of(row for row in rows if row["split"] == "test")
+    with pytest.raises(
+        WorkbookError, match=r"the split 'mine' is none of train, training.*call the column something else"
+    ):
+        load_labels(tmp_path / "b.jsonl", [row | {"split": "mine"} for row in ROWS])
+
+
+def test_whole_numbers_that_pandas_made_fractional_are_whole_and_gaps_are_gaps(tmp_path):
+    rows = [{"text": f"Text {i}.", "label": [0.0, 1.0, float("nan")][i % 3]} for i in range(150)]
+    corpus = load_labels(tmp_path / "a.parquet", parquet(rows))
+    assert {label for _, label in pairs(corpus)} == {"0", "1"}
+    assert corpus.report.removed["no label"].documents == 50

@@ -246,7 +246,7 @@ FAULTY = {
     "unknown format": ({"question": "a", "answer": "b"}, "columns found: question, answer"),
     "unknown role": (turns_of("user", "tool", "assistant"), "the role 'tool' is none of system, user, assistant"),
     "no messages": ({"messages": [{"from": "human", "value": "a"}]}, "not an object with role and content"),
-    "unknown split": ({"prompt": "a", "completion": "b", "split": "holdout"}, "'holdout' is none of train,"),
+    "unknown split": ({"prompt": "a", "completion": "b", "split": "later"}, "'later' is none of train,"),
     "broken check": ({"prompt": "a", "completion": "b", "check": 4}, "'check' is int, not an object"),
     "unknown rule": ({"prompt": "a", "completion": "b", "check": {"contain": ["b"]}}, "check 'contain' is unknown"),
     "answer breaks its check": (
@@ -343,13 +343,14 @@ def test_a_faulty_row_of_a_table_is_set_aside_alone(tmp_path, name):
     assert found["place"] == f"a.csv:{half + 2 + (name == 'latin, quoted')}"
 
 
-def test_a_quote_that_is_not_closed_takes_in_lines_and_all_of_them_are_kept_visible(tmp_path):
-    corpus = load_prompts(tmp_path / "a.csv", table(ROWS[:30]) + '"Open?,a\r\n' + "Q?,a\r\n" * 5)
-    assert said(corpus) == said_of(ROWS[:30])
+def test_a_quote_that_is_not_closed_takes_its_own_line_alone(tmp_path):
+    more = [{"prompt": f"Q{i}?", "completion": "a"} for i in range(5)]
+    corpus = load_prompts(
+        tmp_path / "a.csv", table(ROWS[:30]) + '"Open?,a\r\n' + "".join(f"{row['prompt']},a\r\n" for row in more)
+    )
+    assert said(corpus) == said_of(ROWS[:30] + more)
     (found,) = aside(corpus)
-    assert found["place"] == "a.csv:32"
-    assert "in 6 lines" in found["reason"]
-    assert found["row"].count("Q?,a") == 5
+    assert (found["place"], found["row"]) == ("a.csv:32", '"Open?,a')
 
 
 def test_a_line_that_is_too_long_is_skipped_to_its_end(tmp_path, monkeypatch):
@@ -387,7 +388,7 @@ BAD = {
     "latin.csv": (b"prompt,caf\xe9\na,b\n", r"line 1: byte 11 of the line is not UTF-8"),
     "broken.json": ('[\n{"prompt": "a"},\n]', r"line 3: broken JSON"),
     "latin.json": (b'["\xe9"]', r"line 1: byte 3 of the line is not UTF-8"),
-    "object.json": ('{"prompt": "a"}', r"not a list"),
+    "object.json": ('{"prompt": "a"}', r"row 1: columns found: prompt"),
     "fake.parquet": (b"PAR1 no", r"no readable Parquet"),
     "pointer.jsonl": (
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",

@@ -1,11 +1,13 @@
 import gzip
 import json
+import os
 
 import pytest
 from written import parquet, write
 
 from helpers.corpora import load
 from helpers.corpora.corpus import SET_ASIDE
+from helpers.corpora.readers.folders import FEW_FILES
 from helpers.corpora.readers.tables import PIECE
 from helpers.files import WorkbookError
 
@@ -64,8 +66,6 @@ def test_a_folder_is_read_in_order_without_hidden_files(tmp_path):
     write(tmp_path / "data" / ".hidden.bin", "x")
     corpus = load(str(tmp_path / "data"))
     assert texts(corpus) == sorted([f"Text {i}." for i in range(6)] + ["deep", "deeper"])
-    groups = {group for part in corpus.splits.values() for group in part["group"]}
-    assert groups == {*(f"{i}.txt" for i in range(6)), "sub/b.jsonl.gz:1", "sub/b.jsonl.gz:2"}
     assert [source.name for source in corpus.report.sources] == [*(f"{i}.txt" for i in range(6)), "sub/b.jsonl.gz"]
 
 
@@ -76,12 +76,16 @@ def test_splits_that_files_are_named_for_are_kept(tmp_path):
     assert {split: part.num_rows for split, part in corpus.splits.items()} == {"train": 3, "validation": 2, "test": 1}
 
 
-def test_pieces_of_one_file_among_several_stay_in_one_split(tmp_path):
-    for i in range(5):
-        write(tmp_path / f"{i}.txt", "\n".join(f"File {i}, paragraph {j}.\n" for j in range(1000)))
+def test_pieces_of_one_file_among_many_stay_in_one_split_and_those_of_few_do_not(tmp_path):
+    for i in range(FEW_FILES + 1):
+        write(tmp_path / f"{i}.txt", "\n".join(f"File {i}, paragraph {j}.\n" for j in range(500)))
     corpus = load(str(tmp_path))
     by_split = [set(part["group"]) for part in corpus.splits.values()]
-    assert sum(map(len, by_split)) == len(set.union(*by_split)) == 5
+    assert sum(map(len, by_split)) == len(set.union(*by_split)) == FEW_FILES + 1
+    for i in range(3, FEW_FILES + 1):
+        (tmp_path / f"{i}.txt").unlink()
+    corpus = load(str(tmp_path))
+    assert len(corpus.splits["train"]) > 2 * (len(corpus.splits["validation"]) + len(corpus.splits["test"]))
 
 
 def test_empty_and_repeated_texts_are_removed_and_reported(tmp_path):
@@ -111,22 +115,25 @@ def test_the_text_of_a_stranger_stays_text(tmp_path):
 
 BAD = {
     "latin.txt": ("fine\ncaf\xe9\n".encode("latin-1"), r"line 2: byte 4 .* not UTF-8.*iconv"),
-    "utf16.txt": ("text".encode("utf-16"), r"line 1: .* not UTF-8"),
     "nul.txt": (b"a\0b", r"line 1: there is a NUL"),
     "nul.jsonl": ('"\\u0000"\n', r"line 1: there is a NUL"),
     "half.jsonl": ('"\\ud800"\n', r"line 1: half of a surrogate"),
     "broken.jsonl": ('{"text": "a"}\n{"text": \n{', r"line 2: broken JSON"),
     "broken.json": ('[\n"a",\n]', r"line 3: broken JSON"),
-    "object.json": ('{"text": "a"}', r"not a list"),
+    "columns.json": ('{"text": {"0": "a"}, "label": {"0": "b"}}', r"object of columns.*orient='records'"),
+    "splits.json": (
+        '{"train": [{"text": "a"}], "test": [{"text": "b"}]}',
+        r"object of columns or splits.*one file a split",
+    ),
     "deep.jsonl": ("[" * 100_000, r"line 1: this JSON cannot be read"),
-    "column.jsonl": ('{"text": "a"}\n' + '{"body": "a", "id": 1}\n' * 2, r"line 2: .*found: body, id.*column="),
+    "column.jsonl": ('{"text": "a"}\n' + '{"body": "a", "id": 1}\n' * 2, r"line 2: .*found: body, id.*--column NAME"),
     "column.json": ('["a", {"body": "a"}, {"body": "b"}]', r", row 2: .*found: body"),
     "type.parquet": (parquet([{"text": 1}]), r", row 1: 'text' is int"),
     "type.jsonl": ('{"text": 1}\n', r"line 1: 'text' is int, not text"),
-    "column.csv": ("id,body\n1,a\n", r"line 1: .*'text'; found: id, body.*column="),
+    "column.csv": ("id,body\n1,a\n", r"line 1: .*'text'; found: id, body.*--column NAME"),
     "ragged.csv": ('id,text\n1,"a\nb"\n2,a,b\n3,a,b\n', r"line 4: the row has 3 fields, the header 2"),
     "quote.csv": ('id,text\n1,"a\n', r"line 2: broken table"),
-    "column.parquet": (parquet([{"id": 1}]), r"found: id.*column="),
+    "column.parquet": (parquet([{"id": 1}]), r"found: id.*--column NAME"),
     "fake.parquet": (b"PAR1 no", r"no readable Parquet"),
     "fake.parquet.gz": (b"PAR1 no", r"no readable Parquet"),
     "empty.txt": ("", r"the file is empty"),
@@ -169,12 +176,6 @@ def test_a_cut_off_gzip_file_is_told(tmp_path, keep):
         load(str(path))
 
 
-def test_a_file_that_only_claims_to_be_gzip_is_told(tmp_path):
-    (tmp_path / "a.parquet.gz").write_bytes(b"plain")
-    with pytest.raises(WorkbookError, match="cut off or damaged"):
-        load(str(tmp_path / "a.parquet.gz"))
-
-
 def test_unknown_places_and_kinds_list_what_is_known(tmp_path):
     with pytest.raises(WorkbookError, match=r"no such source of kind text\. Known are pydocs, town, hub:"):
         load(str(tmp_path / "nothing"))
@@ -184,3 +185,82 @@ def test_unknown_places_and_kinds_list_what_is_known(tmp_path):
         load("pydocs", kind="poems")
     with pytest.raises(WorkbookError, match="people="):
         load("town")
+
+
+SPLIT_FOLDERS = {
+    "folders": ("train/part.jsonl", "test/part.jsonl"),
+    "eval": ("train.jsonl", "eval.jsonl"),
+    "training": ("training.jsonl", "testing.jsonl"),
+    "suffix": ("mydata_train.jsonl", "mydata-test.jsonl"),
+    "in a folder of data": ("training_data/a/train.jsonl", "training_data/a/held-out.jsonl"),
+}
+
+
+@pytest.mark.parametrize("names", SPLIT_FOLDERS.values(), ids=SPLIT_FOLDERS)
+def test_an_authors_test_rows_stay_out_of_train(tmp_path, names):
+    for name in names:
+        rows = [{"text": f"{name} {i}", "label": "ab"[i % 2]} for i in range(40)]
+        write(tmp_path / name, rows)
+    corpus = load(str(tmp_path), "labels")
+    for split, name in zip(("train", "test"), names, strict=True):
+        assert {text.rpartition(" ")[0] for text in corpus.splits[split]["text"]} == {name}
+    assert not corpus.report.problems
+
+
+@pytest.mark.parametrize(
+    "names", [("train.csv", "test.csv", "more.csv"), ("test.csv", "dev.csv"), ("train_test.csv",) * 1]
+)
+def test_names_for_splits_that_are_not_understood_are_a_finding(tmp_path, names):
+    for name in names:
+        write(tmp_path / name, "text\n" + "".join(f"{name} {i}\n" for i in range(20)))
+    assert "divided by a hash. Name each file" in str(load(str(tmp_path)).report)
+
+
+def test_what_is_about_the_data_is_passed_over_and_the_report_says_so(tmp_path):
+    write(tmp_path / "README.md", "---\nlicense: mit\n---\n# Data\n")
+    write(tmp_path / "LICENSE", "MIT")
+    write(tmp_path / "dataset_infos.json", "{}")
+    for split in ("train", "test"):
+        write(tmp_path / "data" / f"{split}.jsonl", [{"text": f"{split} {i}", "label": "ab"[i % 2]} for i in range(40)])
+    for kind in ("text", "labels"):
+        corpus = load(str(tmp_path), kind)
+        assert all(text.startswith(split) for split in ("train", "test") for text in corpus.splits[split]["text"])
+        assert "passed over, since about the data: LICENSE, README.md, dataset_infos.json" in corpus.report.problems
+
+
+def test_a_readme_among_markdown_is_text(tmp_path):
+    for name in ("README.md", "a.md", "b.md"):
+        write(tmp_path / name, f"The text of {name}.")
+    assert len(texts(load(str(tmp_path)))) == 3
+
+
+def test_links_are_followed(tmp_path):
+    write(tmp_path / "elsewhere" / "a.txt", "far")
+    write(tmp_path / "data" / "b.txt", "near")
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "elsewhere")
+    assert texts(load(str(tmp_path / "data"))) == ["far", "near"]
+
+
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "a.txt", "text")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "nowhere.txt")
+    with pytest.raises(WorkbookError, match=r"b\.txt: the link leads nowhere"):
+        load(str(tmp_path))
+    (tmp_path / "b.txt").unlink()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    with pytest.raises(WorkbookError, match="loop: the link leads back"):
+        load(str(tmp_path))
+    (tmp_path / "loop").unlink()
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(WorkbookError, match=r"pipe\.txt: it is a pipe"):
+        load(str(tmp_path))
+    (tmp_path / "pipe.txt").unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who may read all
+    with pytest.raises(WorkbookError, match=r"a\.txt: it cannot be read \(Permission denied\)\. .*chmod"):
+        load(str(tmp_path))
+
+
+def test_a_corpus_is_called_by_the_last_name_of_its_path(tmp_path):
+    corpus = load(write(tmp_path / "home" / "mine.txt", "text"))
+    assert corpus.name == "mine.txt"
+    assert str(tmp_path) not in f"{corpus.report}{corpus.report._repr_html_()}"

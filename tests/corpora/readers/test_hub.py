@@ -35,9 +35,12 @@ def folder(tmp_path):
 
 def test_the_splits_of_the_data_set_are_kept(folder):
     corpus = load(f"hub:{folder}")
-    assert {split: part.num_rows for split, part in corpus.splits.items()} == {"train": 40, "test": 5}
+    sizes = {split: part.num_rows for split, part in corpus.splits.items()}
+    assert sizes == {"train": 38, "validation": 2, "test": 5}  # what it has not is taken out of train
     assert corpus.splits["test"]["text"][:] == [f"test text {i}" for i in range(5)]
-    assert len(set(corpus.splits["train"]["group"])) == 40
+    assert "no rows are named for validation" in str(corpus.report)
+    assert [source.documents for source in corpus.report.sources] == [40, 5]
+    assert corpus.name == "hub:toy"  # and not whose home it lies in
 
 
 def test_one_split_is_divided(folder):
@@ -57,7 +60,7 @@ def test_a_column_and_a_limit_can_be_given(folder):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        (":::body", "found: text, answer, n.*column="),
+        (":::body", "found: text, answer, n.*--column NAME"),
         (":::n", "'n' is int, not text"),
         ("::nowhere", "nowhere"),
         (":nowhere", "nowhere"),

@@ -199,7 +199,7 @@ def test_a_fault_in_the_middle_is_told_with_its_place(tmp_path):
         ("{}", "test", "'test' is unknown. Known: train, validation"),
         ("{}/missing", "train", "no such file or folder"),
         ("pydocs:python", "train", "no source for streams.*corpora.load"),
-        ("hub:{}:::body", "train", "found: text, n.*column="),
+        ("hub:{}:::body", "train", "found: text, n.*--column NAME"),
         ("hub:{}:::n", "train", "file ., row 1: 'n' is int, not text"),
         ("hub:{}:nowhere", "train", "cannot be read.*nowhere"),
         ("hub:{}:::::", "train", "owner/name"),
@@ -236,3 +236,12 @@ def test_blocks_come_in_batches_the_same_with_the_same_seed(blocks):
 def test_a_resumed_run_goes_on_where_it_stopped(blocks):
     straight = first(DataLoader(blocks(), batch_size=4), 10)
     assert same(straight[4:], first(skip_first_batches(DataLoader(blocks(), batch_size=4), 4)))
+
+
+def test_a_stream_that_would_train_on_an_authors_test_rows_is_an_error(tmp_path):
+    lines(tmp_path / "a.jsonl", [{"text": f"Text {i}.", "split": "test" if i == 5 else "train"} for i in range(9)])
+    with pytest.raises(WorkbookError, match=r"line 6: a stream does not divide by the column 'split'"):
+        texts(stream(str(tmp_path / "a.jsonl"), "validation"))
+    lines(tmp_path / "test.jsonl", [{"text": "Mine."}])
+    with pytest.raises(WorkbookError, match=r"test\.jsonl is named for a split, but a\.jsonl is not"):
+        stream(str(tmp_path), "train")

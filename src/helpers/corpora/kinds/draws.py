@@ -1,4 +1,4 @@
-"""How is a task drawn? Labelled texts, equally many of each class, so that chance is one over the number of classes."""
+"""How is a task drawn? Labelled texts, equally many of each class where there are so many."""
 
 from __future__ import annotations
 
@@ -59,14 +59,18 @@ class LabelTask:
         return sorted({max(size, len(of_class)) for size in wanted if size <= most}) or [most]
 
     def sample(self, split: str, count: int, seed: int) -> Sample:
-        """Draws at most so many texts of a split, the classes in turn; a smaller draw is the beginning of a larger."""
+        """Draws at most so many texts of a split, the classes in turn; a smaller draw is the beginning of a larger.
+
+        Of a class that has fewer there are fewer: in a test, one rare class takes no texts from the others.
+        """
         import numpy as np
 
         part, labels = self.corpus.splits[split], self.labels
         order = random.Random(f"{split} {seed}").sample(range(len(part)), len(part))
         named = part["label"][:]  # read at once: row by row, a column of datasets takes a second
         of_class = [[place for place in order if named[place] == label] for label in labels]
-        each = min(max(1, count // len(labels)), *map(len, of_class))
-        chosen = part.select([of[turn] for turn in range(each) for of in of_class])
+        each = max(1, count // len(labels))
+        turns = range(min(each, *map(len, of_class)) if split == "train" else each)
+        chosen = part.select([of[turn] for turn in turns for of in of_class if turn < len(of)])
         classes = np.array([labels.index(label) for label in chosen["label"]])
         return Sample(list(chosen["text"]), classes, list(chosen["group"]))

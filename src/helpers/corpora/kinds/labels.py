@@ -13,13 +13,14 @@ quarter is test, since a tenth or less of a small file would test nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from helpers.corpora.corpus import place_of
-from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits
-from helpers.corpora.readers.tables import as_text, missing
+from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits, named_split
+from helpers.corpora.readers.tables import as_text, choose, missing
 from helpers.corpora.report import Report, shorten
 from helpers.corpora.rows import MEND, Flaw, Labelled, Part, Unfit
 from helpers.files import WorkbookError, at
@@ -31,6 +32,9 @@ HELD_OUT = 0.25
 """Share of the groups that are for test, where the source does not say which are."""
 
 SHOWN = 10  # classes, in an error
+
+MISSING = {"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--", "?"}
+"""What tables write where there is no value."""
 
 _EMPTY = Flaw("empty", "there is no text", MEND)
 _CONTRADICTORY = Flaw("contradictory labels", "the same text has other labels too", "Give it one label")
@@ -64,7 +68,7 @@ class Labels(Kind):
 
     def __init__(self, column: str = "text", label: str = "label", source: str = "labels") -> None:
         if column == label:
-            remedy = "Choose two with column= and label="
+            remedy = "Choose two with --column and --label (in run: --set COLUMN=NAME and --set LABEL=NAME)"
             raise at(source, f"text and label are both to be read from {label!r}", remedy)
         self.columns = {"column": column, "label": label}
         self._rows: list[_Seen] = []
@@ -80,7 +84,8 @@ class Labels(Kind):
         if flaw := missing(self.columns, value):
             raise Unfit(*flaw)
         text = as_text(value[column], column)
-        return {"text": text, "label": _label(value[label], label), "group": place, "split": part.split}
+        split = named_split(value, self.columns) or part.split
+        return {"text": text, "label": _label(value[label], label), "group": place, "split": split}
 
     def add(self, document: Document) -> Flaw | None:
         """See `Kind`."""
@@ -101,6 +106,9 @@ class Labels(Kind):
         few = {label for label, (train, test) in found.items() if train < FEWEST or not test}
         for row, split, flaw in zip(self._rows, splits, flaws, strict=True):
             yield flaw or (_FEW if row.label in few else split)
+        kept = sorted(found.keys() - few, key=lambda label: (-sum(found[label]), label))
+        report.classes.update({label: dict(zip(("train", "test"), found[label], strict=True)) for label in kept})
+        report.problems.extend(_doubtful(sorted({row.label for row in self._rows})))
         for label in sorted(few):
             train, test = found[label]
             report.problems.append(f"class {shorten(label)!r}: too few documents, {train} in train and {test} in test")
@@ -130,11 +138,13 @@ class Labels(Kind):
 
 def _label(value: Any, column: str) -> str:
     """Returns a label as text, or raises Unfit."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes numbers of a column with gaps fractional
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
         remedy = "Give the row a label, or remove it; of a data set of the Hub, choose a split that has labels"
         raise Unfit("no label", f"{column!r} is empty", remedy)
     if not isinstance(value, str | int):
-        remedy = "Choose another with label=, or turn it into text or a whole number"
+        remedy = f"{choose('label', 'another')}, or turn it into text or a whole number"
         raise Unfit("no label", f"{column!r} is {type(value).__name__}, no label", remedy)
     return as_text(str(value), column).strip()
 
@@ -144,10 +154,25 @@ def _same(text: str) -> str:
     return " ".join(_WORD.findall(text.lower())) or "".join(text.split())
 
 
+def _doubtful(labels: Iterable[str]) -> Iterator[str]:
+    """Yields what of the labels may be a mistake: classes that look alike, and names that stand for no label."""
+    alike = defaultdict(list)
+    for label in labels:
+        visible = "".join(char for char in unicodedata.normalize("NFKC", label) if unicodedata.category(char) != "Cf")
+        number = re.fullmatch(r"[+-]?0*(\d+)(\.0*)?", visible)
+        alike[number[1] if number else "".join(visible.casefold().split())].append(label)
+    for twins in alike.values():
+        if len(twins) > 1:
+            names = ", ".join(shorten(repr(label)) for label in twins)
+            yield f"classes {names} differ in case, blanks or invisible characters alone: make them one if they are"
+    if none := [repr(label) for form, twins in alike.items() if form in MISSING for label in twins]:
+        yield f"label {', '.join(none)} may stand for no label: leave such rows out if it does"
+
+
 def _too_few_classes(found: dict[str, tuple[int, int]], report: Report) -> WorkbookError:
     most = sorted(found.items(), key=lambda item: (-sum(item[1]), item[0]))
     classes = [f"{shorten(label)!r} ({train} in train, {test} in test)" for label, (train, test) in most[:SHOWN]]
     more = [f"and {len(most) - SHOWN:,} more"] if len(most) > SHOWN else []
     reason = f"fewer than two classes have at least {FEWEST} documents in train and one in test; found: "
-    remedy = "Give more documents of each class, or choose another column with label="
+    remedy = "Give more documents of each class, or choose another column with --label NAME (in run: --set LABEL=NAME)"
     return WorkbookError(f"{at(report.name, reason + (', '.join(classes + more) or 'none'), remedy)}.\n{report}")

@@ -21,8 +21,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from helpers.corpora.corpus import Corpus, Faulty, cached, shown
-from helpers.corpora.readers.tables import Columns
-from helpers.corpora.report import Report
+from helpers.corpora.readers.folders import SPLIT_NAMES
+from helpers.corpora.readers.tables import NOT_UTF8, SPLIT, Columns
+from helpers.corpora.report import Report, shorten
 from helpers.corpora.rows import Conversation, Flaw, Input, Labelled, Part, Unfit
 from helpers.files import WorkbookError, at
 from helpers.imports import code_version
@@ -86,6 +87,7 @@ def load_rows(source: Input, kind: Kind) -> Corpus:
         for part in source.parts():
             rows = yield from _documents(part, kind)
             report.sources.append(replace(part.source, documents=rows))
+        report.problems.extend(source.notes)
 
     key = [*kind.columns.values(), *source.key, code_version(type(kind).__module__)]
     settle = kind.settle if kind.settles else None
@@ -125,6 +127,8 @@ def _documents(part: Part, kind: Kind) -> Generator[Document | Faulty, None, int
                 yield document
         if rows == FIRST == counts.total():
             raise too_many(f"None of the first {FIRST} rows can be used")
+    if counts[NOT_UTF8] > max(2, rows / 50):
+        raise too_many(f"Of {rows:,} rows, {counts[NOT_UTF8]:,} are not UTF-8: the whole file is in another encoding")
     if counts.total() > rows / 2:
         raise too_many(f"Of {rows:,} rows, {counts.total():,} cannot be used")
     return rows
@@ -141,6 +145,22 @@ def kept_splits(named: set[str | None], report: Report) -> dict[str | None, str]
     if names:
         report.problems.append(f"rows are named for {' and '.join(sorted(names))} alone: divided by a hash instead")
     return {}
+
+
+def named_split(value: Any, columns: Columns) -> str | None:
+    """Returns the split that a row names in its column `split`, if it has one that is not one of those wanted.
+
+    Raises:
+        Unfit: the split is unknown.
+    """
+    given = value.get(SPLIT) if isinstance(value, dict) and SPLIT not in columns.values() else None
+    if given is None or not str(given).strip():
+        return None
+    split = SPLIT_NAMES.get(str(given).strip().lower())
+    if not split:
+        reason = f"the split {shorten(repr(given))} is none of {', '.join(SPLIT_NAMES)}"
+        raise Unfit("unknown split", reason, "Name one of these, or call the column something else than split")
+    return split
 
 
 def digest(value: Any) -> int:

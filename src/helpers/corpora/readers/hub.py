@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from helpers.corpora.readers.folders import SPLIT_NAMES, stamps
 from helpers.corpora.report import Source, shorten
 from helpers.corpora.rows import Input, Part, Row
-from helpers.files import WorkbookError
+from helpers.files import WorkbookError, shown
 from helpers.imports import code_version
 
 if TYPE_CHECKING:
@@ -48,12 +48,14 @@ class Address(NamedTuple):
 
 
 def parse(source: str) -> Address:
-    """Splits a source that begins with `hub:` into its parts.
+    """Splits a source that begins with `hub:` into its parts; `~` in front of a folder is expanded.
 
     Raises:
         WorkbookError: it is malformed, or means a local folder that is not there.
     """
     parts = source.removeprefix(PREFIX).split(":")
+    if parts[0].startswith("~"):
+        parts[0] = str(Path(parts[0]).expanduser())
     if len(parts) > 4 or not parts[0]:
         raise WorkbookError(f"{source}: write hub:owner/name[:config][:split][:column].")
     address = Address(*(*parts, "", "", "")[:4])
@@ -71,11 +73,13 @@ def open_hub(source: str, limit: int | None = None) -> Input:
         WorkbookError: the address is malformed; or, on the way, the Hub does not give the data.
     """
     address = parse(source)
+    notes: list[str] = []
 
     def parts() -> Iterator[Part]:
         with told(source):
             about = ask(address)
-            streams = open_streams(address)
+            streams, unread = open_streams(address)
+        notes.extend([unread] if unread else [])
         for split, stream in streams.items():
             name = split or "row"
             rows, where = partial(_rows, source, stream, limit), f"{source}, {name}:{{}}".format
@@ -83,7 +87,7 @@ def open_hub(source: str, limit: int | None = None) -> Input:
 
     # Of the Hub's data sets nothing is asked to see whether they have changed.
     local = stamps(sorted(address.local.rglob("*"))) if address.local else []
-    return Input(source, [str(limit), code_version(__name__), *local], parts)
+    return Input(shown(source), [source, str(limit), code_version(__name__), *local], parts, notes)
 
 
 def _rows(source: str, stream: IterableDataset, limit: int | None) -> Iterator[Row]:
@@ -124,18 +128,23 @@ def ask(address: Address) -> Source:
     return Source(address.name, version=about.sha or "", licence=str(licence or "not stated"))
 
 
-def open_streams(address: Address) -> dict[str | None, IterableDataset]:
-    """Opens the streams, by the corpus' split; None for one that is to be divided."""
+def open_streams(address: Address) -> tuple[dict[str | None, IterableDataset], str]:
+    """Opens the streams, by the corpus' split, None for one that is to be divided; and says what is not read."""
     from datasets import load_dataset
 
     name, config, split, _ = address
     if split:
-        return {None: load_dataset(name, config or None, split=split, streaming=True)}
+        return {None: load_dataset(name, config or None, split=split, streaming=True)}, ""
     found = load_dataset(name, config or None, streaming=True)
     if len(found) == 1:
-        return {None: next(iter(found.values()))}
-    streams = {SPLIT_NAMES.get(str(key).split("_")[0]): stream for key, stream in found.items()}
+        ((only, stream),) = found.items()
+        alone = f"its only split, {only}, is divided by a hash" if SPLIT_NAMES.get(str(only)) != "train" else ""
+        return {None: stream}, alone
+    streams: dict[str | None, IterableDataset] = {}
+    for key, stream in found.items():
+        streams.setdefault(SPLIT_NAMES.get(str(key).split("_")[0]), stream)
     if "train" not in streams:
         raise WorkbookError(f"hub:{name}: none of the splits is for training. Choose one of: {', '.join(found)}.")
     streams.pop(None, None)
-    return streams
+    unread = [str(key) for key, stream in found.items() if all(stream is not read for read in streams.values())]
+    return streams, f"splits not read: {', '.join(unread)}; one alone is named after ::" if unread else ""

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.readers import folders, hub
-from helpers.corpora.readers.tables import read_rows, text_in, where
+from helpers.corpora.readers.folders import SPLIT_NAMES
+from helpers.corpora.readers.tables import SPLIT, read_rows, text_in, where
 from helpers.corpora.rows import Row, Unfit
 from helpers.files import WorkbookError, at, fingerprint
 
@@ -107,9 +108,11 @@ def deal(sizes: Sequence[int], processes: int) -> list[list[int]]:
 
 def _local_files(top: Path, column: str) -> dict[str | None, list[tuple[File, int]]]:
     """Finds files and their bytes, by split; None for what is to be divided."""
-    paths = folders.find(top)
+    files = folders.find(top)
+    if files.unclear:  # there is no report to say it in
+        raise at(top, files.unclear, "Or move away what is not to be read")
     found: dict[str | None, list[tuple[File, int]]] = {}
-    for path, split in zip(paths, folders.given_splits(top, paths), strict=True):
+    for path, split in zip(files.paths, files.splits, strict=True):
         found.setdefault(split, []).append((partial(_read_file, path, column), path.stat().st_size))
     return found
 
@@ -120,7 +123,7 @@ def _hub_files(source: str, column: str) -> dict[str | None, list[tuple[File, in
     column = address.column or column
     with hub.told(source):
         hub.ask(address)
-        opened = hub.open_streams(address)
+        opened, _ = hub.open_streams(address)
     return {
         split: [(partial(_read_shard, source, shards, i, column), 1) for i in range(shards.num_shards)]
         for split, shards in opened.items()
@@ -144,6 +147,9 @@ def _sound(rows: Iterable[Row], where: Callable[[int], str], column: str) -> Ite
         try:
             if flaw:
                 raise Unfit(*flaw)
+            if isinstance(value, dict) and SPLIT_NAMES.get(str(value.get(SPLIT)).strip().lower(), "train") != "train":
+                remedy = "Write a file for each split, named for it"
+                raise Unfit("split", f"a stream does not divide by the column {SPLIT!r}, here {value[SPLIT]!r}", remedy)
             yield text_in(value, column)
         except Unfit as unfit:
             raise at(where(number), unfit.flaw.reason, unfit.flaw.remedy) from None
