@@ -67,6 +67,37 @@ def test_a_run_is_compared_with_the_published_one_by_default(results, capsys):
     assert "1 identical" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "record",
+    ["", "{", "[]", "1", '{"format": 2}', '{"format": 1, "chapters": []}', '{"format": 1, "chapters": {"01_a": 3}}',
+     '{"format": 1, "chapters": {"01_a": {}}}', '{"format": 1, "chapters": {"01_a": {"measurements": {"x": {}}}}}'],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["compare", "publish"])
+def test_a_damaged_record_is_one_error(record, command, results, capsys):
+    (results / "mine" / "results.json").write_text(record)
+    assert main([command, "mine"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_path_in_the_users_home_is_found_in_every_command(results, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", results / "cache")
+    monkeypatch.setenv("HOME", str(results))
+    assert main(["compare", "~/mine"]) == 0
+    (results / "texts.jsonl").write_text("".join(json.dumps({"text": f"Text number {i}."}) + "\n" for i in range(50)))
+    assert main(["report", "~/texts.jsonl"]) == 0
+    assert main(["demonstrations", "--people", "12", "--to", "~/new"]) == 0
+    assert (results / "new" / "train.jsonl").exists()
+    assert main(["check-data", "~/new"]) == 0
+    capsys.readouterr()
+    for command in ("export ~/x.ipynb", "chat ~/x", "report hub:~/x", "pretrain --corpus ~/x", "publish ~/x"):
+        assert main(command.split()) == 2
+        assert f"{results}/x" in capsys.readouterr().err
+    assert main(["report", "~no-such-user/x"]) == 2
+    assert "~no-such-user/x: there is no such user" in capsys.readouterr().err
+
+
 def test_a_corpus_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": f"Text number {i}."}) + "\n" for i in range(50)))

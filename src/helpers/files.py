@@ -88,9 +88,11 @@ def expanded(source: str) -> str:
 
 
 def read_json(path: Path, remedy: str) -> Any:
-    """Reads JSON; what is none is a mistake with this remedy."""
+    """Reads JSON; what is none, or may not be read, is a mistake with this remedy."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise at(path, f"it cannot be read ({error.strerror})", remedy) from error
     except ValueError as error:  # also of UTF-8
         raise at(path, f"not valid JSON ({error})", remedy, getattr(error, "lineno", None)) from error
 

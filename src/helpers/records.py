@@ -362,7 +362,8 @@ def load_results(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise files.at(path, "there is no such record", "Make one with `make run`, or name another run.")
     results = files.read_json(path, "Delete it and run again.")
-    if not isinstance(results, dict) or results.get("format") != 1 or "chapters" not in results:
+    chapters = results.get("chapters") if isinstance(results, dict) and results.get("format") == 1 else None
+    if not isinstance(chapters, dict) or not all(isinstance(record, dict) for record in chapters.values()):
         raise files.at(path, "not a record of this workbook's format 1", "Run again with this version.")
     return results
 

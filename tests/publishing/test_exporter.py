@@ -1,5 +1,7 @@
 """A page must stand alone, show its formulas, run nothing, and read well everywhere."""
 
+import base64
+import io
 import itertools
 import json
 import re
@@ -11,8 +13,10 @@ import pytest
 from bs4 import BeautifulSoup
 from handmade import cell, figure_output, shown, shown_record, v4
 from nbconvert.exporters import get_exporter
+from PIL import Image
 
 from helpers import files
+from helpers.cli import main
 from helpers.files import WorkbookError
 from helpers.progress import PROGRESS_MIME
 from helpers.publishing import chapters
@@ -279,12 +283,111 @@ def test_nbconvert_and_the_export_menu_make_the_same_page(tmp_path):
     assert (tmp_path / "theirs.html").read_text(encoding="utf-8") == ours
 
 
-def test_a_missing_or_broken_notebook_is_told_plainly(tmp_path):
-    with pytest.raises(WorkbookError, match="no such notebook"):
-        export(tmp_path / "absent.ipynb", tmp_path / "page.html")
-    (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
-    with pytest.raises(WorkbookError, match="not a notebook"):
-        export(tmp_path / "broken.ipynb", tmp_path / "page.html")
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no such notebook"),
+        ("", "not a notebook (Expecting value"),
+        ("{", "not a notebook (Expecting property name"),
+        (b"\xff\x00", "not a notebook ('utf-8' codec can't decode"),
+        ("[]", "not a notebook (its JSON is a list"),
+        ("{}", "not a notebook (it has nbformat None"),
+        ('{"cells": [], "metadata": {}, "nbformat": 5, "nbformat_minor": 0}', "not a notebook (it has nbformat 5"),
+        ('{"metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "not a notebook ("),
+        ('{"cells": [{"cell_type": "code", "source": "1", "metadata": {}}], "metadata": {}, "nbformat": 4, '
+         '"nbformat_minor": 5}', "not a notebook ('outputs' is a required property"),
+        ('{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "not a notebook ("),
+        ("a folder", "not a notebook that can be read (Is a directory)"),
+    ],
+)  # fmt: skip
+def test_a_missing_or_broken_notebook_is_told_plainly(tmp_path, capsys, content, reason):
+    path = tmp_path / "x.ipynb"
+    if content == "a folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(["export", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {path}: {reason}")
+    assert said.count("\n") == 1
+    assert not path.with_suffix(".html").exists()
+
+
+def test_a_notebook_of_an_older_format_has_a_page(tmp_path):
+    old = {"worksheets": [{"cells": [{"cell_type": "markdown", "source": "words of old"}]}], "metadata": {"name": ""}}
+    (tmp_path / "x.ipynb").write_text(json.dumps(old | {"nbformat": 3, "nbformat_minor": 0}), encoding="utf-8")
+    export(tmp_path / "x.ipynb", tmp_path / "x.html")
+    assert "words of old" in (tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+def encoded(kind):
+    image = io.BytesIO()
+    Image.new("RGB", (3, 2), "red").save(image, kind)
+    return base64.b64encode(image.getvalue()).decode("ascii")
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="3" height="2"><rect width="3" height="2"/></svg>'
+PLOTLY = {"application/vnd.plotly.v1+json": {"data": []}, "text/html": "<div><script>draw()</script><div></div></div>"}
+
+
+def drawn(data, alt="A red field."):
+    metadata = {mime: {"alt": alt} for mime in data if mime.startswith("image/")}
+    return cell("1", v4.new_output("display_data", data, metadata=metadata))
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ({"image/svg+xml": SVG, "text/plain": "x"}, "svg+xml"),
+        ({"image/svg+xml": SVG.replace(' xmlns="http://www.w3.org/2000/svg"', "")}, "svg+xml"),
+        ({"image/jpeg": encoded("jpeg"), "text/plain": "x"}, "jpeg"),
+        ({"image/png": encoded("png"), "image/svg+xml": SVG}, "webp"),
+        (PLOTLY | {"image/png": encoded("png")}, "webp"),
+        (PLOTLY | {"image/svg+xml": SVG, "text/plain": "x"}, "svg+xml"),
+    ],
+)
+def test_a_figure_of_each_type_is_kept_and_has_alt_text(page, data, kind):
+    html = soup(page(drawn(data)))
+    assert html.figure.img["alt"] == "A red field."
+    head, _, content = html.figure.img["src"].partition(",")
+    assert head == f"data:image/{kind};base64"
+    if kind == "svg+xml":
+        assert b"http://www.w3.org/2000/svg" in base64.b64decode(content)
+    with pytest.raises(WorkbookError, match=r"02_second\.ipynb, cell 1: a figure has no alt text"):
+        page(drawn(data, alt=" "))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PLOTLY,
+        PLOTLY | {"text/plain": "Figure()"},
+        {"application/vnd.vegalite.v5+json": {}, "text/plain": "<VegaLite 5 object>"},
+        {"text/html": "<div id='a'></div><script>bokeh()</script>", "application/vnd.bokehjs_exec.v0+json": ""},
+        {"text/html": f"<div><img src='data:image/png;base64,{encoded('png')}'></div>"},
+        {"text/html": "<iframe srcdoc='a map'></iframe>", "text/plain": "<folium.Map>"},
+        {"text/html": SVG},
+        {"image/gif": encoded("gif"), "text/plain": "<Image>"},
+        {"application/pdf": "JVBERi0="},
+        {"application/javascript": "alert(1)", "text/plain": "<Javascript>"},
+        {"image/png": "bm8gaW1hZ2U="},
+        {"image/jpeg": "***"},
+        {"image/svg+xml": "<svg"},
+        {"image/svg+xml": "<html></html>"},
+    ],
+)
+def test_a_figure_that_would_be_missing_is_refused(page, data):
+    with pytest.raises(WorkbookError, match=r"02_second\.ipynb, cell 1: (a figure|an output) .*\. \w+"):
+        page(drawn(data))
+
+
+def test_words_beside_a_figure_that_is_left_out_are_kept_and_name_it(page):
+    table = "<table><tr><td>one</td><td><img src='x.png' alt='a face'><iframe></iframe></td></tr></table>"
+    html = soup(page(cell("1", shown(text_html=table + "<script>x()</script>"))))
+    assert html.main.table.get_text() == "one[a face: left out][iframe: left out]"
+    bar = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "100% 5/5"}
+    style = {"text/html": "<style>b {}</style>", "text/plain": "<HTML object>"}
+    assert "100% 5/5" in page(drawn(bar), drawn(style))
 
 
 MEASURE = """<!DOCTYPE html><body><iframe id="page" width="400" height="900" srcdoc="{page}"></iframe>

@@ -42,7 +42,7 @@ WRONG = [
     "batch_tokens=20000 heldout_bytes=10 samples=0 tokens=1e6 hidden_size=16384",
     "PROFILE=smoke NAME=x OVERRIDES={} profile=smoke seed=3 =3 SEED CORPUS=town",
     "CORPUS=/nowhere/x.txt LABELS=x.csv CORPUS=~/x.txt LABELS=folder/ CORPUS=hub:./none CORPUS=hub: MODEL=./none",
-    "MODEL=/nowhere CORPUS=~nobody/x.txt",
+    "MODEL=/nowhere CORPUS=~no-such-user/x.txt",
 ]
 
 

@@ -206,3 +206,35 @@ def test_a_path_given_as_parameter_is_found_from_the_notebooks_folder(workbook, 
     parameters = Run("smoke", settings={"CORPUS": "my.txt", "MODEL": "owner/name"}).parameters(notebook)
     assert parameters["CORPUS"] == str(tmp_path.resolve() / "my.txt")
     assert parameters["MODEL"] == "owner/name"
+
+
+def test_what_is_shared_names_a_file_and_not_where_it_lies(workbook, tmp_path, capsys):
+    recording = RECORDING.replace("NAME)", "NAME, {{'corpus': CORPUS}})")
+    seen = "from pathlib import Path\nprint(CORPUS, [CORPUS], Path.home(), Path.cwd())\n{'at': CORPUS}"
+    workbook("01_first", seen, recording.format(chapter="01_first"))
+    workbook("02_second", "import helpers.files\nhelpers.files.read_json(Path(CORPUS), '')", "1")
+    workbook("03_third", "open(CORPUS + 'x')")
+    own = tmp_path / "of Zoë's" / "my texts.txt"
+    own.parent.mkdir()
+    own.write_text("Some words.\n\n" * 20)
+    run = Run("smoke", settings={"CORPUS": str(own)})
+    assert run_workbook(run) == 1
+    assert run_workbook(run, ["3"]) == 1
+    capsys.readouterr()
+    made = [path for path in run.folder.rglob("*") if path.is_file() and path.name != ".doit.json"]
+    assert {"01_first.ipynb", "01_first.html", "02_second.failed.html", "03_third.failed.ipynb", "results.json"} <= {
+        path.name for path in made
+    }
+    for path in made:
+        text = path.read_text(encoding="utf-8")
+        assert not [hint for hint in ("of Zo", str(tmp_path), str(files.ROOT)) if hint in text], path.name
+    assert "my texts.txt" in (run.folder / "01_first.html").read_text()
+
+
+def test_a_users_mistake_in_a_chapter_is_one_error_with_a_status_of_its_own(workbook, capsys):
+    mistake = "from helpers import files\nraise files.at('my.csv', 'it is empty', 'Write something.', 3)"
+    workbook("01_first", mistake)
+    assert run_workbook(Run("smoke")) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[0] == "error: 01_first.ipynb, cell 4 (under 'Trying'): my.csv, line 3: it is empty. Write something."
+    assert len(said) == 2  # and where it is kept

@@ -9,11 +9,14 @@ The rule, in the order in which it is applied to a measurement that both runs ha
 Overlap is lenient: it answers 'do the runs contradict each other?', not 'are they the same?'.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from helpers import files
 from helpers.records import Measurement, load_results
 
+T = TypeVar("T")
 OUTCOMES = ("identical", "alike", "different", "only in A", "only in B")
 
 
@@ -29,7 +32,7 @@ class Compared(NamedTuple):
 
 def compare(a: Path, b: Path) -> list[Compared]:
     """Compares every measurement of two runs, each as `load_results` takes it, in order of chapter and name."""
-    in_a, in_b = _measurements(a), _measurements(b)
+    in_a, in_b = _whole(_measurements, a), _whole(_measurements, b)
     keys = sorted(in_a.keys() | in_b.keys())
     return [Compared(*key, _outcome(in_a.get(key), in_b.get(key)), in_a.get(key), in_b.get(key)) for key in keys]
 
@@ -40,10 +43,10 @@ def differences_around(a: Path, b: Path) -> list[str]:
     Compared are, chapter by chapter: profile and sizes, parameters, verdicts, fingerprints, and the environment.
     A difference that is the same in several chapters is said once.
     """
-    chapters_a, chapters_b = load_results(a)["chapters"], load_results(b)["chapters"]
+    flat_a, flat_b = _whole(_around, a), _whole(_around, b)
     where: dict[str, list[str]] = {}
-    for chapter in sorted(chapters_a.keys() & chapters_b.keys()):
-        before, after = _flat(chapters_a[chapter]), _flat(chapters_b[chapter])
+    for chapter in sorted(flat_a.keys() & flat_b.keys()):
+        before, after = flat_a[chapter], flat_b[chapter]
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) != after.get(key):
                 line = f"{key}: {before.get(key, 'none')} in A, {after.get(key, 'none')} in B"
@@ -64,6 +67,18 @@ def report(a: Path, b: Path) -> str:
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     lines = [f"A is {a}", f"B is {b}", "", *table, "", "What differs around it:"]
     return "\n".join([*lines, *(f"  {line}" for line in around), "", f"{len(compared)} measurements: {summary}."])
+
+
+def _whole(read: Callable[[Path], T], run: Path) -> T:
+    """Returns what is read from a run's record; one of which a part is missing, or is something else, is an error."""
+    try:
+        return read(run)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise files.at(run, f"its results.json is not whole ({error})", "Run it again.") from error
+
+
+def _around(run: Path) -> dict[str, dict[str, Any]]:
+    return {chapter: _flat(record) for chapter, record in load_results(run)["chapters"].items()}
 
 
 def _measurements(run: Path) -> dict[tuple[str, str], Measurement]:

@@ -27,7 +27,7 @@ FLAGS = {
 KINDS = {"CORPUS": "text", "LABELS": "labels", "PROMPTS": "prompts"}  # of documents, by the parameter that names them
 
 # The least that the chapters' tests work with: texts shown in four lengths, pairs of people, a handful of documents.
-LEAST = {"context": 72, "people": 12, "heldout_bytes": 5000}
+LEAST = {"context": 72, "people": 12, "heldout_bytes": 10_000}
 FEWEST_BLOCKS = 64  # contexts of training text: less would leave trials at a tenth of the size without a step
 FEWEST_STEPS = 10
 BYTES_PER_PARAMETER = 16  # in training: weight, gradient and two moments, in float32
@@ -194,18 +194,18 @@ def _located(key: str, source: str) -> str:
         WorkbookError: there is nothing at the path, or the address of a data set is malformed.
     """
     where = f"--set {key}={source}"
-    prefix, name, rest = _path_of(files.expanded(source))
-    looks_local = name.startswith((".", "/")) or name.endswith("/")
-    if prefix and not looks_local:
-        try:
-            hub.parse(source)
-        except files.WorkbookError as error:
-            raise files.WorkbookError(f"--set {key}: {error}") from None
-        return source
     if key in KINDS and source.partition(":")[0] in OWN[KINDS[key]]:
         if key == "CORPUS" and source.partition(":")[0] == "town":
             raise files.at(where, "the town is read in any case", "Name a text to be read beside it, or leave it out.")
         return source
+    try:
+        prefix, name, rest = _path_of(files.expanded(source))
+        looks_local = name.startswith((".", "/")) or name.endswith("/")
+        if prefix and not looks_local:
+            hub.parse(source)  # or there is an error
+            return source
+    except files.WorkbookError as error:
+        raise files.WorkbookError(f"--set {key}: {error}") from None
     path = Path(name)
     if path.exists():
         located = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
