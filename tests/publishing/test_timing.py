@@ -53,6 +53,12 @@ def test_from_two_sizes_comes_a_fixed_part_and_one_in_proportion():
     assert said(run_of(tokens=2_000_000)).startswith("at least ")  # too far to tell
 
 
+def test_another_text_costs_the_same_and_other_labels_are_not_known():
+    note(run_of(), 60.0)
+    assert said(run_of(CORPUS="~/my.txt", SEED=3)) == "about 1:00"
+    assert said(run_of(LABELS="my.csv")).startswith("at least ")
+
+
 def test_docstrings_that_nobody_has_read_are_said_beside_it():
     note(run_of(), 60.0)
     assert said(run_of(), reading=61.0) == "about 1:00, and 1:01 more to read the docstrings, this once"

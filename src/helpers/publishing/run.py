@@ -27,7 +27,7 @@ FLAGS = {
 KINDS = {"CORPUS": "text", "LABELS": "labels", "PROMPTS": "prompts"}  # of documents, by the parameter that names them
 
 # The least that the chapters' tests work with: texts shown in four lengths, pairs of people, a handful of documents.
-LEAST = {"context": 72, "people": 12, "heldout_bytes": 10_000}
+LEAST = {"context": 72, "people": 12, "heldout_bytes": 12_500}
 FEWEST_BLOCKS = 64  # contexts of training text: less would leave trials at a tenth of the size without a step
 FEWEST_STEPS = 10
 BYTES_PER_PARAMETER = 16  # in training: weight, gradient and two moments, in float32

@@ -25,6 +25,7 @@ from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.run import Run
 
+ALIKE = ("SEED", "CORPUS", "COLUMN")  # settings that change no cost: of another text as much is read
 FARTHEST = 4  # how many times the largest training known an expectation may reach
 READER = "helpers.corpora.pydocs.docstrings"
 SAMPLE_SECONDS = 0.3  # for which sources are read to price the rest
@@ -72,7 +73,7 @@ def _as_json(profile: Profile) -> dict[str, Any]:
 
 
 def _cost(chapter: str, run: Run, seconds: float, at_pace: float) -> Cost:
-    kept = {key: value for key, value in run.settings.items() if key not in (*run.overrides, "SEED")}
+    kept = {key: value for key, value in run.settings.items() if key not in (*run.overrides, *ALIKE)}
     settings = {key: str(value).rstrip("/").rpartition("/")[2] for key, value in kept.items()}  # names, not whose home
     flops = run.profile.tokens * run.profile.flops_per_token
     return Cost(chapter, _as_json(run.profile), settings, flops, seconds, at_pace)
