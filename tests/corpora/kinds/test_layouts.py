@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_prompts import aside, load_prompts, lines, parquet, said, table
+from test_prompts import aside, lines, load_prompts, parquet, said, table
 
 from helpers.files import WorkbookError
 
@@ -192,7 +192,7 @@ def test_columns_that_hold_nothing_are_not_named(tmp_path):
 UNFIT = {
     "comparisons": ({"prompt": "A?", "chosen": "a", "rejected": "b"}, "unknown format", "rename chosen to completion"),
     "one text": ({"text": "### Human: A?### Assistant: a"}, "unknown format", "Divide it into prompt and completion"),
-    "a message": ({"id": 1, "role": "user", "content": "A?"}, "unknown format", "Write those of a conversation into one"),
+    "a message": ({"id": 1, "role": "user", "content": "A?"}, "unknown format", "Write those of a conversation"),
     "export": ({"title": "A", "mapping": {"1": {}}}, "unknown format", "a list messages of objects"),
     "image": (
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, {"role": "assistant",

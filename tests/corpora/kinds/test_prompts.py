@@ -174,6 +174,14 @@ def test_neither_split_is_empty_if_there_are_two_rows(tmp_path, count):
         assert set(corpus.splits) == {"train", "test"}
 
 
+@pytest.mark.parametrize("count", [4, 6, 12])
+def test_two_groups_are_for_test_if_there_are_four(tmp_path, count):
+    for what in map(str, range(10)):
+        rows = [row | {"group": f"{what} {i % count}"} for i, row in enumerate(some(40, what))]
+        corpus = load_prompts(tmp_path / what / "a.jsonl", rows)
+        assert len(set(corpus.splits["test"]["group"])) >= 2
+
+
 def test_a_single_row_is_for_training(tmp_path):
     corpus = load_prompts(tmp_path / "a.jsonl", ROWS[:1])
     assert said(corpus, "train") == said_of(ROWS[:1])

@@ -118,11 +118,15 @@ class Prompts(Kind):
                 yield split
 
     def _splits(self, report: Report) -> list[str]:
-        """Returns the split of each row: the one that the source names, or by its place; neither is empty."""
+        """Returns the split of each row: the one that the source names, or by its place.
+
+        Neither is empty. From four places on, two are for test: an interval needs as many.
+        """
         names = kept_splits(set(self._given), report)
-        lowest, highest = min(self._places, default=0.0), max(self._places, default=0.0)
+        places = sorted(set(self._places))
+        tested, highest = set(places[: 2 if len(places) > 3 else 1]), places[-1] if places else 0.0
         return [
-            names.get(split) or ("test" if (place < HELD_OUT or place == lowest) and place != highest else "train")
+            names.get(split) or ("test" if (place < HELD_OUT or place in tested) and place != highest else "train")
             for split, place in zip(self._given, self._places, strict=True)
         ]
 

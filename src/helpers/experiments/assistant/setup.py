@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from helpers.corpora import Corpus
+from helpers.corpora.kinds.checkup import CONTEXT, FEWEST_GROUPS
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
 from helpers.evaluation.skills import Demonstration, bits_per_token, fitting
+from helpers.files import WorkbookError
 from helpers.models import context_length
 from helpers.profiles import Profile
 from helpers.records import Record
@@ -77,6 +79,16 @@ class Setup:
         """Encodes text to be read again beside the demonstrations: for each of the epochs other text."""
         return encode_replay(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
 
+    def require_test(self) -> None:
+        """Raises WorkbookError if no interval could be computed for what the test shows."""
+        groups = len({row["group"] for row in self.test})
+        if groups < FEWEST_GROUPS:
+            raise WorkbookError(
+                f"The demonstrations have {len(self.test):,} rows to test on that leave room for an answer, of {groups}"
+                f" groups; needed are {FEWEST_GROUPS} groups. Give more prompts, name more groups, or name some rows "
+                "test in a column split. `python -m helpers check-data` says more."
+            )
+
     def answer_bits(self, model: PreTrainedModel, rows: Sequence[EncodedRow]) -> dict[str, float]:
         """Returns a model's bits per token of answers: of some `rows`, as `train`, and of some of the test, `held-out`.
 
@@ -134,7 +146,7 @@ def make_setup(
         for name, corpus in text.corpora.items()
         if "test" in corpus.splits
     }
-    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), 1024)
+    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), CONTEXT)
     test = fitting(tokenizer, test, context)
     replay_tokens = round(profile.tokens * REPLAYED)
     return Setup(base, tokenizer, train, test, text.training, unread, context, replay_tokens)
