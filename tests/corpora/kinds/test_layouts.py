@@ -5,6 +5,8 @@ import json
 import pytest
 from test_prompts import aside, lines, load_prompts, parquet, said, table
 
+from helpers import files
+from helpers.corpora.kinds import layouts, threads
 from helpers.files import WorkbookError
 
 COUNT = 12
@@ -231,3 +233,12 @@ def test_columns_that_are_unknown_are_told_with_all_that_are_known(tmp_path):
         r"conversations, .* or what is asked in prompt, .* answer in completion",
     ):
         load_prompts(tmp_path / "a.jsonl", lines([{"ask": q, "tell": a} for q, a in BOTH]))
+
+
+def test_the_readme_names_all_columns_and_roles():
+    readme = (files.ROOT / "data" / "custom" / "README.md").read_text("utf-8")
+    columns = {*layouts.MESSAGES, *layouts.ASKED, *layouts.ANSWERED, *layouts.SYSTEM, layouts.HISTORY, *threads.REPLIES}
+    assert [column for column in columns if f"`{column}`" not in readme] == []
+    roles = readme.partition("| role | other names |")[2].partition("\n\n")[0]
+    names = {*layouts.ROLE_NAMES, *layouts.TOOL_NAMES}
+    assert names <= set(roles.replace("`", " ").replace(",", " ").replace(";", " ").split())

@@ -445,7 +445,7 @@ README = files.ROOT / "data" / "custom" / "README.md"
 
 def test_the_examples_of_the_readme_can_be_read(tmp_path):
     blocks = re.findall(r"^```\n((?:\{|prompt,).*?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     for i, block in enumerate(blocks):
         path = tmp_path / str(i) / ("a.jsonl" if block.startswith("{") else "a.csv")
         corpus = load_prompts(path, block)
