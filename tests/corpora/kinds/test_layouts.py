@@ -42,6 +42,10 @@ LAYOUTS = {
         ]
     },
     "one part": lambda q, a: {"prompt": {"type": "text", "text": q}, "completion": [{"type": "text", "text": a}]},
+    "contents": lambda q, a: {
+        "contents": [{"role": "user", "parts": [{"text": q}]}, {"role": "model", "parts": [{"text": a}]}]
+    },
+    "bare": lambda q, a: USUAL(q, a),
     "a message each": lambda q, a: {"prompt": USUAL(q, a)[0], "response": USUAL(q, a)[1]},
     "chatgpt": lambda q, a: {"messages": turns("USER", "ChatGPT")(q, a)},
     "model": lambda q, a: {"messages": turns("user", "model")(q, a)},
@@ -104,7 +108,7 @@ def test_a_table_of_text_gives_messages_as_json_and_as_python(tmp_path):
         assert said(corpus) == said_of(BOTH)
 
 
-@pytest.mark.parametrize("column", ["system", "System Prompt", "system_message"])
+@pytest.mark.parametrize("column", ["system", "System Prompt", "system_message", "systemInstruction"])
 @pytest.mark.parametrize("layout", ["messages", "ShareGPT", "question, answer"])
 def test_a_system_goes_before_any_layout(tmp_path, layout, column):
     rows = [{column: "Be brief."} | LAYOUTS[layout](*pair) for pair in BOTH]
@@ -159,6 +163,7 @@ ALTERED = {
     "context": ({"prompt": "A?", "context": "Long.", "completion": "a"}, ("A?", "a"), "not used: column 'context'"),
     "column": ({"prompt": "A?", "completion": "a", "id": 7}, ("A?", "a"), "not used: column 'id'"),
     "second answer": ({"prompt": "A?", "completion": "a", "answer": "b"}, ("A?", "a"), "not used: column 'answer'"),
+    "history": ({"prompt": "A?", "history": "Long.", "completion": "a"}, ("A?", "a"), "not used: column 'history'"),
     "reasoning": (
         {"messages": [*USUAL("A?", "a")[:1], {"role": "assistant", "content": "a", "reasoning_content": "Well."}]},
         ("A?", "a"),
@@ -169,7 +174,7 @@ ALTERED = {
     "no roles": ({"dialog": ["A?", "a"]}, ("A?", "a"), "messages without roles"),
     "tool": ({"messages": turns("tool", "assistant")("A?", "a")}, ("A?", "a"), "messages of a tool"),
 }
-WARNED = {"context", "reasoning", "no weight", "weight of a row", "no roles", "tool"}
+WARNED = {"context", "history", "reasoning", "no weight", "weight of a row", "no roles", "tool"}
 
 
 @pytest.mark.parametrize("name", ALTERED)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from helpers.corpora.report import shorten
 from helpers.corpora.rows import Message, Unfit
 
-MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat")
+MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "contents")
 """Columns of a whole conversation: a list of messages, or the same as JSON or Python text."""
 
 ASKED: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +39,7 @@ ANSWERED = ("completion", "response", "output", "answer", "answers", "solution",
             "assistant")  # fmt: skip
 """Columns of what is answered."""
 
-SYSTEM = ("system", "system_prompt", "system_message")
+SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction")
 HISTORY = "history"
 
 ACCEPTED = (
@@ -69,7 +69,7 @@ REFUSED: Mapping[tuple[str, ...], tuple[str, str]] = {
 }
 """Layouts that hold no conversation, by columns, with what is wrong and what to do."""
 
-SPEAKER, SAID = ("role", "from", "speaker", "author"), ("content", "value", "text", "message")
+SPEAKER, SAID = ("role", "from", "speaker", "author"), ("content", "value", "text", "message", "parts")
 """What a message calls its role and its content."""
 
 ROLE_NAMES: Mapping[str, str] = {
@@ -84,7 +84,17 @@ TOOL_NAMES: Mapping[str, str] = {
 }
 """Roles of the use of tools, and whose words they are taken for."""
 
-MEANT = {"context", "reasoning", "reasoning_content", "thinking", "tool_calls", "tools", "functions", "images"}
+MEANT = {
+    "context",
+    "history",
+    "reasoning",
+    "reasoning_content",
+    "thinking",
+    "tool_calls",
+    "tools",
+    "functions",
+    "images",
+}
 """Columns that belong to what a model is to read or to say: a warning where they are not used."""
 
 
@@ -118,6 +128,8 @@ class Reading(NamedTuple):
 
 def read(row: Any) -> Reading:
     """Returns the conversation of a row, whatever the layout, or raises Unfit."""
+    if isinstance(row, list):  # a bare conversation
+        row = {MESSAGES[0]: row}
     columns = _by_name(row) if isinstance(row, Mapping) else {}
     notes: set[Note] = set()
     used = _layout(columns, row)
@@ -132,7 +144,7 @@ def read(row: Any) -> Reading:
             turns[-1] = turns[-1]._replace(content="\n\n".join(contents))
             used += beside
         turns += _turns(columns[answered], answered, "assistant", notes)
-    if not blank(columns.get(HISTORY)):
+    if not blank(columns.get(HISTORY)) and _is_list(columns[HISTORY]):
         turns = [*_list_of_messages(decoded(columns[HISTORY], HISTORY), HISTORY, notes), *turns]
         used += (HISTORY,)
     systems = tuple(name for name in SYSTEM if not blank(columns.get(name)))
@@ -301,8 +313,9 @@ def _content(value: Any, column: str, notes: set[Note]) -> str:
         return json.dumps(value)
     if isinstance(value, list):
         return "\n".join(_content(part, column, notes) for part in value)
-    if isinstance(value, Mapping) and "text" in value and str(value.get("type", "text")).endswith("text"):
-        return _content(value["text"], column, notes)
+    said = _key(value, ("text", "parts")) if isinstance(value, Mapping) else None
+    if said is not None and str(value.get("type", "text")).endswith("text"):
+        return _content(value[said], column, notes)
     found = type(value).__name__
     if isinstance(value, Mapping) and "type" in value:
         found = f"a part of the type {shorten(repr(value['type']))}"
