@@ -211,7 +211,7 @@ def test_the_pages_escape_what_comes_from_the_data(tmp_path):
 def test_the_terminal_names_findings_places_and_remedies(tmp_path):
     result = checked(tmp_path / "a.jsonl", [*some(10), {"prompt": "", "completion": "b"}])
     shown = str(result)
-    assert "stop: fewer than 20 rows to learn from: 9" in shown
+    assert "stop: fewer than 20 rows to learn from: 8" in shown
     assert "warning: set aside: empty prompt: 1 (a.jsonl:11)\n    Mend the row" in shown
     assert shown.index("stop:") < shown.index("warning:")
     assert shown.endswith(f"Verdict: {result.verdict}")
@@ -315,6 +315,11 @@ def test_what_was_altered_or_not_used_is_a_finding(tmp_path):
         ("note", "not used: column 'id'", 300, "a.jsonl:1"),
         ("note", "numbers, true or false taken as text", 1, "a.jsonl:301"),
     ]
+
+
+def test_splits_that_cannot_be_kept_are_a_finding(tmp_path):
+    result = checked(tmp_path / "a.jsonl", [row | {"split": "test"} for row in some(300)])
+    assert found(result, "rows are named for test alone: divided by a hash instead").severity == "warning"
 
 
 def test_the_models_special_tokens_are_told_where_texts_have_them(tmp_path, tokenizer):

@@ -286,6 +286,9 @@ def _look_at_report(corpus: Corpus, found: _Found) -> None:
     """Takes over what was set aside, altered, or not used when the rows were read."""
     for what, noted in corpus.report.noted.items():
         found.add((WARNING if noted.warns else NOTE, what, noted.remedy), *noted.places, count=noted.rows)
+    for problem in corpus.report.problems:
+        if SET_ASIDE not in problem:
+            found.add((WARNING, problem, "If that is not what you want, mend the source"))
     path = corpus.folder / SET_ASIDE
     if not path.exists():
         return
