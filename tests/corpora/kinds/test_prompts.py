@@ -254,7 +254,7 @@ FAULTY = {
     "unknown format": ({"ask": "a", "tell": "b"}, "columns found: ask, tell"),
     "unknown role": (turns_of("user", "judge", "assistant"), "the role 'judge' is none of system, developer, user,"),
     "no messages": ({"messages": [{"who": "human", "value": "a"}]}, "not an object with role and content"),
-    "unknown split": ({"prompt": "a", "completion": "b", "split": "holdout"}, "'holdout' is none of train,"),
+    "unknown split": ({"prompt": "a", "completion": "b", "split": "elsewhere"}, "'elsewhere' is none of train,"),
     "broken check": ({"prompt": "a", "completion": "b", "check": 4}, "'check' is int, not an object"),
     "unknown rule": ({"prompt": "a", "completion": "b", "check": {"contain": ["b"]}}, "check 'contain' is unknown"),
     "answer breaks its check": (
