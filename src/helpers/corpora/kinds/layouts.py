@@ -42,6 +42,9 @@ ANSWERED = ("completion", "response", "output", "answer", "answers", "solution",
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction")
 HISTORY = "history"
 
+LONGEST_LITERAL = 1 << 20
+"""Characters up to which a text is read as a Python literal, which takes a hundred times its memory."""
+
 ACCEPTED = (
     f"Accepted are a list of messages in {', '.join(MESSAGES)}; or what is asked in {', '.join(ASKED)}, "
     f"and the answer in {', '.join(ANSWERED)}"
@@ -172,9 +175,11 @@ def decoded(value: Any, column: str) -> Any:
     except (RecursionError, ValueError) as error:
         reason = f"{column!r} is text, but no JSON ({error})"
     try:
-        return ast.literal_eval(value.strip())
+        if len(value) <= LONGEST_LITERAL:
+            return ast.literal_eval(value.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise Unfit("broken JSON", reason) from None
+        pass
+    raise Unfit("broken JSON", reason)
 
 
 @cache
