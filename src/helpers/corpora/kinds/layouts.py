@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -150,7 +150,7 @@ def read(row: Any) -> Reading:
     if not blank(columns.get(HISTORY)) and _is_list(columns[HISTORY]):
         turns = [*_list_of_messages(decoded(columns[HISTORY], HISTORY), HISTORY, notes), *turns]
         used += (HISTORY,)
-    systems = tuple(name for name in SYSTEM if not blank(columns.get(name)))
+    systems = tuple(name for name in SYSTEM if name in columns and not blank(columns[name]))
     turns = [*(Message("system", _content(columns[name], name, notes)) for name in systems), *turns]
     return Reading(_trimmed(turns, notes), columns, {*used, *systems}, notes)
 
@@ -163,7 +163,9 @@ def unused(reading: Reading, others: Iterable[str]) -> set[Note]:
 
 def blank(value: Any) -> bool:
     """Says whether a column holds nothing; what is only invisible counts as said."""
-    return value is None or value != value or (isinstance(value, str | Sequence | Mapping) and not _stripped(value))
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value != value or (isinstance(value, list | dict) and not value)
 
 
 def decoded(value: Any, column: str) -> Any:
@@ -186,10 +188,6 @@ def decoded(value: Any, column: str) -> Any:
 def plain(name: str) -> str:
     """Returns a name of a column or a role without case and blanks: `system_prompt` of ` System Prompt`."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
-
-
-def _stripped(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
 
 
 def _by_name(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -27,9 +27,8 @@ _BRACKETED = re.compile(r"<[^<>\n]{1,40}>|\[[^\[\]\n]{1,40}\]")
 _MARKUP = re.compile(
     r"<[|｜][^<>\n]{1,40}[|｜]>|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>|</?s>|<<?/?SYS>>?|\[/?INST\]"
     r"|###? ?(?:Instruction|Response|Human|Assistant|User|System)\b"
-    r"|^(?:Human|HUMAN|User|USER|Assistant|ASSISTANT|Bot|BOT|GPT) ?:",
-    re.MULTILINE,
 )
+_SPEAKER = re.compile(r"(?:^|\n)(?:Human|HUMAN|User|USER|Assistant|ASSISTANT|Bot|BOT|GPT) ?:")
 _MOJIBAKE = re.compile("[ÂÃ][\x80-\xbf]|â€|â\x80|ï»¿|\ufffd")
 
 _MAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,24}\b")
@@ -67,8 +66,7 @@ def marks(contents: list[str], special: Collection[str]) -> Iterator[Mark]:
     if any(len(content) < 12 and content.strip().lower() in _NOTHING for content in contents):
         shown = next(content.strip() for content in contents if content.strip().lower() in _NOTHING)
         yield Mark("a message that says no more than 'nan', 'None' or the like", "Leave out what is missing", shown)
-    if "<" in text or "[" in text or "#" in text or ":" in text:
-        yield from _markup(text, special)
+    yield from _markup(text, special)
     remedy = "A model can repeat it word for word; replace it, or make sure that it may be used"
     for kind, shown in personal(text).items():
         yield Mark(f"perhaps {kind}", remedy, shown)
@@ -77,11 +75,13 @@ def marks(contents: list[str], special: Collection[str]) -> Iterator[Mark]:
 def _markup(text: str, special: Collection[str]) -> Iterator[Mark]:
     """Yields what looks like the beginning or the end of a message, or is a special token."""
     remedy = "Take it out, and write each message by itself: training adds what the model needs"
-    if found := next((token for token in _BRACKETED.findall(text) if token in special), None):
+    bracketed = "<" in text or "[" in text
+    if bracketed and (found := next((token for token in _BRACKETED.findall(text) if token in special), None)):
         what = "special tokens of the model in a text, where they are read as any other characters"
         yield Mark(what, remedy, found)
-    if pasted := _MARKUP.search(text):
-        yield Mark("markup of a chat in a text", remedy, pasted.group())
+    pasted = _MARKUP.search(text) if bracketed or "#" in text else None
+    if pasted := pasted or (_SPEAKER.search(text) if ":" in text else None):
+        yield Mark("markup of a chat in a text", remedy, pasted.group().strip())
 
 
 def personal(text: str) -> dict[str, str]:
