@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -67,8 +68,8 @@ class Setup:
         """Encodes text to be read again beside the demonstrations: for each of the epochs other text."""
         return encode_replay(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
 
-    def require_test(self) -> None:
-        """Raises WorkbookError if no interval could be computed for what the test shows."""
+    def require_test(self) -> Self:
+        """Returns the set-up itself, or raises WorkbookError if its test has too few groups for an interval."""
         groups = len({row["group"] for row in self.test})
         if groups < FEWEST_GROUPS:
             raise WorkbookError(
@@ -76,6 +77,7 @@ class Setup:
                 f" groups; needed are {FEWEST_GROUPS} groups. Give more prompts, name more groups, or name some rows "
                 "test in a column split. `python -m helpers check-data` says more."
             )
+        return self
 
     def answer_bits(self, model: PreTrainedModel, rows: Sequence[EncodedRow]) -> dict[str, float]:
         """Returns a model's bits per token of answers: of some `rows`, as `train`, and of some of the test, `held-out`.
