@@ -120,10 +120,22 @@ def test_data_are_checked_in_tokens_of_the_model_named_or_of_the_base_model(
     folder = tmp_path / "model" if named else results / "reference" / "models" / "base"
     train_tokenizer(["Where is number 1? By the river."], 300).save_pretrained(folder)
     files.write_json(folder / "config.json", {"model_type": "qwen3", "max_position_embeddings": 12})
-    assert main(["check-data", path, *(["--model", str(folder)] if named else [])]) == 0
+    assert main(["check-data", path, *(["--model", str(folder)] if named else [])]) == 1
     shown = capsys.readouterr().out
-    assert f"Lengths are in tokens of {folder}, which reads 12 at once." in shown
+    assert f"Lengths are in tokens of {folder}; a conversation may have 12 of them." in shown
     assert "longer than the model's 12 tokens" in shown
+    assert "stop: no rows to test on: 0" in shown
+
+
+def test_a_model_without_an_end_token_cannot_be_fine_tuned(tmp_path, results, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    tokenizer = train_tokenizer(["Where is number 1? By the river."], 300)
+    tokenizer.eos_token, tokenizer.chat_template = None, None
+    tokenizer.save_pretrained(tmp_path / "model")
+    files.write_json(tmp_path / "model" / "config.json", {"model_type": "qwen3", "max_position_embeddings": 512})
+    arguments = ["check-data", conversations(tmp_path / "rows.jsonl", 30), "--model", str(tmp_path / "model")]
+    assert main(arguments) == 1
+    assert "error: The tokenizer has no token that ends a text" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

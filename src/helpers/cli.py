@@ -209,7 +209,8 @@ def _report(options: Namespace) -> None:
 )
 def _check_data(options: Namespace) -> int:
     from helpers.corpora import load
-    from helpers.corpora.kinds.checkup import check, in_tokens, in_words
+    from helpers.corpora.kinds.checkup import CONTEXT, IN_WORDS, check, in_tokens
+    from helpers.tokenization import end_of_answer, with_chat_template
 
     profile = load_profile(options.profile)
     try:
@@ -217,12 +218,14 @@ def _check_data(options: Namespace) -> int:
         folders = [run / "models" / "base" for run in (files.RESULTS / options.profile, files.REFERENCE)]
         model = options.model or next((folder for folder in folders if folder.exists()), None)
         if model:
-            tokenizer, context = _tokenizer(model)
-            print(f"Lengths are in tokens of {model}, which reads {context} at once.\n")
+            tokenizer, reads = _tokenizer(model)
+            tokenizer, context = with_chat_template(tokenizer), min(reads, CONTEXT)
+            end_of_answer(tokenizer)  # or there is an error: without one a model could not end an answer
+            print(f"Lengths are in tokens of {model}; a conversation may have {context} of them.\n")
             checkup = check(corpus, in_tokens(tokenizer), context)
         else:
             print("There is no base model yet: lengths are in words, and whether a row fits a model is not checked.\n")
-            checkup = check(corpus, in_words, None, unit="words")
+            checkup = check(corpus, IN_WORDS, None)
     except files.WorkbookError as error:  # to whom asks whether to train, this is a no like any other
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -7,13 +7,16 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import pandas as pd
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora import Corpus
+from helpers.corpora.kinds.checkup import CONTEXT, FEWEST_GROUPS
 from helpers.evaluation.likelihood import Forgetting, HeldOut, held_out
 from helpers.evaluation.skills import Demonstration, bits_per_token, fitting
+from helpers.files import WorkbookError
 from helpers.models import context_length
 from helpers.profiles import Profile
 from helpers.tokenization import with_chat_template
@@ -65,6 +68,17 @@ class Setup:
         """Encodes text to be read again beside the demonstrations: for each of the epochs other text."""
         return encode_replay(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
 
+    def require_test(self) -> Self:
+        """Returns the set-up itself, or raises WorkbookError if its test has too few groups for an interval."""
+        groups = len({row["group"] for row in self.test})
+        if groups < FEWEST_GROUPS:
+            raise WorkbookError(
+                f"The demonstrations have {len(self.test):,} rows to test on that leave room for an answer, of {groups}"
+                f" groups; needed are {FEWEST_GROUPS} groups. Give more prompts, name more groups, or name some rows "
+                "test in a column split. `python -m helpers check-data` says more."
+            )
+        return self
+
     def answer_bits(self, model: PreTrainedModel, rows: Sequence[EncodedRow]) -> dict[str, float]:
         """Returns a model's bits per token of answers: of some `rows`, as `train`, and of some of the test, `held-out`.
 
@@ -112,7 +126,7 @@ def make_setup(
         for name, corpus in text.corpora.items()
         if "test" in corpus.splits
     }
-    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), 1024)
+    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), CONTEXT)
     test = fitting(tokenizer, test, context)
     replay_tokens = round(profile.tokens * REPLAYED)
     return Setup(base, tokenizer, train, test, text.training, unread, context, replay_tokens)
