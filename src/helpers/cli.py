@@ -206,12 +206,13 @@ def _report(options: Namespace) -> None:
 @_command(
     "say whether a model can be fine-tuned on your conversations",
     _option("source", metavar="FILE", help="your prompts and answers: a file, a folder, or hub:owner/name"),
-    _option("--model", type=Path, metavar="DIR", help="whose tokens are counted (default: the base model)"),
+    _option("--model", default="", metavar="DIR", help="whose tokens are counted (default: the base model)"),
     _profile("whose base model, and the town's size"),
 )
 def _check_data(options: Namespace) -> int:
     from helpers.corpora import load
     from helpers.corpora.kinds.checkup import check, in_tokens, in_words
+    from helpers.pretrained import load_tokenizer
 
     profile = load_profile(options.profile)
     try:
@@ -219,7 +220,7 @@ def _check_data(options: Namespace) -> int:
         folders = [run / "models" / "base" for run in (files.RESULTS / options.profile, files.REFERENCE)]
         model = options.model or next((folder for folder in folders if folder.exists()), None)
         if model:
-            tokenizer, context = _tokenizer(model)
+            tokenizer, context = load_tokenizer(model)
             print(f"Lengths are in tokens of {model}, which reads {context} at once.\n")
             checkup = check(corpus, in_tokens(tokenizer), context)
         else:
@@ -268,20 +269,6 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return key, value
-
-
-def _tokenizer(folder: Path) -> tuple[Any, int]:
-    """Loads a model's tokenizer, and how many tokens it reads at once, without its weights."""
-    from transformers import AutoConfig, AutoTokenizer
-
-    remedy = "Give the folder of a model, with config.json and tokenizer.json"
-    if not folder.is_dir():
-        raise files.at(folder, "there is no such folder", remedy)
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        return AutoTokenizer.from_pretrained(folder), getattr(config, "max_position_embeddings", None) or 512
-    except (OSError, ValueError) as error:
-        raise files.at(folder, f"no tokenizer could be loaded ({str(error).strip().splitlines()[0]})", remedy) from None
 
 
 def _folder(run: str) -> Path:

@@ -85,7 +85,7 @@ def test_where_something_is_to_be_written_an_encoder_is_refused(save, tmp_path):
     with pytest.raises(files.WorkbookError) as refused:
         load_causal_start(str(tmp_path / "bert"), tmp_path / "mine")
     assert str(refused.value).startswith(f"{tmp_path / 'bert'}: this model does not generate text")
-    assert "Name a causal model, such as GPT or Llama." in str(refused.value)
+    assert "Name one that was made to say what comes next, such as GPT or Llama." in str(refused.value)
     save_gpt2(tmp_path / "gpt2")
     start = load_causal_start(str(tmp_path / "gpt2"), tmp_path / "mine")
     assert type(start.language_model).__name__ == "GPT2LMHeadModel"
@@ -95,5 +95,5 @@ def test_where_something_is_to_be_written_an_encoder_is_refused(save, tmp_path):
 
 def test_a_name_where_nothing_is_gives_the_name(save, tmp_path):
     save("mine", seed=2)
-    with pytest.raises(files.WorkbookError, match=rf"^{tmp_path / 'nothing'}: no model could be loaded"):
+    with pytest.raises(files.WorkbookError, match=rf"^{tmp_path / 'nothing'}: there is no such folder"):
         load_start(str(tmp_path / "nothing"), tmp_path / "mine")

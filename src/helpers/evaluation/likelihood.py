@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from helpers.models import in_batches, padded
+from helpers.models import batch_tokens, in_batches, padded
 from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
 
@@ -119,7 +119,7 @@ def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.n
     No row of token ids is longer than the model's context.
     """
     found: list[np.ndarray] = [np.empty(0)] * len(rows)
-    for batch in in_batches(rows):
+    for batch in in_batches(rows, batch_tokens(model.config.get_text_config().vocab_size)):
         input_ids, _ = padded([rows[row] for row in batch], model.device)  # (rows, tokens); causal, so it needs no mask
         logits = model(input_ids=input_ids, use_cache=False).logits  # (rows, tokens, vocabulary)
         losses = torch.nn.functional.cross_entropy(

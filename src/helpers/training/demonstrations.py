@@ -52,6 +52,9 @@ RECIPE = Recipe()
 ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
 
+GENTLE = Recipe(rates=(0.0, 2e-4))
+"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for it (Hu et al. 2022)."""
+
 
 class EncodedRow(NamedTuple):
     """A conversation or a text as a model reads it; labels are not shifted, and `IGNORED` where nothing is asked."""

@@ -23,17 +23,20 @@ from transformers import TrainingArguments
 
 from helpers import files
 from helpers.models import (
+    batch_tokens,
     context_length,
     device,
     in_batches,
-    load_backbone,
+    is_own,
     mean_of,
     mean_states,
     padded,
+    state_width,
     states,
     untrained,
     with_adapters,
 )
+from helpers.pretrained import load_backbone
 from helpers.tokenization import encode_documents
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
 
@@ -73,6 +76,9 @@ RECIPES = {
 }
 """Epochs of an arm (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
+GENTLE = {SCRATCH: RECIPES[SCRATCH], LAST: (4, (0.0, 1e-4)), LORA: (4, (0.0, 3e-4)), FULL: (4, (0.0, 3e-5))}
+"""The same for a trained model that is not ours: Adam steps all, in steps that are usual for it (Hu et al. 2022)."""
+
 
 class Classifier(torch.nn.Module):
     """A backbone and a linear layer on the mean of its last states.
@@ -83,7 +89,7 @@ class Classifier(torch.nn.Module):
     def __init__(self, backbone: PreTrainedModel, labels: Sequence[str]) -> None:
         super().__init__()
         self.backbone, self.labels = backbone, tuple(labels)
-        self.head = torch.nn.Linear(backbone.config.hidden_size, len(labels))
+        self.head = torch.nn.Linear(state_width(backbone), len(labels))
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
 
@@ -125,7 +131,8 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
 def blocks(backbone: PreTrainedModel) -> torch.nn.ModuleList:
     """Returns the blocks of a model of transformers, whatever it calls them."""
     lists = [part for part in backbone.modules() if isinstance(part, torch.nn.ModuleList)]
-    return next(part for part in lists if len(part) == backbone.config.num_hidden_layers)
+    layers = backbone.config.get_text_config().num_hidden_layers
+    return next((part for part in lists if len(part) == layers), lists[0])  # ALBERT's layers share one block
 
 
 def finetune_classifier(
@@ -151,17 +158,40 @@ def finetune_classifier(
     if arm == FROZEN:
         batches, state_bytes = [{"rows": rows}], 0
         if inner is None:
-            inner = mean_states(classifier.backbone, rows)[:, -1]
+            inner = mean_states(classifier.backbone, rows)[-1]
         weight, bias = fit_linear(inner, classes)
         classifier.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
         trained = sum(parameter.numel() for parameter in classifier.eval().head.parameters())
     else:
-        epochs, rates = RECIPES[arm]
+        epochs, rates = (RECIPES if is_own(backbone.config) else GENTLE)[arm]
         batches = plan(rows, classes, epochs, seed)
         trained, state_bytes = _train(classifier, batches, rates, seed)
     steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
     tokens = sum(len(row) for batch in batches for row in batch["rows"])
     return classifier, TrainingLog(steps, tokens, seconds, trained=trained, state_bytes=state_bytes)
+
+
+class ClassifierTrainer(MuonTrainer):
+    """Takes a batch in parts, as large as memory allows, whose gradients add up to the whole batch's."""
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Returns the mean loss of the batch, and adds its gradient."""
+        model.train()
+        batch = self._prepare_inputs(inputs)
+        rows, tokens = batch["input_ids"].shape
+        size = max(1, most_tokens(cast("Classifier", self.model).backbone) // tokens)
+        losses = []
+        for at in range(0, rows, size):
+            part = {name: values[at : at + size] for name, values in batch.items()}
+            losses.append(model(**part)["loss"] * (len(part["labels"]) / rows))
+            self.accelerator.backward(losses[-1])
+        return torch.stack([loss.detach() for loss in losses]).sum()
+
+
+def most_tokens(backbone: PreTrainedModel) -> int:
+    """Returns how many tokens a training can read at once in two gigabytes, at some twenty states in each layer."""
+    text = backbone.config.get_text_config()
+    return batch_tokens(20 * text.num_hidden_layers * text.hidden_size // 8)
 
 
 def _train(
@@ -171,7 +201,7 @@ def _train(
     with tempfile.TemporaryDirectory() as scratch:
         one = {"per_device_train_batch_size": 1}  # of the batches that `plan` has made
         arguments = training_arguments(TrainingArguments, scratch, len(batches), rates[1], 0.1, seed, **one)
-        trainer = MuonTrainer(classifier, arguments, _collate, batches, rates=rates)
+        trainer = ClassifierTrainer(classifier, arguments, _collate, batches, rates=rates)
         trainer.run()
     assert trainer.optimizer is not None
     state = trainer.optimizer.state  # not of all that might have moved: BERT's pooler, for one, is never asked

@@ -62,7 +62,7 @@ class Trial(Predicted):
 
 
 def run_grid(
-    task: Task, methods: Sequence[str], sizes: Sequence[int], seeds: Sequence[int], test_size: int
+    task: Task, methods: Sequence[str], sizes: Sequence[int], seeds: Sequence[int], test_size: int, keep: bool = True
 ) -> list[Trial]:
     """Trains and tests each method with each number of labels and each seed.
 
@@ -70,14 +70,12 @@ def run_grid(
         methods: of `finetuning.ARMS` and `BASELINES`.
         sizes: numbers of labels, as `Task.sizes` allows them.
         test_size: texts in each test.
-
-    Returns:
-        The trials; classifiers are kept of the first seed and the most labels.
+        keep: whether to keep the classifiers of the first seed and the most labels; each has the weights of a model.
     """
     trials = []
     with Progress(task.name, len(seeds) * len(sizes) * len(methods), "trainings") as progress:
         for seed in seeds:
-            for trial in _run_seed(task, methods, sorted(sizes), seed, test_size, keep=seed == seeds[0]):
+            for trial in _run_seed(task, methods, sorted(sizes), seed, test_size, keep=keep and seed == seeds[0]):
                 trials.append(trial)
                 progress.advance()
     return trials
@@ -88,7 +86,7 @@ def _run_seed(
 ) -> Iterator[Trial]:
     most, test = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed)
     rows, test_rows = task.encode(most), task.encode(test)
-    states = mean_states(task.backbone, rows)[:, -1] if FROZEN in methods else None
+    states = mean_states(task.backbone, rows)[-1] if FROZEN in methods else None
     for size, method in product(sizes, methods):
         few = size - size % len(task.labels)  # equally many of each class
         known, cost, kept = most.first(few), None, None
@@ -108,11 +106,11 @@ def probe_layers(backbone: PreTrainedModel, task: Task, known: Sample, test: Sam
 
     (Alain and Bengio 2017.)
     """
-    learned, unseen = (mean_states(backbone, task.encode(of)) for of in (known, test))  # (texts, layers + 1, width)
+    learned, unseen = (mean_states(backbone, task.encode(of)) for of in (known, test))  # by layer: (texts, width)
     right = []
-    for layer in range(learned.shape[1]):
-        weight, bias = finetuning.fit_linear(learned[:, layer], known.classes)
-        right.append((unseen[:, layer] @ weight.T + bias).argmax(1) == test.classes)
+    for seen, new in zip(learned, unseen, strict=True):
+        weight, bias = finetuning.fit_linear(seen, known.classes)
+        right.append((new @ weight.T + bias).argmax(1) == test.classes)
     return np.array(right, float)
 
 
