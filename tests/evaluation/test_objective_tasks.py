@@ -39,7 +39,8 @@ class Successor:
     device = torch.device("cpu")
 
     def __init__(self, both_ways):
-        self.config = SimpleNamespace(is_causal=not both_ways)
+        sizes = SimpleNamespace(vocab_size=400)
+        self.config = SimpleNamespace(is_causal=not both_ways, get_text_config=lambda: sizes)
 
     def __call__(self, input_ids, **_):
         before = torch.roll(input_ids, 1, dims=1) if not self.config.is_causal else input_ids

@@ -38,6 +38,7 @@ from helpers.models import (
 )
 from helpers.pretrained import load_backbone
 from helpers.tokenization import encode_documents
+from helpers.training.optimizers import Muon, parameter_groups
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
 
 if TYPE_CHECKING:
@@ -76,8 +77,11 @@ RECIPES = {
 }
 """Epochs of an arm (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
-GENTLE = {SCRATCH: RECIPES[SCRATCH], LAST: (4, (0.0, 1e-4)), LORA: (4, (0.0, 3e-4)), FULL: (4, (0.0, 3e-5))}
+GENTLE = {SCRATCH: RECIPES[SCRATCH], LAST: (4, (0.0, 1e-4)), LORA: (4, (0.0, 3e-4)), FULL: (4, (0.0, 5e-5))}
 """The same for a trained model that is not ours: Adam steps all, in steps that are usual for it (Hu et al. 2022)."""
+
+HEAD_RATE = 1e-3
+"""The rate of the head beside those: it is new, and begins at zero."""
 
 
 class Classifier(torch.nn.Module):
@@ -173,6 +177,14 @@ def finetune_classifier(
 
 class ClassifierTrainer(MuonTrainer):
     """Takes a batch in parts, as large as memory allows, whose gradients add up to the whole batch's."""
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Gives the head a rate of its own where the rates are `GENTLE`."""
+        if self.optimizer is None and not self.rates[0]:
+            classifier = cast("Classifier", self.model)
+            head = {"params": list(classifier.head.parameters()), "lr": HEAD_RATE, "orthogonal": False}
+            self.optimizer = Muon([*parameter_groups(classifier.backbone, *self.rates), head])
+        return super().create_optimizer(model)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Returns the mean loss of the batch, and adds its gradient."""

@@ -130,8 +130,8 @@ def open_streams(address: Address) -> dict[str | None, IterableDataset]:
 
     name, config, split, _ = address
     if split:
-        return {None: load_dataset(name, config or None, split=split, streaming=True)}
-    found = load_dataset(name, config or None, streaming=True)
+        return {None: load_dataset(name, config or None, split=split, streaming=True, trust_remote_code=False)}
+    found = load_dataset(name, config or None, streaming=True, trust_remote_code=False)
     if len(found) == 1:
         return {None: next(iter(found.values()))}
     streams = {SPLIT_NAMES.get(str(key).split("_")[0]): stream for key, stream in found.items()}
