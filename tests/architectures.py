@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from backbones import KINDS, TEXTS, save_kind
 
 from helpers import chat, generation, models, pretrained, tokenization
-from helpers.evaluation import forgetting, likelihood, skills
+from helpers.evaluation import likelihood, skills
 from helpers.experiments.assistant.setup import make_setup, recipe_for
 from helpers.experiments.transfer import domains
 from helpers.files import WorkbookError
@@ -55,7 +55,7 @@ def transfer(source, folder):
     for layer in models.mean_states(models.untrained(start.backbone, 0), rows):
         finetuning.fit_linear(layer, [0, 1] * 4)
     if start.language_model:
-        before = forgetting.Forgetting(start.language_model, start.tokenizer, {"": HELD}, PROFILE.context)
+        before = likelihood.Forgetting(start.language_model, start.tokenizer, {"": HELD}, PROFILE.context)
         after = finetuning.as_language_model(classifier, start.language_model)
         before.measure(Record("03", PROFILE, "none", {}), "full", after, 0)
         domain = domains.Domain(TEXTS, HELD)

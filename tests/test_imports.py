@@ -112,6 +112,7 @@ def test_a_code_version_knows_what_a_module_stands_on_and_no_docstring(tmp_path,
         "inner/__init__.py": "C = 1\n",
         "inner/deep.py": "from typing import TYPE_CHECKING\nfrom helpers import files\n\n"
         "if TYPE_CHECKING:\n    from helpers import beside\n\n\ndef f():\n    '''Says.'''\n    return files.A\n",
+        "inner/deep.toml": "a = 1\n",
         "top.py": "def g():\n    from helpers.inner import deep\n\n    return deep.f()\n",
     }
 
@@ -127,6 +128,8 @@ def test_a_code_version_knows_what_a_module_stands_on_and_no_docstring(tmp_path,
     first = version()
     assert version(files="A = 2\n") != first
     assert version(top=texts["top.py"].replace("return", "return 1 +")) != first
+    assert version(**{"deep.toml": "a = 2\n"}) != first
+    assert version(**{"deep.toml": "a = 1  # why\n"}) == first
     assert version(beside="B = 2\n") == first  # only a type checker reads it
     assert version(__init__="C = 2\n") == first  # passed by
     assert version(deep=texts["inner/deep.py"].replace("Says.", "Says more.").replace("def f", "# Why\ndef f")) == first

@@ -4,9 +4,9 @@ import base64
 import io
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 from PIL import Image
 
 from helpers import plotting
@@ -46,11 +46,15 @@ def test_both_renderings_stand_on_the_pages_own_paper(rendered):
 
 
 def test_words_and_lines_are_light_in_the_dark(rendered):
-    _, axes, *_ = rendered
-    assert to_hex(axes[0].texts[0].get_color()) == plotting.DARK[plotting.INK]
-    assert to_hex(axes[0].xaxis.label.get_color()) == plotting.DARK[plotting.MUTED]
-    assert to_hex(axes[0].lines[0].get_color()) == plotting.DARK[plotting.PALETTE[0]]
-    assert to_hex(axes[0].lines[1].get_color()) == plotting.PALETTE[1]
+    *_, data, _ = rendered
+    for bright, dim in (("image/png", plotting.DARK_PNG), (plotting.NARROW_PNG, plotting.NARROW_DARK_PNG)):
+        light, dark = (image(data, mime) for mime in (bright, dim))
+        becomes = {light.getpixel(place): dark.getpixel(place) for place in np.ndindex(light.size)}
+        named = {f"#{bytes(was).hex()}": f"#{bytes(now).hex()}" for was, now in becomes.items()}
+        assert named[plotting.INK] == plotting.DARK[plotting.INK]
+        assert named[plotting.MUTED] == plotting.DARK[plotting.MUTED]
+        assert named[plotting.PALETTE[0]] == plotting.DARK[plotting.PALETTE[0]]
+        assert named[plotting.PALETTE[1]] == plotting.PALETTE[1]
 
 
 def test_on_a_narrow_screen_panels_are_stacked_and_keep_their_labels():

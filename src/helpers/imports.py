@@ -1,17 +1,19 @@
 """Which code made this? The modules that a module stands on, by its imports, and one fingerprint of them all.
 
 What is cached, and what a chapter found, is made anew when code changes that it was made by: the module's own, or that
-of any module of the package that it imports, wherever in it and however far down. Comments and docstrings do not count,
-nor imports for type checkers alone. A package's `__init__` counts where something is imported from it, not where it is
-only passed by: what lies in a folder does not depend on all that lies beside it.
+of any module of the package that it imports, wherever in it and however far down, with their data (`data_of`). Comments
+and docstrings do not count, nor imports for type checkers alone. A package's `__init__` counts where something is
+imported from it, not where it is only passed by: what lies in a folder does not depend on all that lies beside it.
 """
 
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from helpers import files
 
@@ -47,6 +49,13 @@ def code_version(*modules: str) -> str:
     return files.fingerprint(part for module in closure(modules) for part in (module, _read(module)[1]))
 
 
+def data_of(module: str) -> dict[str, Any]:
+    """Returns the data of a module, such as `__name__`: the TOML file of its name beside it; empty without one."""
+    path = path_of(module)
+    beside = path and path.with_suffix(".toml")
+    return tomllib.loads(beside.read_text(encoding="utf-8")) if beside and beside.is_file() else {}
+
+
 @cache
 def path_of(module: str) -> Path | None:
     """Returns the file of a module of this package; None of anything else."""
@@ -66,7 +75,7 @@ def _read(module: str) -> tuple[set[str], str]:
     for node in (tree, *_statements(tree, checked=True)):
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [part for part in body if not _is_remark(part)]  # type: ignore[attr-defined]
-    return found, ast.dump(tree)
+    return found, ast.dump(tree) + (str(data) if (data := data_of(module)) else "")
 
 
 def _statements(node: ast.AST, checked: bool = False) -> Iterator[ast.AST]:

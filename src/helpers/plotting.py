@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from PIL import Image
 
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494")
 """seaborn's `colorblind` without the three colours that are too pale on white."""
@@ -43,8 +44,6 @@ DARK = {
     PALETTE[0]: "#4ba3e3",
 }
 """What each colour becomes on a dark page; colours that are not named here stand out on both."""
-
-LIGHT = {dark: light for light, dark in reversed(DARK.items())}
 
 DARK_PNG, NARROW_PNG, NARROW_DARK_PNG = "image/x-dark+png", "image/x-narrow+png", "image/x-narrow-dark+png"
 """MIME types of renderings for the page, which JupyterLab passes over."""
@@ -162,7 +161,7 @@ def show(figure: Figure, name: str, alt: str, caption: str = "", *, headline: bo
 
 
 def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict[str, str], dict[str, Any]]:
-    """Renders a figure for light and dark pages, wide and narrow screens, and leaves it narrow and dark.
+    """Renders a figure for light and dark pages, wide and narrow screens, and leaves it narrow.
 
     All its axes' labelled artists go into one legend above them. The name is unique in its chapter, and a published
     figure's file name. `alt` is what the figure shows, for a reader who cannot see it; the caption stands under it.
@@ -180,19 +179,17 @@ def render(figure: Figure, name: str, alt: str, caption: str = "") -> tuple[dict
     if not alt.strip():
         raise ValueError(f"figure {name!r}: say in `alt` what it shows, for a reader who cannot see it")
     broken = _lay_out(figure)
-    light, size = _png(figure)
-    _recolour(figure, DARK)
-    dark, _ = _png(figure)
-    _recolour(figure, LIGHT)
+    wide = _draw(figure, DPI)
     for text, whole in broken:
         text.set_text(whole)
     _lay_out(figure, least=0.9 * _stack(figure))
-    narrow, narrow_size = _png(figure, NARROW_DPI)
-    _recolour(figure, DARK)
-    narrow_dark, _ = _png(figure, NARROW_DPI)
+    narrow = _draw(figure, NARROW_DPI)
     plt.close(figure)  # a figure made by pyplot would otherwise be shown a second time
-    shown = {"name": name, "alt": alt, "caption": caption, "width": size[0], "height": size[1], "narrow": narrow_size}
-    data = {"image/png": light, DARK_PNG: dark, NARROW_PNG: narrow, NARROW_DARK_PNG: narrow_dark, "text/plain": alt}
+    sizes = [[pixels * 96 // dpi for pixels in image.size] for image, dpi in ((wide, DPI), (narrow, NARROW_DPI))]
+    shown: dict[str, Any] = {"name": name, "alt": alt, "caption": caption, "narrow": sizes[1]}
+    shown |= {"width": sizes[0][0], "height": sizes[0][1]}
+    images = {"image/png": wide, DARK_PNG: _darkened(wide), NARROW_PNG: narrow, NARROW_DARK_PNG: _darkened(narrow)}
+    data = {mime: _png(image) for mime, image in images.items()} | {"text/plain": alt}
     return data, {"image/png": shown}
 
 
@@ -223,7 +220,7 @@ def _lay_out(figure: Figure, least: float = 0.0) -> list[tuple[Text, str]]:
     engine: Any = figure.get_layout_engine()
     _gather_legends(figure)
     rows = max((_break_names(axes, int(5 * figure.get_figwidth())) for axes in figure.axes), default=0.0)
-    figure.draw_without_rendering()  # so that axes have their places, and words their sizes in this resolution
+    engine.execute(figure)  # so that axes have their places, and words their sizes in this resolution
     texts = [(axes._left_title, axes.xaxis.label, axes.yaxis.label) for axes in figure.axes]  # type: ignore[attr-defined]
     rooms = [(axes.bbox.width, axes.bbox.width, axes.bbox.height) for axes in figure.axes]
     words = [(text, text.get_text()) for of_axes in texts for text in of_axes]
@@ -318,34 +315,50 @@ def _gather_legends(figure: Figure) -> None:
         above.remove()
 
 
-def _png(figure: Figure, dpi: int = DPI) -> tuple[str, list[int]]:
-    """Returns the figure as base64 of a PNG of 64 colours, a quarter of the full one's bytes, and the page's pixels."""
+def _draw(figure: Figure, dpi: int) -> Image.Image:
+    """Draws a figure in 64 colours, a quarter of the full image's bytes."""
     import numpy as np
     from PIL import Image
 
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
-    image = Image.open(drawn).convert("RGB")
-    own = "".join([PAPER, INK, MUTED, GRID, *PALETTE, *DARK.values()]).replace("#", "")
-    kept = np.frombuffer(bytes.fromhex(own), np.uint8).reshape(-1, 3)  # as they are: a thin line must keep its colour
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="raw", dpi=dpi)
+    width, height = (int(pixels) for pixels in figure.get_size_inches() * dpi)
+    image = Image.frombytes("RGBA", (width, height), drawn.getvalue()).convert("RGB")
+    kept = _rgb(PAPER, INK, MUTED, GRID, *PALETTE).astype(np.uint8)  # as they are: a thin line must keep its colour
     few = image.resize((image.width // 3, image.height // 3), Image.Resampling.NEAREST)
     frequent = np.array(few.quantize(64 - len(kept), dither=Image.Dither.NONE).getpalette(), np.uint8).reshape(-1, 3)
     apart = abs(frequent[:, None].astype(int) - kept).max(2).min(1) >= 8  # else Pillow may take it for one of ours
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate([kept, frequent[apart]]).tobytes())
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(packed, format="png", optimize=True)
-    return base64.b64encode(packed.getvalue()).decode("ascii"), [pixels * 96 // dpi for pixels in image.size]
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def _recolour(figure: Figure, colours: Mapping[str, str]) -> None:
-    """Gives every artist whose colour is a key of `colours` the colour that it becomes."""
-    from matplotlib.colors import to_hex, to_rgb, to_rgba_array
+def _darkened(image: Image.Image) -> Image.Image:
+    """Returns an image of few colours as it is on a dark page: each shade of one of ours on paper becomes its like."""
+    import numpy as np
 
-    for artist in figure.findobj():
-        for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
-            if not (hasattr(artist, f"get_{part}") and hasattr(artist, f"set_{part}")):
-                continue
-            found = to_rgba_array(getattr(artist, f"get_{part}")())
-            for row in found:
-                row[:3] = to_rgb(colours.get(to_hex(row), to_hex(row)))
-            artist.set(**{part: found if len(found) > 1 else tuple(found[0])} if len(found) else {})
+    ours = [*DARK, *(colour for colour in PALETTE if colour not in DARK)]
+    light, dark = _rgb(*ours), _rgb(*(DARK.get(colour, colour) for colour in ours))
+    paper, dark_paper = light[0], dark[0]
+    colours = np.array(image.getpalette(), float).reshape(-1, 3)  # (colours, 3)
+    away = light[1:] - paper  # (ours, 3)
+    share = ((colours - paper) @ away.T / (away**2).sum(1)).clip(0, 1)  # (colours, ours): how much of it is on paper
+    rest = colours[:, None] - paper - share[..., None] * away
+    best = np.arange(len(colours)), (rest**2).sum(2).argmin(1)
+    darkened = dark_paper + share[best][:, None] * (dark[1:] - dark_paper)[best[1]] + rest[best]
+    image = image.copy()
+    image.putpalette(darkened.round().clip(0, 255).astype(np.uint8).tobytes())
+    return image
+
+
+def _rgb(*colours: str) -> np.ndarray:
+    import numpy as np
+
+    return np.frombuffer(bytes.fromhex("".join(colours).replace("#", "")), np.uint8).reshape(-1, 3).astype(float)
+
+
+def _png(image: Image.Image) -> str:
+    """Returns an image as base64 of a PNG."""
+    packed = io.BytesIO()
+    image.save(packed, format="png", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode("ascii")

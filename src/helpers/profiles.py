@@ -50,6 +50,8 @@ class Profile:
     """Of each corpus on which held-out loss is measured."""
     samples: int
     """Texts printed from a model where a chapter shows some."""
+    seeds: int
+    """Repetitions of a live trial that a chapter repeats, at least two."""
 
     @property
     def intermediate_size(self) -> int:
@@ -63,9 +65,9 @@ class Profile:
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """Labelled texts from which a task is learned live: three sizes, each four times the one before; or just 64."""
+        """Labelled texts from which a task is learned live: three sizes, each four times the one before; or one."""
         most = 1 << max(0, round(math.log2(self.tokens / 6000)))
-        return (most // 16, most // 4, most) if most >= 256 else (64,)
+        return (most // 16, most // 4, most) if most >= 256 else (max(16, most),)
 
     @property
     def demonstrations(self) -> float:
@@ -119,6 +121,7 @@ _LAPTOP = Profile(
     people=60,
     heldout_bytes=150_000,
     samples=4,
+    seeds=3,
 )
 _SMOKE = dataclasses.replace(
     _LAPTOP,
@@ -133,6 +136,7 @@ _SMOKE = dataclasses.replace(
     pydocs_share=0.4,  # leaves room for all that the base run must hold of sixty people
     heldout_bytes=20_000,
     samples=2,
+    seeds=2,
 )
 _GPU = dataclasses.replace(
     _LAPTOP,

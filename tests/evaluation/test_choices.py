@@ -50,6 +50,9 @@ def test_bits_are_measured_of_each_method_beside_the_floor_and_shown_in_a_table(
         4,
         2,
     )
-    table = scorecard.table(record, "corpus", ["floor", scorecard.OURS, "xz"], ".1f")
-    assert table.loc["town"].dropna().to_dict() == {"floor": "0.5 [0.5, 0.5]", scorecard.OURS: "1.2 [1.0, 1.5]"}
-    assert scorecard.table(record, "corpus", ["floor"], ".1f", corpus="pydocs").empty
+    record.measure("steps", 8, "steps", method=scorecard.OURS)  # of no corpus, so not in its table
+    record.measure("pydocs.floor", 0.25, "bits per byte", corpus="pydocs", method="floor")
+    table = scorecard.table(record, "corpus method", ".1f")[["floor", scorecard.OURS]]
+    assert table.loc["town"].to_dict() == {"floor": "0.5 [0.5, 0.5]", scorecard.OURS: "1.2 [1.0, 1.5]"}
+    assert table.loc["pydocs"].dropna().to_dict() == {"floor": "0.2"}
+    assert list(scorecard.table(record, "corpus method", ".1f", corpus="pydocs").index) == ["pydocs"]

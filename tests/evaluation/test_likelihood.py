@@ -1,4 +1,4 @@
-"""Bits of a document must be those of its definition, however it is batched or windowed."""
+"""Bits of a document are those of its definition, however it is batched or windowed; what is forgotten is paired."""
 
 import math
 
@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from helpers import models, tokenization
-from helpers.evaluation.likelihood import byte_lengths, document_bits
+from helpers.evaluation.likelihood import Forgetting, HeldOut, byte_lengths, document_bits
 from helpers.profiles import load_profile
+from helpers.records import Record
+
+PROFILE = load_profile("smoke", hidden_size=32, n_layer=1, n_head=2, context=32, vocab_size=300)
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +58,22 @@ def test_windows_give_later_tokens_at_least_half_the_context(model, tokenizer):
 
 def test_bytes_are_counted_in_utf8():
     assert byte_lengths(["abc", "é", "🐈", ""]).tolist() == [3, 2, 4, 0]
+
+
+def test_bits_forgotten_are_those_beyond_the_originals(tokenizer):
+    original, other = (models.causal_model(PROFILE, tokenizer, seed).eval() for seed in (0, 1))
+    held = HeldOut([f"A mill by river {i}." for i in range(6)], list("aabbcc"))
+    forgetting = Forgetting(original, tokenizer, {"town": held}, 1000)
+    assert forgetting.context == models.context_length(original)
+    record = Record("03_transfer", PROFILE)
+    forgetting.measure(record, "itself", original, 3, method="itself")
+    forgetting.measure(record, "other", other, 3, method="other")
+    before, after = (document_bits(model, tokenizer, held.texts, 32) for model in (original, other))
+    assert forgetting.before == {"town": pytest.approx(before.sum() / held.bytes.sum())}
+    itself, found = (record.find(metric="forgotten", corpus="town", method=method) for method in ("itself", "other"))
+    whole = record.find(metric="bits per byte", corpus="town", method="other")
+    assert (whole.name, whole.value, whole.interval) == ("town.other", *held.bits_per_byte(after))
+    assert (itself.value, itself.low, itself.high) == (0, 0, 0)
+    value, interval = held.bits_per_byte(after - before)
+    assert (found.name, found.value, found.interval) == ("forgotten: town.other", value, interval)
+    assert (found.unit, found.n, found.seeds, found.null) == ("bits per byte", 3, (3,), 0)

@@ -22,7 +22,7 @@ from helpers.corpora.readers import folders, hub
 from helpers.corpora.report import Report
 from helpers.corpora.rows import Conversation, Labelled, of_documents
 from helpers.corpora.town import demonstrations
-from helpers.corpora.town.corpus import load_town
+from helpers.corpora.town.chronicle import load_town
 from helpers.files import WorkbookError, at
 from helpers.imports import code_version
 

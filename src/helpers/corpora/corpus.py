@@ -155,9 +155,8 @@ def _write(
     import pyarrow as pa
 
     everything, aside = folder / "all.arrow", folder / SET_ASIDE
-    schema = columns
-    for name in ("split", "place", "row"):
-        schema = schema if name in schema.names else schema.append(pa.field(name, pa.string()))
+    own = [(name, pa.string()) for name in ("split", "place", "row") if name not in columns.names]
+    schema = pa.schema([*columns, *own])
     with aside.open("wb") as stream:
         put = partial(_set_aside, stream, report)
         with pa.ipc.new_stream(everything, schema) as spool:

@@ -84,10 +84,8 @@ class Report:
         return [table for table in tables if table[2]]
 
     def __str__(self) -> str:
-        parts = [self.name]
-        for title, header, rows in self.tables():
-            parts.append("\n".join([title, *aligned([header, *rows])]))
-        return "\n\n".join(parts)
+        tables = ("\n".join([title, *aligned([header, *rows])]) for title, header, rows in self.tables())
+        return "\n\n".join([self.name, *tables])
 
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>{html.escape(self.name)}</strong></p>"]

@@ -5,13 +5,11 @@ and reads the model's own tokens. xz is primed: the training text is compressed 
 the bytes that the latter adds are counted.
 """
 
-from __future__ import annotations
-
 import lzma
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,14 +27,27 @@ class _Order:
     totals: np.ndarray  # (prefixes,): sum of the counts over last tokens
     backoff: np.ndarray  # (prefixes,): the mass that is left to the lower order
     discounts: np.ndarray  # (4,): what is taken off counts of 0, 1, 2, 3 and more
+    vocab_size: int
+
+    def find(self, prefix: np.ndarray, token: np.ndarray | int) -> np.ndarray:
+        """Returns the numbers of n-grams by those of their prefixes and their last tokens, -1 if never seen."""
+        keys = np.where(prefix < 0, -1, prefix * self.vocab_size + token)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, place, -1)
+
+    def interpolated(self, prefix: np.ndarray, gram: np.ndarray, lower: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of n-grams by their numbers and those of their prefixes, the lower order given."""
+        counts = np.where(gram < 0, 0, self.counts[gram])
+        total = np.where(prefix < 0, 0, self.totals[prefix])
+        discounted = np.maximum(counts - self.discounts[np.minimum(counts, 3).astype(int)], 0)
+        seen = total > 0
+        return np.where(seen, discounted / np.where(seen, total, 1) + self.backoff[prefix] * lower, lower)
 
 
 class NGramModel:
-    """An n-gram model with interpolated modified Kneser-Ney smoothing; of order 1, a unigram.
+    """An n-gram model of `order` n with interpolated modified Kneser-Ney smoothing; of order 1, a unigram.
 
-    Args:
-        order: n.
-        vocab_size: tokens of the vocabulary; the lowest order is interpolated with the uniform distribution over them.
+    The lowest order is interpolated with the uniform distribution over the `vocab_size` tokens of the vocabulary.
     """
 
     def __init__(self, order: int, vocab_size: int) -> None:
@@ -44,18 +55,14 @@ class NGramModel:
         self._pads = max(order - 2, 0)  # a document's own begin token makes the prefix whole
         self._orders: list[_Order] = []
 
-    def fit(self, documents: Sequence[Sequence[int]]) -> NGramModel:
-        """Counts the n-grams of encoded documents, each `begin, tokens, end`, and returns itself.
-
-        No n-gram crosses documents.
-        """
+    def fit(self, documents: Sequence[Sequence[int]]) -> Self:
+        """Counts n-grams of encoded documents, each `begin, tokens, end`, none across documents; returns itself."""
         stream, is_target = self._stream(documents)
-        numbers = [
-            np.zeros(len(stream) + 1, np.int64)
-        ]  # numbers[n][i]: which n-gram starts at i; there is one empty one
+        numbers = [np.zeros(len(stream) + 1, np.int64)]  # numbers[n][i]: which n-gram starts at i; one is empty
         tables: list[tuple[np.ndarray, np.ndarray]] = []  # of each order: keys, and where each first occurs
         for n in range(1, self.order + 1):
-            keys, first, number = np.unique(self._keys(numbers[-1], stream, n), return_index=True, return_inverse=True)
+            keys = numbers[-1][: len(stream) - n + 1] * self.vocab_size + stream[n - 1 :]
+            keys, first, number = np.unique(keys, return_index=True, return_inverse=True)
             tables.append((keys, first))
             numbers.append(number)
         for n, (keys, _) in enumerate(tables, start=1):
@@ -65,7 +72,7 @@ class NGramModel:
                 first = tables[n][1]
                 counts = np.bincount(numbers[n][first + 1], weights=is_target[first + n], minlength=len(keys))
             prefixes = len(tables[n - 2][0]) if n > 1 else 1
-            self._orders.append(_smoothed(keys, counts, keys // self.vocab_size, prefixes))
+            self._orders.append(_smoothed(keys, counts, prefixes, self.vocab_size))
         return self
 
     def document_bits(self, documents: Sequence[Sequence[int]]) -> np.ndarray:
@@ -86,44 +93,20 @@ class NGramModel:
         padded = [ids[0]] * self._pads + list(ids)
         probability = np.full(self.vocab_size, 1 / self.vocab_size)
         for n, table in enumerate(self._orders, start=1):
-            prefix = self._number(padded[len(padded) - n + 1 :])
-            if prefix < 0 or table.totals[prefix] <= 0:
-                continue
-            keys = prefix * self.vocab_size + np.arange(self.vocab_size)
-            place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
-            counts = np.where(table.keys[place] == keys, table.counts[place], 0)
-            discounted = np.maximum(counts - table.discounts[np.minimum(counts, 3).astype(int)], 0)
-            probability = discounted / table.totals[prefix] + table.backoff[prefix] * probability
+            prefix = np.array(0)
+            for lower, token in zip(self._orders, padded[len(padded) - n + 1 :], strict=False):
+                prefix = lower.find(prefix, token)
+            probability = table.interpolated(prefix, table.find(prefix, np.arange(self.vocab_size)), probability)
         return probability
-
-    def _number(self, prefix: Sequence[int]) -> int:
-        """Returns the number of a prefix among those of its length, -1 if it was never seen."""
-        number = 0
-        for table, token in zip(self._orders, prefix, strict=False):
-            key = number * self.vocab_size + token
-            place = int(np.searchsorted(table.keys, key))
-            if place == len(table.keys) or table.keys[place] != key:
-                return -1
-            number = place
-        return number
 
     def _probabilities(self, stream: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Returns the probability of each target token given those before it."""
         probability = np.full(len(targets), 1 / self.vocab_size)
         known = np.zeros(len(stream) + 1, np.int64)  # number of the prefix that starts here, -1 where it was never seen
-        chain = [known]
         for n, table in enumerate(self._orders, start=1):
-            keys = np.where(chain[-1][: len(stream) - n + 1] < 0, -1, self._keys(chain[-1], stream, n))
-            place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
-            chain.append(np.where(table.keys[place] == keys, place, -1))
-            start = targets - n + 1
-            prefix, gram = chain[n - 1][start], chain[n][start]
-            counts = np.where(gram < 0, 0, table.counts[gram])
-            total = np.where(prefix < 0, 0, table.totals[prefix])
-            discounted = np.maximum(counts - table.discounts[np.minimum(counts, 3).astype(int)], 0)
-            seen = total > 0
-            total = np.where(seen, total, 1)
-            probability = np.where(seen, discounted / total + table.backoff[prefix] * probability, probability)
+            grams, start = table.find(known[: len(stream) - n + 1], stream[n - 1 :]), targets - n + 1
+            probability = table.interpolated(known[start], grams[start], probability)
+            known = grams
         return probability
 
     def _stream(self, documents: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -132,21 +115,19 @@ class NGramModel:
         targets = [np.arange(len(part)) > self._pads for part in parts]
         return np.concatenate(parts).astype(np.int64), np.concatenate(targets)
 
-    def _keys(self, prefixes: np.ndarray, stream: np.ndarray, n: int) -> np.ndarray:
-        return prefixes[: len(stream) - n + 1] * self.vocab_size + stream[n - 1 :]
 
-
-def _smoothed(keys: np.ndarray, counts: np.ndarray, prefix: np.ndarray, prefixes: int) -> _Order:
+def _smoothed(keys: np.ndarray, counts: np.ndarray, prefixes: int, vocab_size: int) -> _Order:
     """Works out discounts and back-off weights of one order (Chen and Goodman 1998, equations 23 to 26)."""
     n1, n2, n3, n4 = (max(np.sum(counts == k), 1) for k in (1, 2, 3, 4))
     y = n1 / (n1 + 2 * n2)
     estimates = [0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
     # The estimates can fall to zero on little text; a small discount keeps unseen tokens possible.
     discounts = np.clip(estimates, [0, 0.05, 0.05, 0.05], [0, 1, 2, 3])
+    prefix = keys // vocab_size
     totals = np.bincount(prefix, weights=counts, minlength=prefixes)
     taken = np.bincount(prefix, weights=discounts[np.minimum(counts, 3).astype(int)], minlength=prefixes)
     backoff = np.divide(taken, totals, out=np.ones_like(taken), where=totals > 0)
-    return _Order(keys, counts, totals, backoff, discounts)
+    return _Order(keys, counts, totals, backoff, discounts, vocab_size)
 
 
 XZ, XZ_PARTS = "xz, primed", 4
@@ -162,8 +143,9 @@ def measure_xz(record: Record, corpus: str, held: HeldOut, training: Sequence[st
     bits = xz_bits(training, [part.texts for part in parts])
     _, interval = mean_interval([cost / part.bytes.sum() for cost, part in zip(bits, parts, strict=True)])
     null = record.find(corpus=corpus, method="unigram").value
-    known: dict[str, Any] = {"interval": interval, "n": XZ_PARTS, "null": null, "corpus": corpus, "method": XZ}
-    record.measure(f"{corpus}.{XZ}", bits.sum() / held.bytes.sum(), "bits per byte", **known)
+    about: dict[str, Any] = {"corpus": corpus, "method": XZ}
+    value = bits.sum() / held.bytes.sum()
+    record.measure(f"{corpus}.{XZ}", value, "bits per byte", interval=interval, n=XZ_PARTS, null=null, **about)
 
 
 def xz_bits(training: Sequence[str], chunks: Sequence[Sequence[str]]) -> np.ndarray:

@@ -4,21 +4,16 @@ Compared are the log-likelihoods of whole texts that are alike but for one thing
 section 4.1). So no model has to follow an instruction, and one that counts words takes the same test.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import document_bits
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.evaluation.baselines import NGramModel
 
 Scorer = Callable[[Sequence[str]], np.ndarray]
 """Gives minus the log-likelihood of each text, in bits, (texts,)."""
@@ -29,12 +24,10 @@ TIE = 1e-6
 
 @dataclass(frozen=True)
 class Choice:
-    """A question of which text is likelier.
+    """A question of which text is likelier: `options` are the right text, then the wrong ones.
 
-    Attributes:
-        options: the right text, then the wrong ones.
-        group: what it was sampled with (its person, its module): the unit of the bootstrap.
-        kind: what distinguishes it from others of its test, such as how often a fact was told.
+    Its `group` is what it was sampled with (its person, its module), the unit of the bootstrap; its `kind`
+    distinguishes it from others of its test, such as how often a fact was told.
     """
 
     options: tuple[str, ...]
@@ -44,12 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ChoiceTest:
-    """Choices that are scored together.
-
-    Attributes:
-        name: unique among the tests of a chapter.
-        about: what tells it from the others, for `Measurement.about`.
-    """
+    """Choices that are scored together; `about` tells this test from the others, for `Measurement.about`."""
 
     name: str
     choices: list[Choice]

@@ -4,24 +4,19 @@ The same places are compared, so that nothing else differs: a model with a short
 position alone would not show it, since texts do not stay equally hard to their end.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import HeldOut, row_bits
 from helpers.evaluation.scorecard import OURS, RIVAL
 from helpers.records import Measurement, Record
 from helpers.statistics import ratio_interval
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.evaluation.baselines import NGramModel
 
 
 @dataclass(frozen=True)
@@ -34,14 +29,9 @@ class Place:
 
 
 def draw_places(held: HeldOut, tokenizer: PreTrainedTokenizerFast, before: int, count: int, seed: int) -> list[Place]:
-    """Draws about so many places of held-out texts, as many from each text that has any.
+    """Draws about `count` places with so many tokens `before` them, as many from each held-out text that has any.
 
-    Args:
-        held: the texts.
-        tokenizer: cuts them.
-        before: tokens that a place has before it.
-        count: places in all; none where no text is long enough.
-        seed: of the draw.
+    There are none where no text is long enough.
     """
     encoded = zip(encode_documents(tokenizer, held.texts), held.groups, strict=True)
     long = [(ids[1:-1], group) for ids, group in encoded if len(ids) > before + 2]
@@ -58,13 +48,8 @@ def measure_context(
 ) -> Measurement | None:
     """Adds what each place costs model and n-gram with so many tokens shown before it, and what the model gains.
 
-    Args:
-        record: gets `context: <shown> tokens shown.<method>`, about `tokens_shown`, and `context: gain.our model`.
-        model: a causal model.
-        ngram: the rival; it is shown the same.
-        places: with at least the most tokens before them.
-        shown: numbers of tokens, ascending.
-        seed: behind the model.
+    The record gets `context: <shown> tokens shown.<method>`, about `tokens_shown`, and `context: gain.our model`. All
+    `places` have the most tokens of `shown`, which ascends, before them; `seed` is behind the model.
 
     Returns:
         What each place costs the model with the most shown, less what it costs with the fewest. None where the places
@@ -83,13 +68,5 @@ def measure_context(
             about: dict[str, Any] = {"tokens_shown": count, "method": method}
             interval = ratio_interval(bits, ones, groups)
             record.measure(name, bits.mean(), "bits per token", interval=interval, **known, **about)
-    return record.gap(
-        f"context: gain.{OURS}",
-        costs[shown[-1]],
-        costs[shown[0]],
-        groups,
-        unit="bits per token",
-        seeds=(seed,),
-        method=OURS,
-        gain="context",
-    )
+    gained: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "method": OURS, "gain": "context"}
+    return record.gap(f"context: gain.{OURS}", costs[shown[-1]], costs[shown[0]], groups, **gained)

@@ -4,24 +4,18 @@ The same gaps are given to a model that looks both ways and to one that looks ba
 with the left side alone. So what an objective can do is kept apart from what it was shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import HeldOut, row_bits
 from helpers.models import full_attention_mask, is_bidirectional
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.evaluation.baselines import NGramModel
 
 SIDE = 32
 """Tokens shown at most on each side of a gap."""
@@ -41,14 +35,9 @@ class Gap:
 
 
 def draw_gaps(held: HeldOut, tokenizer: PreTrainedTokenizerFast, count: int, seed: int, side: int = SIDE) -> list[Gap]:
-    """Takes out one token each of so many held-out texts, drawn again where there are fewer.
+    """Takes out one token each of `count` held-out texts, drawn again where there are fewer.
 
-    Args:
-        held: the texts; those of fewer than three tokens are left out.
-        tokenizer: cuts them.
-        count: how many gaps.
-        seed: of the draws.
-        side: tokens shown at most on each side.
+    At most `side` tokens are shown on each side. Texts of fewer than three tokens are left out.
 
     Raises:
         ValueError: no text is long enough.

@@ -5,25 +5,21 @@ order, or each of two words is the right one equally often. Left out: what a per
 which for real text, with its rare slips, is not always what was printed.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from helpers.corpora import town
+from helpers.corpora.town.clozes import Cloze
 from helpers.corpora.town.lexicon import PERSONAL
 from helpers.corpora.town.phrases import GUEST_BOOK
 from helpers.evaluation.choices import Choice, ChoiceTest
 from helpers.evaluation.likelihood import HeldOut
 from helpers.profiles import Profile
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FORMS = (("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"), ("this", "these"))
 """Words whose number must fit another word: each is the wrong one in place of the other."""
@@ -43,18 +39,10 @@ _FEWEST, _MOST = 6, 40  # words of a sentence
 
 
 def language_tests(world: town.World, real: HeldOut, profile: Profile, seed: int) -> list[ChoiceTest]:
-    """Returns the tests of what pretraining teaches.
+    """Returns the tests of what pretraining teaches: of the town that the model has read about, of unread real text.
 
-    Args:
-        world: the town that the model has read about.
-        real: real text that it has not read.
-        profile: gives how much is asked.
-        seed: of all draws.
-
-    Returns:
-        Tests about `part` and `test`; of structure also `source`, of context `introduced`, of knowledge `words` and
-        `times_told`. Those whose choices are of fewer than two groups, over which no interval could be made, are left
-        out.
+    They are about `part` and `test`; of structure also `source`, of context `introduced`, of knowledge `words` and
+    `times_told`. Those whose choices are of fewer than two groups, over which no interval could be made, are left out.
     """
     count, few = profile.heldout_bytes // 500, profile.heldout_bytes // 2500
     asked = [
@@ -85,8 +73,7 @@ def sample_of(tests: Sequence[ChoiceTest], most: int) -> list[ChoiceTest]:
 def agreement_in_town(world: town.World) -> list[Choice]:
     """Returns pairs of scenes that differ in the number of the verb; subject and verb never met in the training text.
 
-    They are of kind `next to it`, or `noun between` where a noun of the other number stands between subject and verb,
-    and clustered by subject.
+    By subject; of kind `noun between` where a noun of the other number stands before the verb, else `next to it`.
     """
     return [
         Choice((pair.good, pair.bad), pair.thing, "noun between" if pair.attractor else "next to it")
@@ -95,10 +82,9 @@ def agreement_in_town(world: town.World) -> list[Choice]:
 
 
 def agreement_in_text(held: HeldOut, count: int, seed: int) -> list[Choice]:
-    """Returns real sentences in one of which a word of `FORMS` was exchanged for its other form.
+    """Returns at most `count` real sentences in one of which a word of `FORMS` was exchanged for its other form.
 
-    For each two forms, equally many sentences have the one and the other, so that preferring a form is right half the
-    time. `count` is the most sentences.
+    For each two forms, equally many sentences have the one and the other: preferring a form is right half the time.
     """
     draw = random.Random(f"agreement {seed}").random
     found: dict[str, list[Choice]] = {form: [] for forms in FORMS for form in forms}
@@ -139,15 +125,7 @@ def strangers(world: town.World, count: int, seed: int) -> dict[tuple[str, bool]
     By what is asked and whether the stranger was introduced some sentences before; without that nobody can know.
     """
     return {
-        (what, introduced): [
-            Choice(
-                tuple(
-                    (cloze.prompt if introduced else GUEST_BOOK) + end for end in (cloze.answer, *cloze.alternatives)
-                ),
-                cloze.fact.person,
-            )
-            for cloze in clozes
-        ]
+        (what, introduced): [_choice(cloze, cloze.prompt if introduced else GUEST_BOOK) for cloze in clozes]
         for what, clozes in town.visitor_clozes(world, count, seed=seed).items()
         for introduced in (True, False)
     }
@@ -158,12 +136,9 @@ def facts(
 ) -> list[Choice]:
     """Returns choices about what is true of the town's people; the kind is how often the training text says it.
 
-    Args:
-        world: the town.
-        tellings: by person and relation, how often a fact that is told by count is told; all others are `OFTEN`.
-        familiar: whether the sentences are worded as in the training text, or in words that it never uses.
-        each: how many facts that are told often are drawn; those told by count are all asked.
-        seed: of the draw.
+    `tellings` has, by person and relation, how often a fact that is told by count is told; all others are `OFTEN`. All
+    of the former are asked, and `each` of the latter, drawn by the seed. Sentences are worded as in the training text
+    if they are to be `familiar`, else in words that it never uses.
     """
     draw = random.Random(f"facts {seed}").random
     often: list[Choice] = []
@@ -172,8 +147,7 @@ def facts(
         if cloze.familiar != familiar or cloze.fact.relation not in PERSONAL:
             continue
         times = tellings.get((cloze.fact.person, cloze.fact.relation))
-        ends = tuple(cloze.prompt + end for end in (cloze.answer, *cloze.alternatives))
-        choice = Choice(ends, cloze.fact.person, OFTEN if times is None else str(times))
+        choice = _choice(cloze, cloze.prompt, OFTEN if times is None else str(times))
         (often if times is None else counted).append(choice)
     return sorted(counted, key=lambda choice: int(choice.kind)) + sorted(often, key=lambda _: draw())[:each]
 
@@ -194,6 +168,10 @@ def share_of_words(texts: pd.Series, training: Sequence[str]) -> pd.Series:
 
 def _test(part: str, test: str, choices: list[Choice], **about: object) -> ChoiceTest:
     return ChoiceTest(f"{part}: {test}", choices, {"part": part, "test": test} | about)
+
+
+def _choice(cloze: Cloze, prompt: str, kind: str = "") -> Choice:
+    return Choice(tuple(prompt + end for end in (cloze.answer, *cloze.alternatives)), cloze.fact.person, kind)
 
 
 def _with_groups(tests: Iterable[ChoiceTest]) -> list[ChoiceTest]:

@@ -3,25 +3,20 @@
 Between two points a curve is drawn straight, and the best so far counts: more labels are taken to do no harm.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from helpers.statistics import Interval, mean_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def labels_needed(scores: Mapping[int, float], target: float) -> float | None:
     """Returns how many labels a method needs to reach a score; its curve is straight over the labels' logarithm.
 
-    Returns:
-        The number; the smallest one tried if that is enough; None if the largest is not.
+    It is the smallest number tried if that is enough, and None if the largest is not.
     """
     crossed = _crossing(scores, target)
     if crossed is None:
@@ -33,12 +28,8 @@ def labels_needed(scores: Mapping[int, float], target: float) -> float | None:
 def share_of_steps(fresh: Mapping[int, float], trained: Mapping[int, float]) -> float:
     """Returns how many steps the trained model needs to be where the fresh one ends, over the fresh one's steps.
 
-    Args:
-        fresh: bits per byte by step; the last value is the goal.
-        trained: bits per byte by step, of as many steps.
-
-    Returns:
-        0 if it is there before its first step, 1 if it needs them all or is never there.
+    Both have bits per byte by step, of as many steps. It is 0 if the trained one is there before its first step, 1 if
+    it needs them all or is never there.
     """
     steps = max(fresh)
     crossed = _crossing({step: -bits for step, bits in trained.items()}, -fresh[steps])
@@ -52,11 +43,11 @@ def _crossing(scores: Mapping[int, float], target: float) -> tuple[int, int, flo
     """Returns the two points between which a curve first reaches a score, and how far from one to the other."""
     places = sorted(scores)
     best = np.maximum.accumulate([scores[place] for place in places])
-    for i, place in enumerate(places):
-        if best[i] >= target:
-            part = (target - best[i - 1]) / (best[i] - best[i - 1]) if i else 0.0
-            return places[max(0, i - 1)], place, part
-    return None
+    i = int(np.searchsorted(best, target))  # the first point that reaches it
+    if i == len(places):
+        return None
+    part = (target - best[i - 1]) / (best[i] - best[i - 1]) if i else 0.0
+    return places[max(0, i - 1)], places[i], part
 
 
 class Saved(NamedTuple):
@@ -82,11 +73,7 @@ class Saved(NamedTuple):
 def labels_saved(table: pd.DataFrame, one: str, other: str, size: int) -> Saved:
     """Returns how many times as many labels the other method needs to reach what the one reaches with `size` labels.
 
-    Args:
-        table: accuracies of one task, with the columns `method`, `labels`, `seed` and `value`; at least two seeds.
-        one: the method whose labels count.
-        other: the method that it is compared with.
-        size: labels given to the one.
+    The table has accuracies of one task, with columns `method`, `labels`, `seed` and `value`, of at least two seeds.
     """
     ratios, never = [], 0
     for _, of_seed in table.groupby("seed"):

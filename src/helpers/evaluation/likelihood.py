@@ -1,4 +1,4 @@
-"""How surprised is a model by text it has never read? Bits for each document, and bits per byte.
+"""How surprised is a model by text it has never read? Bits for each document, bits per byte, and what was forgotten.
 
 Bits per byte survive a change of tokenizer, which loss per token does not; and they are what a compressor would
 need, so that xz can be set beside a model.
@@ -7,29 +7,27 @@ need, so that xz can be set beside a model.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from helpers.models import batch_tokens, in_batches, padded
+from helpers.models import batch_tokens, context_length, in_batches, padded
+from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """Documents that no model was trained on.
 
-    Attributes:
-        groups: of each document, what it was sampled with (its module, its person): the unit of the bootstrap.
-        floor_bits: what each costs a reader who knows the source by heart, (documents,); None where nobody can know.
+    Their `groups` are what they were sampled with (the module, the person), the unit of the bootstrap; their
+    `floor_bits` are what each costs a reader who knows the source by heart, (documents,), None where nobody can know.
     """
 
     texts: list[str]
@@ -53,6 +51,12 @@ class HeldOut:
         """
         return float(bits.sum() / self.bytes.sum()), ratio_interval(bits, self.bytes, self.groups)
 
+    def measure(self, record: Record, name: str, bits: np.ndarray, seed: int, **more: Any) -> Measurement:
+        """Adds bits per byte to the record, as `bits_per_byte` has them; `more` are null and what they are about."""
+        value, interval = self.bits_per_byte(bits)
+        known: dict[str, Any] = {"interval": interval, "n": self.n_groups, "seeds": (seed,)}
+        return record.measure(name, value, "bits per byte", **known, **more)
+
     def parts(self, count: int) -> list[HeldOut]:
         """Divides the documents into so many parts, whole groups in each, for methods that cannot score one alone."""
         part_of = {group: i % count for i, group in enumerate(dict.fromkeys(self.groups))}
@@ -61,13 +65,7 @@ class HeldOut:
 
 
 def held_out(documents: Dataset, bytes_wanted: int, seed: int) -> HeldOut:
-    """Draws documents of a validation or test split until there are so many bytes.
-
-    Args:
-        documents: a split of a corpus, with columns `text` and `group`.
-        bytes_wanted: bytes in all; fewer where the split has fewer.
-        seed: of the draw.
-    """
+    """Draws documents of a validation or test split, with `text` and `group`, up to so many bytes or all."""
     drawn = documents.shuffle(seed=seed)
     ends = np.cumsum(byte_lengths(drawn["text"]))
     count = min(int(np.searchsorted(ends, bytes_wanted)) + 1, len(ends))
@@ -88,12 +86,8 @@ def token_bits(
 ) -> list[np.ndarray]:
     """Returns the bits that a causal model needs for each token of each text, its end included.
 
-    A text longer than the context is scored in windows that overlap by half, so that a token has at least half the
-    context before it, or all of the text before it.
-
-    Args:
-        model: a causal model, on any device.
-        context: tokens of a window, the model's own or fewer.
+    A text longer than the context, the model's own or fewer tokens, is scored in windows that overlap by half, so that
+    a token has at least half the context before it, or all of the text before it.
 
     Returns:
         For each text the bits of its tokens, (tokens,), in float64; the begin token, which is given, has none.
@@ -134,3 +128,37 @@ def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.n
 def byte_lengths(texts: Sequence[str]) -> np.ndarray:
     """Returns the bytes of each text in UTF-8, (len(texts),)."""
     return np.array([len(text.encode("utf-8")) for text in texts])
+
+
+class Forgetting:
+    """Compares changed models with the `original` on documents of each corpus that it never read, its `unread` ones.
+
+    They are read in windows of at most `context` tokens.
+    """
+
+    def __init__(
+        self, original: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, unread: Mapping[str, HeldOut], context: int
+    ) -> None:
+        self.tokenizer, self.unread = tokenizer, unread
+        self.context = min(context, context_length(original))
+        self.bits_before = {corpus: self._bits(original, corpus) for corpus in unread}
+
+    @property
+    def before(self) -> dict[str, float]:
+        """Bits per byte of each corpus by the original."""
+        return {corpus: held.bits_per_byte(self.bits_before[corpus])[0] for corpus, held in self.unread.items()}
+
+    def measure(self, record: Record, who: str, model: PreTrainedModel, seed: int, **about: Any) -> None:
+        """Adds to the record what a changed model needs for unread text, and how much more than the original.
+
+        The names are `<corpus>.<who>` and `forgotten: <corpus>.<who>`; the latter is paired by document. They are about
+        the metric, `bits per byte` or `forgotten`, the corpus, and what else is given.
+        """
+        for corpus, held in self.unread.items():
+            after, known = self._bits(model, corpus), {"corpus": corpus} | about
+            held.measure(record, f"{corpus}.{who}", after, seed, metric="bits per byte", **known)
+            more, name = after - self.bits_before[corpus], f"forgotten: {corpus}.{who}"
+            held.measure(record, name, more, seed, null=0.0, metric="forgotten", **known)
+
+    def _bits(self, model: PreTrainedModel, corpus: str) -> np.ndarray:
+        return document_bits(model, self.tokenizer, self.unread[corpus].texts, self.context)

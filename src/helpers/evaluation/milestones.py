@@ -1,14 +1,13 @@
 """What is measured on the way of the base run? Loss, accuracy and writing at some steps, on validation text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from helpers.corpora import town
+from helpers.corpora import Corpus, town
 from helpers.evaluation.choices import ChoiceTest, model_scorer
 from helpers.evaluation.language import language_tests, sample_of
 from helpers.evaluation.likelihood import HeldOut, held_out
@@ -16,11 +15,6 @@ from helpers.evaluation.scorecard import OURS
 from helpers.generation import sample
 from helpers.profiles import Profile
 from helpers.statistics import share_interval
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.corpora import Corpus
 
 WRITTEN_TOKENS = 50
 
@@ -33,14 +27,9 @@ def milestones_of(steps: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is evaluated at each milestone.
+    """What is evaluated at each milestone: validation text of each corpus, `held`, and tests of what can be known.
 
-    Attributes:
-        held: validation text of each corpus, by name.
-        tests: small ones, of what can be known.
-        prompts: beginnings of texts that are continued.
-        profile: gives the context.
-        seed: of what is written.
+    By the seed, continuations of `prompts` are written, too.
     """
 
     held: dict[str, HeldOut]
@@ -70,9 +59,8 @@ class Evaluation:
     def tables(self, found: Mapping[int, Mapping[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Returns what was found at each step as tables.
 
-        Returns:
-            Bits per byte, a row for each step, a column for each corpus; accuracies as in `Record.frame`, with a column
-            `step`; texts, with columns `prompt`, `step` and `text`.
+        They are: bits per byte, a row for each step, a column for each corpus; accuracies as in `Record.frame`, with a
+        column `step`; texts, with columns `prompt`, `step` and `text`.
         """
         bits = pd.DataFrame({step: each["bits"] for step, each in found.items()}).T
         accuracies = [

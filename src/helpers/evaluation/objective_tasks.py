@@ -4,37 +4,24 @@ Predict a token that was taken out, with both sides shown; predict it from the l
 comes next; write; and lend its inner states to a probe.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from datasets import concatenate_datasets
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.corpora.corpus import Corpus
+from helpers.evaluation import gaps
 from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.gaps import (
-    SIDE,
-    Gap,
-    draw_gaps,
-    fills_from_both,
-    fills_from_left,
-    ngram_fills_from_both,
-    ngram_fills_from_left,
-)
 from helpers.evaluation.likelihood import held_out
-from helpers.evaluation.probes import labelled, probe, word_probe
+from helpers.evaluation.probes import labelled, probe
 from helpers.generation import sample, sample_by_filling
 from helpers.models import is_bidirectional, mean_states
 from helpers.profiles import Profile
 from helpers.records import ACCURACY
 from helpers.tokenization import encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.corpora.corpus import Corpus
 
 FILLING, CONTINUING, WRITING, FEATURES = "filling a gap", "saying what comes next", "writing", "features for a probe"
 UNITS = {FILLING: ACCURACY, CONTINUING: ACCURACY, WRITING: "bits per token above real text", FEATURES: ACCURACY}
@@ -65,15 +52,12 @@ class ObjectiveTasks:
 
     Attributes:
         gaps: for `FILLING` and `CONTINUING`.
-        judge: a 5-gram that has read the same text, or more of it; it compares what is written with real text by the
-            bits that each costs it.
+        judge: a 5-gram that has read the same text, or more; what is written is set beside real text by its bits.
         real: held-out texts, encoded.
         probed: texts, labels and groups for `FEATURES`; empty where the corpus has no two origins.
-        profile: the sizes of the models.
-        seed: of all draws.
     """
 
-    gaps: list[Gap]
+    gaps: list[gaps.Gap]
     judge: NGramModel
     real: list[list[int]]
     probed: tuple[list[str], list[str], list[str]]
@@ -85,8 +69,8 @@ class ObjectiveTasks:
         mask = tokenizer.mask_token_id
         written = encode_documents(tokenizer, self._written(model, tokenizer))
         results = {
-            FILLING: float(fills_from_both(model, self.gaps, mask).mean()),
-            CONTINUING: float(fills_from_left(model, self.gaps, mask).mean()),
+            FILLING: float(gaps.fills_from_both(model, self.gaps, mask).mean()),
+            CONTINUING: float(gaps.fills_from_left(model, self.gaps, mask).mean()),
             WRITING: self._bits(written) - self._bits(self.real),
         }
         texts, labels, groups = self.probed
@@ -99,11 +83,11 @@ class ObjectiveTasks:
     def baselines(self, untrained: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[Result]:
         """Returns the results of an untrained model, of methods that count, and of blind guessing."""
         counted = {
-            (FILLING, NGRAM): ngram_fills_from_both(self.judge, self.gaps).mean(),
-            (CONTINUING, NGRAM): ngram_fills_from_left(self.judge, self.gaps).mean(),
+            (FILLING, NGRAM): gaps.ngram_fills_from_both(self.judge, self.gaps).mean(),
+            (CONTINUING, NGRAM): gaps.ngram_fills_from_left(self.judge, self.gaps).mean(),
         }
         if self.probed[0]:
-            counted[FEATURES, WORDS] = word_probe(*self.probed).mean()
+            counted[FEATURES, WORDS] = probe(*self.probed).mean()
             counted[FEATURES, CHANCE] = 1 / len(set(self.probed[1]))
         results = [Result(task, method, self.seed, float(value)) for (task, method), value in counted.items()]
         return self.evaluate(untrained, tokenizer, UNTRAINED) + results
@@ -128,27 +112,20 @@ def draw_objective_tasks(
     profile: Profile,
     seed: int,
 ) -> ObjectiveTasks:
-    """Draws the tasks from the corpora's test splits; the probe's from the first alone.
+    """Draws the tasks from the corpora's test splits; the probe's from the first alone, whose origins it predicts.
 
     Gaps are drawn equally from each corpus. The real text with which writing is compared is drawn as the models read
-    it: from each corpus in proportion to its documents in the training text.
-
-    Args:
-        corpora: what the models read, by name; the origins of the first one's documents are what the probe predicts.
-        documents: how many of each the training text has.
-        tokenizer: the models' tokenizer.
-        judge: an n-gram model that has read the same text, or more of it.
-        profile: gives how much is asked.
-        seed: of the draws.
+    it: from each corpus in proportion to how many `documents` of it the training text has. The `judge` is an n-gram
+    model that has read the same text, or more of it.
     """
     tests = [held_out(corpus.splits["test"], profile.heldout_bytes // 2, seed) for corpus in corpora.values()]
     count = profile.heldout_bytes // 500 // len(tests)
-    side = min(SIDE, profile.context // 2 - 1)  # begin, left, gap and right must fit the context
-    gaps = [gap for held in tests for gap in draw_gaps(held, tokenizer, count, seed, side)]
+    side = min(gaps.SIDE, profile.context // 2 - 1)  # begin, left, gap and right must fit the context
+    drawn = [gap for held in tests for gap in gaps.draw_gaps(held, tokenizer, count, seed, side)]
     wanted, total = 8 * profile.samples, sum(documents.values())
     counts = [round(wanted * documents[name] / total) for name in corpora]
     real = [document for held, count in zip(tests, counts, strict=True) for document in held.texts[:count]]
     splits = next(iter(corpora.values())).splits
     unread = concatenate_datasets([splits[name] for name in ("validation", "test") if name in splits])
     probed = labelled(unread, LABELS, profile.heldout_bytes // 2500, seed)
-    return ObjectiveTasks(gaps, judge, encode_documents(tokenizer, real), probed, profile, seed)
+    return ObjectiveTasks(drawn, judge, encode_documents(tokenizer, real), probed, profile, seed)

@@ -4,29 +4,25 @@ The model is not changed: its states are averaged over each document (`models.me
 learns to predict from them where a document is from (Conneau et al. 2018, section 2; Alain and Bengio 2017).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from datasets import Dataset
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-if TYPE_CHECKING:
-    from datasets import Dataset
+from helpers.evaluation.classification import word_classifier
 
 FOLDS = 5
 
 
 def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[list[str], list[str], list[str]]:
-    """Draws documents of the commonest origins, equally many of each.
+    """Draws documents of the commonest origins, at most so many `labels`, equally many of each, at most `each`.
 
-    Args:
-        documents: with the columns `text` and `group`; the origin is the group's name up to the first dot, such as the
-            package of a module.
-        labels: how many origins at most.
-        each: how many documents of each at most.
-        seed: of the draw.
+    The origin is the name in the column `group` up to the first dot, such as the package of a module.
 
     Returns:
         Texts, their origins and their groups; nothing if there are not two origins with as many groups as folds.
@@ -43,33 +39,12 @@ def labelled(documents: Dataset, labels: int, each: int, seed: int) -> tuple[lis
     return [texts[row] for row in rows], [origins[row] for row in rows], [groups[row] for row in rows]
 
 
-def word_probe(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """Returns what `probe` does, from the words alone instead of a model's states: TF-IDF and logistic regression."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    return _predicted(make_pipeline(TfidfVectorizer(), LogisticRegression(C=10, max_iter=1000)), texts, labels, groups)
-
-
-def probe(inputs: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
+def probe(inputs: np.ndarray | Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     """Returns for each document whether a probe that has not learned from its group predicts its label, (documents,).
 
-    Args:
-        inputs: features, (documents, width).
-        labels: of each document.
-        groups: of each document; no group is in two folds.
+    It learns from features, (documents, width), or from the words of texts alone, by TF-IDF.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    return _predicted(classifier, inputs, labels, groups)
-
-
-def _predicted(classifier: Any, inputs: Any, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-
+    on_features = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    classifier = on_features if isinstance(inputs, np.ndarray) else word_classifier()
     predicted = cross_val_predict(classifier, inputs, labels, groups=groups, cv=StratifiedGroupKFold(FOLDS))
     return np.asarray(predicted) == np.asarray(labels)

@@ -8,24 +8,20 @@ the pointwise mutual information of question and answer (Church and Hanks 1990; 
 The model need not write at all for this. The empty question is one turn, however many turns a prompt has.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.choices import Choice, score_choices
 from helpers.evaluation.likelihood import row_bits
 from helpers.evaluation.skills import Demonstration, demonstrated
 from helpers.files import WorkbookError
 from helpers.tokenization import encode_conversation
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 OPTIONS = 10
 """Answers to choose from: one who knows nothing is right once in so many."""
@@ -60,10 +56,8 @@ class Recognised(NamedTuple):
 def make_questions(rows: Sequence[Demonstration], count: int, seed: int) -> list[AnswerChoice]:
     """Draws demonstrations, and for each nine wrong answers: those of others, from other groups as far as there are.
 
-    Args:
-        rows: of one task and a split that the model was not trained on.
-        count: how many questions; fewer where there are fewer rows.
-        seed: of the draws. A smaller draw is the beginning of a larger one.
+    The rows are of one task, and of a split that the model was not trained on. There are `count` questions, fewer where
+    there are fewer rows; a smaller draw is the beginning of a larger one.
 
     Raises:
         WorkbookError: there are fewer than ten different answers.
@@ -114,13 +108,10 @@ def recognise(questions: Sequence[AnswerChoice], bits_of: PromptedBits) -> Recog
 
 
 def recognise_by_words(questions: Sequence[AnswerChoice], known: Sequence[Demonstration]) -> np.ndarray:
-    """Returns which answers are recognised by the words that they share with the question, without any model.
+    """Returns which answers are recognised by the words that they share with the question, as `score_choices` does.
 
     Identifiers count as the words they are made of. The answer with the largest cosine of TF-IDF vectors is chosen;
     where no answer shares a word, all are tied. How rare words are is learned from `known`, of the train split.
-
-    Returns:
-        Of each question 1, 0, or of a tie its share, (questions,).
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -6,20 +6,15 @@ what too little text costs. Left out: compute-optimal sizes, which need grids fa
 afternoon, and their Huber loss, which is for grids in which some runs failed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 
 from helpers.records import Measurement
 from helpers.statistics import Interval
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import ArrayLike
 
 RESAMPLES = 500
 START = (0.0, -1.0, 0.5, -1.0, 0.5)
@@ -34,8 +29,7 @@ class ScalingLaw:
 
     def __call__(self, parameters: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         """Returns the loss for so many parameters and tokens."""
-        least, size_part, text_part = self._parts(parameters, tokens)
-        return least + size_part + text_part
+        return sum(self._parts(parameters, tokens), np.array(0.0))
 
     def _parts(self, parameters: ArrayLike, tokens: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the three terms, of which E does not vary."""
@@ -50,11 +44,35 @@ class ScalingLaw:
         return np.stack([least, size_part, -size * size_part, text_part, -text * text_part], axis=1)
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """Losses that a curve predicts: at each place, (places,), and in each resample, (resamples, places)."""
+
+    values: np.ndarray
+    draws: np.ndarray
+    method: str
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """The ends of the 95% intervals, (2, places)."""
+        low, high = np.quantile(self.draws, [0.025, 0.975], axis=0)
+        return np.stack([np.minimum(low, self.values), np.maximum(high, self.values)])
+
+    def at(self, place: int) -> Measurement:
+        """Returns the loss at a place, with its interval."""
+        low, high = self.bounds[:, place]
+        return Measurement("loss", self.values[place], "bits per byte", Interval(low, high, self.method))
+
+    def difference(self, place: int, other: int) -> Measurement:
+        """Returns how far the loss at a place is above that at another, paired."""
+        values, draws = (each[..., [place]] - each[..., [other]] for each in (self.values, self.draws))
+        return Forecast(values, draws, self.method).at(0)
+
+
 class Grid:
     """Runs of several sizes and amounts of text, and the curve through them.
 
-    Args:
-        runs: with columns `parameters`, `tokens` and `value`, the loss.
+    The runs have the columns `parameters`, `tokens` and `value`, the loss.
 
     Raises:
         ValueError: there are fewer runs than the curve has numbers.
@@ -85,13 +103,8 @@ class Grid:
         """Returns what the curve gives at other places, by a bootstrap over the runs' residuals.
 
         (Efron and Tibshirani 1993, section 9.4.) A residual is added for the run that is predicted. The result knows
-        how the runs scatter around the curve, and nothing of whether the curve has the right form: far outside the
-        grid its intervals are too narrow.
-
-        Args:
-            parameters: of each place.
-            tokens: of each place.
-            seed: of the resampling.
+        how the runs scatter around the curve, and nothing of whether the curve has the right form: far outside the grid
+        its intervals are too narrow.
         """
         fitted, values = self.fitted, self.law(parameters, tokens)
         inflation = np.sqrt(len(fitted) / max(1, len(fitted) - 5))  # five numbers were fitted: residuals are too small
@@ -102,31 +115,6 @@ class Grid:
             again = self.fit(fitted * (1 + rng.choice(residuals, len(fitted))), self.law.numbers)
             draws.append(again(parameters, tokens) * (1 + rng.choice(residuals, len(values))))
         return Forecast(values, np.array(draws), f"bootstrap of the residuals of {len(fitted)} runs")
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Losses that a curve predicts: at each place, (places,), and in each resample, (resamples, places)."""
-
-    values: np.ndarray
-    draws: np.ndarray
-    method: str
-
-    @property
-    def bounds(self) -> np.ndarray:
-        """The ends of the 95% intervals, (2, places)."""
-        low, high = np.quantile(self.draws, [0.025, 0.975], axis=0)
-        return np.stack([np.minimum(low, self.values), np.maximum(high, self.values)])
-
-    def at(self, place: int) -> Measurement:
-        """Returns the loss at a place, with its interval."""
-        low, high = self.bounds[:, place]
-        return Measurement("loss", self.values[place], "bits per byte", Interval(low, high, self.method))
-
-    def difference(self, place: int, other: int) -> Measurement:
-        """Returns how far the loss at a place is above that at another, paired."""
-        values, draws = (each[..., [place]] - each[..., [other]] for each in (self.values, self.draws))
-        return Forecast(values, draws, self.method).at(0)
 
 
 def leave_largest_out(runs: pd.DataFrame) -> tuple[pd.DataFrame, Forecast]:

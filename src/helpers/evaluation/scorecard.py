@@ -4,19 +4,15 @@ What a measurement is about has the columns `method` and `corpus` or those of th
 is a method of its own, such as `our model - 5-gram`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from helpers.evaluation.choices import ChoiceTest
 from helpers.evaluation.likelihood import HeldOut
 from helpers.records import Measurement, Record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OURS, NULL, RIVAL, FLOOR = "our model", "unigram", "5-gram", "floor"
 LEAD = f"{OURS} - {RIVAL}"
@@ -25,40 +21,24 @@ LEAD = f"{OURS} - {RIVAL}"
 def measure_bits(record: Record, corpus: str, held: HeldOut, bits: Mapping[str, np.ndarray], seed: int) -> None:
     """Adds the bits per byte of each method, and our model's paired differences to null and rival.
 
-    Args:
-        record: gets `<corpus>.<method>` and `<corpus>.our model - <method>`; also `<corpus>.floor` where it is known.
-        corpus: from which the text was held out.
-        held: its documents.
-        bits: by method, those of each document, (documents,); `OURS`, `NULL` and `RIVAL` among them.
-        seed: behind the model.
+    The record gets `<corpus>.<method>` and `<corpus>.our model - <method>`; also `<corpus>.floor` where it is known.
+    Given are, by method, the `bits` of each held-out document, (documents,), `OURS`, `NULL` and `RIVAL` among them.
     """
     null = held.bits_per_byte(bits[NULL])[0]
     gaps = {f"{OURS} - {method}": bits[OURS] - bits[method] for method in (NULL, RIVAL)}
     floor = {} if held.floor_bits is None else {FLOOR: held.floor_bits}
     for method, spent in {**bits, **floor, **gaps}.items():
-        value, interval = held.bits_per_byte(spent)
-        shared: dict[str, Any] = {
-            "interval": interval,
-            "n": held.n_groups,
-            "seeds": (seed,),
-            "null": 0.0 if method in gaps else null,
-        }
-        record.measure(f"{corpus}.{method}", value, "bits per byte", **shared, corpus=corpus, method=method)
+        beside = 0.0 if method in gaps else null
+        held.measure(record, f"{corpus}.{method}", spent, seed, null=beside, corpus=corpus, method=method)
 
 
 def measure_choices(
     record: Record, test: ChoiceTest, scores: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Measurement]:
-    """Adds each method's accuracy at a test, and our model's paired difference to the rival.
+    """Adds each method's accuracy at a test, `<test>.<method>`, and our model's paired difference to the rival.
 
-    Args:
-        record: gets `<test>.<method>` and `<test>.our model - 5-gram`.
-        test: what was asked.
-        scores: by method, what `score_choices` returned; `OURS` and `RIVAL` among them.
-        seed: behind the model.
-
-    Returns:
-        The measurements by method, the difference among them.
+    Given are, by method, what `score_choices` returned, `OURS` and `RIVAL` among them. Returns the measurements by
+    method, the difference among them.
     """
     known: dict[str, Any] = {"groups": test.groups, "seeds": (seed,)} | test.about
     found = {
@@ -69,21 +49,16 @@ def measure_choices(
     return found
 
 
-def table(
-    measured: Record | Iterable[Measurement], rows: str, columns: Iterable[str], form: str, **about: Any
-) -> pd.DataFrame:
-    """Returns measurements with their intervals as text: a row for each value of a column, a column for each method.
+def table(measured: Record | Iterable[Measurement], columns: str, form: str, **about: Any) -> pd.DataFrame:
+    """Returns measurements with their intervals as text, in a format such as `.0%`.
 
-    Args:
-        measured: among which those that are about all of `about` are shown.
-        rows: the column by whose values the rows are named.
-        columns: the methods, in their order.
-        form: a format, such as `.0%`.
+    Shown are those that are about all of `about`. Of the `columns` of what they are about (`task labels method`), the
+    values of the last name the table's columns, those of the others its rows.
     """
-    import pandas as pd
-
-    found: dict[str, dict[str, str]] = {}
-    for each in measured.measurements.values() if isinstance(measured, Record) else measured:
-        if rows in each.about and about.items() <= each.about.items():
-            found.setdefault(each.about[rows], {})[each.about["method"]] = format(each, form)
-    return pd.DataFrame.from_dict(found, orient="index").reindex(columns=list(columns))
+    names = columns.split()
+    cells = {
+        tuple(each.about[name] for name in names): format(each, form)
+        for each in (measured.measurements.values() if isinstance(measured, Record) else measured)
+        if each.about.keys() >= {*names} and about.items() <= each.about.items()
+    }
+    return pd.Series(cells).rename_axis(names).unstack(sort=False).rename_axis(columns=None)

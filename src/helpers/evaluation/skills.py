@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.kinds.rules import right, value_of
 from helpers.evaluation.likelihood import row_bits
@@ -20,9 +21,6 @@ from helpers.generation import reply, sample
 from helpers.models import context_length
 from helpers.records import ACCURACY, Record
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SHOTS = 4
 """Examples that a base model is shown."""
@@ -169,8 +167,7 @@ def _encoded(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[i
 def measure_accuracy(record: Record, method: str, answers: Answers, seed: int) -> None:
     """Adds to the record the accuracy in each task, `<task>.<method>`, with its interval over groups.
 
-    Where a task asks for expressions, also the share of answers that are some, `<task>, well-formed.<method>`. They are
-    about task, method and metric.
+    Where a task asks for expressions, also the share of answers that are some, `<task>, well-formed.<method>`.
     """
     for task in answers.tasks:
         part = answers.of(task)

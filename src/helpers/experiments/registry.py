@@ -1,16 +1,13 @@
 """Which studies are there? Each by its name, which begins with the number of the chapter that shows it."""
 
-from __future__ import annotations
-
 from helpers.experiments.assistant import study as assistant
-from helpers.experiments.pretraining import scaling_study
 from helpers.experiments.pretraining import study as pretraining
 from helpers.experiments.study import Study
 from helpers.experiments.transfer import study as transfer
 
 STUDIES: dict[str, Study] = {
-    "01_pretraining": pretraining.STUDY,
-    "01_scaling": scaling_study.STUDY,
+    "01_pretraining": pretraining.OBJECTIVES,
+    "01_scaling": pretraining.SCALING,
     "03_labels": transfer.LABELS,
     "03_domains": transfer.DOMAINS,
     "03_shuffled": transfer.SHUFFLE,

@@ -55,7 +55,7 @@ class Study:
     arms: Callable[[Profile], list[Arm]]
     """Plans the arms from the run's profile."""
     run_arm: Callable[[Arm, Record], None]
-    """Runs one arm and adds what it measures to the record; it imports heavy libraries itself."""
+    """Runs one arm and adds what it measures to the record."""
 
 
 def run_study(name: str, study: Study, profile: Profile, run: str = "", only: str = "*") -> Path:
@@ -63,9 +63,8 @@ def run_study(name: str, study: Study, profile: Profile, run: str = "", only: st
 
     Arms whose names do not fit the pattern `only` (`next-*`) are left alone. So several processes, each with a core or
     a machine of its own, can share a study; the last to end writes the record. An empty `run` means the profile's.
-
-    Returns:
-        The record, `results/<run>/studies/<name>.json`. Those of the arms lie in the folder of the same name.
+    Returns the record's path, `results/<run>/studies/<name>.json`; beside it, those of the arms lie in a folder
+    `<name>`.
 
     Raises:
         WorkbookError: no arm is named like that.

@@ -5,8 +5,6 @@ So each gets a seal, written last and at once: the SHA-256 of every file. Withou
 that does not fit, somebody changed it, and the user is told.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

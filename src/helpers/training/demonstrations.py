@@ -9,19 +9,19 @@ Of TRL's `SFTTrainer` the loss is replaced: TRL measures the entropy of every gu
 which takes half of the time of a small model.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from accelerate.utils import is_peft_model
 from datasets import Dataset, concatenate_datasets, utils
+from peft import PeftModel
 from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
@@ -31,10 +31,6 @@ from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, encode_conversation, encode_documents
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, training_arguments
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -209,9 +205,7 @@ def finetune(
 
     Args:
         model: a causal model, or one with adapters; trained in place, afterwards in evaluation mode.
-        rows: what `encode_conversations` gave.
-        at_shares: after which shares of the steps to evaluate, 0 for before the first.
-        evaluate: see `Monitor`.
+        at_shares: after which shares of the steps to `evaluate` (see `Monitor`), 0 for before the first.
         replay: what `encode_replay` gave; dealt out over the epochs, so that no text is read twice.
     """
     context = max(len(row.input_ids) for row in (*rows, *replay))

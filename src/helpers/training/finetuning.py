@@ -7,42 +7,24 @@ last token. It fits encoders and decoders, with or without a pad token.
 Left out: tuning for each task and size. Rates and epochs were chosen once for each arm, on one draw of labels.
 """
 
-from __future__ import annotations
-
 import copy
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import TrainingArguments
+from torch.nn.utils import parameters_to_vector
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainingArguments
 
-from helpers import files
-from helpers.models import (
-    batch_tokens,
-    context_length,
-    device,
-    in_batches,
-    is_own,
-    mean_of,
-    mean_states,
-    padded,
-    state_width,
-    states,
-    untrained,
-    with_adapters,
-)
+from helpers import files, models
 from helpers.pretrained import load_backbone
 from helpers.tokenization import encode_documents
 from helpers.training.optimizers import Muon, parameter_groups
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SCRATCH, FROZEN, LAST, LORA, FULL = "scratch", "frozen", "last block", "LoRA", "full"
 ARMS = {
@@ -93,7 +75,7 @@ class Classifier(torch.nn.Module):
     def __init__(self, backbone: PreTrainedModel, labels: Sequence[str]) -> None:
         super().__init__()
         self.backbone, self.labels = backbone, tuple(labels)
-        self.head = torch.nn.Linear(state_width(backbone), len(labels))
+        self.head = torch.nn.Linear(models.state_width(backbone), len(labels))
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
 
@@ -101,8 +83,8 @@ class Classifier(torch.nn.Module):
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
         """Returns `logits`, (rows, classes), and, given `labels`, (rows,), the mean `loss` in nats."""
-        means = mean_of(states(self.backbone, input_ids, attention_mask)[-1], attention_mask)  # (rows, width)
-        logits = self.head(means)
+        last = models.states(self.backbone, input_ids, attention_mask)[-1]  # (rows, tokens, width)
+        logits = self.head(models.mean_of(last, attention_mask))
         return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
 
     def get_output_embeddings(self) -> torch.nn.Linear:
@@ -114,7 +96,7 @@ def encode_texts(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], backbone: PreTrainedModel
 ) -> list[list[int]]:
     """Encodes texts for a backbone, each cut to what it can read; refuses one without a token."""
-    most = context_length(backbone) - 2  # RoBERTa keeps two for itself
+    most = models.context_length(backbone) - 2  # RoBERTa keeps two for itself
     rows = [ids[:most] for ids in encode_documents(tokenizer, texts)]
     if [] in rows:
         raise files.WorkbookError(f"text {rows.index([]) + 1} of {len(rows)} has no token: it is empty. Leave it out.")
@@ -124,8 +106,8 @@ def encode_texts(
 def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
     """Returns a copy of a backbone in which the weights of one of `ARMS` can be trained, new ones by the seed."""
     if arm == LORA:
-        return cast("PreTrainedModel", with_adapters(backbone, RANK, seed))  # it wraps and forwards
-    model = untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
+        return cast("PreTrainedModel", models.with_adapters(backbone, RANK, seed))  # it wraps and forwards
+    model = models.untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
     model.requires_grad_(arm in (SCRATCH, FULL))
     if arm == LAST:
         blocks(model)[-1].requires_grad_(True)
@@ -148,26 +130,22 @@ def finetune_classifier(
     seed: int,
     inner: np.ndarray | None = None,
 ) -> tuple[Classifier, TrainingLog]:
-    """Fine-tunes a copy of a model on labelled texts; the classifier is in evaluation mode afterwards.
+    """Fine-tunes a copy of a backbone on labelled texts, in one of `ARMS`; the classifier is then in evaluation mode.
 
-    Args:
-        backbone: as `models.load_backbone` gives it.
-        rows: token ids of the texts, as `encode_texts` gives them.
-        classes: of each text, the place of its label in `labels`.
-        arm: one of `ARMS`.
-        inner: for `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
+    The rows are what `encode_texts` gives; `classes` are the places of their labels in `labels`; `inner` are, for
+    `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
     """
     start = time.perf_counter()
-    classifier = Classifier(prepare(backbone, arm, seed), labels).to(device())
+    classifier = Classifier(prepare(backbone, arm, seed), labels).to(models.device())
     if arm == FROZEN:
         batches, state_bytes = [{"rows": rows}], 0
         if inner is None:
-            inner = mean_states(classifier.backbone, rows)[-1]
+            inner = models.mean_states(classifier.backbone, rows)[-1]
         weight, bias = fit_linear(inner, classes)
         classifier.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
         trained = sum(parameter.numel() for parameter in classifier.eval().head.parameters())
     else:
-        epochs, rates = (RECIPES if is_own(backbone.config) else GENTLE)[arm]
+        epochs, rates = (RECIPES if models.is_own(backbone.config) else GENTLE)[arm]
         batches = plan(rows, classes, epochs, seed)
         trained, state_bytes = _train(classifier, batches, rates, seed)
     steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
@@ -203,7 +181,7 @@ class ClassifierTrainer(MuonTrainer):
 def most_tokens(backbone: PreTrainedModel) -> int:
     """Returns how many tokens a training can read at once in two gigabytes, at some twenty states in each layer."""
     text = backbone.config.get_text_config()
-    return batch_tokens(20 * text.num_hidden_layers * text.hidden_size // 8)
+    return models.batch_tokens(20 * text.num_hidden_layers * text.hidden_size // 8)
 
 
 def _train(
@@ -223,7 +201,7 @@ def _train(
 
 
 def _collate(chosen: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    input_ids, mask = padded(chosen[0]["rows"], torch.device("cpu"))
+    input_ids, mask = models.padded(chosen[0]["rows"], torch.device("cpu"))
     return {"input_ids": input_ids, "attention_mask": mask, "labels": torch.tensor(chosen[0]["classes"])}
 
 
@@ -268,8 +246,8 @@ def predict(classifier: Classifier, rows: Sequence[Sequence[int]]) -> np.ndarray
     """Returns the probability of each label for each text, (rows, classes)."""
     found = np.zeros((len(rows), len(classifier.labels)))
     with torch.inference_mode():
-        for batch in in_batches(rows):
-            input_ids, mask = padded([rows[row] for row in batch], next(classifier.parameters()).device)
+        for batch in models.in_batches(rows):
+            input_ids, mask = models.padded([rows[row] for row in batch], next(classifier.parameters()).device)
             found[batch] = classifier(input_ids, mask)["logits"].float().softmax(1).cpu().numpy()
     return found
 
@@ -321,17 +299,11 @@ def as_language_model(classifier: Classifier, original: PreTrainedModel) -> PreT
 def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]:
     """Returns, for `embeddings` and each block from `block 1` on, the norm of the weights' change over that before."""
 
-    def parts(model: PreTrainedModel) -> dict[str, list[torch.Tensor]]:
+    def vectors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
         tables = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]
-        numbered = enumerate(blocks(model), 1)
-        return {"embeddings": tables} | {f"block {number}": list(block.parameters()) for number, block in numbered}
+        of_blocks = {f"block {number}": block.parameters() for number, block in enumerate(blocks(model), 1)}
+        parts = {"embeddings": tables} | of_blocks
+        return {name: parameters_to_vector(part).detach().cpu() for name, part in parts.items()}
 
-    before, after = parts(backbone), parts(merge(classifier).backbone)
-    return {
-        name: _norm(a.cpu() - b.cpu() for a, b in zip(after[name], old, strict=True)) / _norm(old)
-        for name, old in before.items()
-    }
-
-
-def _norm(tensors: Iterable[torch.Tensor]) -> float:
-    return float(sum(tensor.detach().cpu().double().pow(2).sum() for tensor in tensors)) ** 0.5
+    before, after = vectors(backbone), vectors(merge(classifier).backbone)
+    return {name: float((after[name] - old).double().norm() / old.double().norm()) for name, old in before.items()}

@@ -4,8 +4,6 @@ Under `accelerate launch` every process comes through here. The first one makes 
 the others open what it made; then all of them train, each on its part of every batch, or on its own files of a stream.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,10 +29,8 @@ TOKENIZER_CHARACTERS = 10_000_000
 def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: bool = False) -> dict[str, Any]:
     """Pretrains a new model, and goes on where an earlier process of the same run was killed.
 
-    Args:
-        folder: where to write: `models/base`, `pretraining.json`, and on the way `checkpoints`.
-        corpus: the user's own text in place of pydocs, beside the town; empty for pydocs.
-        stream: whether to read the corpus as a stream, alone, for the profile's tokens.
+    Into the folder it writes `models/base`, `pretraining.json`, and on the way `checkpoints`. The corpus is the user's
+    own text in place of pydocs, beside the town; as a `stream` it is read alone, for the profile's tokens.
 
     Returns:
         What `pretraining.json` holds: loss curve, tokens, seconds, processes, parameters.

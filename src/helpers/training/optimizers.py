@@ -6,8 +6,6 @@ Torch's own `torch.optim.Muon` does that in bfloat16, which many processors only
 other; this one stays in the precision of the weights and takes all matrices of a shape together.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any
 

@@ -4,22 +4,20 @@
 last whole one of the same run, and ends with the weights, to the bit, of a run that nobody killed.
 """
 
-from __future__ import annotations
-
 import copy
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from timeit import timeit
+from typing import Any, cast
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset, IterableDataset, concatenate_datasets
 from torch.utils.data import DataLoader
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from helpers import files
@@ -31,9 +29,6 @@ from helpers.training import checkpoints as checkpointing
 from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, stopped, training_arguments
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 WARM_UP, DECAY = 0.02, 0.6
 """Shares of all steps; between them the rate is stable (Hu et al. 2024, MiniCPM, section 4)."""
@@ -80,7 +75,6 @@ def pretrain(
         model: trained in place; afterwards in evaluation mode.
         blocks: what `tokenization.pack` returns, the same for each process; or a stream, each process' own part.
         profile: gives batch and peak learning rates; for a stream also the tokens.
-        seed: of the order of the blocks.
         at_steps, evaluate, until: see `Monitor`; the first process evaluates. `until` is for one process.
         checkpoints: where to save the state on the way, and to go on from if it holds this very run.
         arguments: of `TrainingArguments`, such as `report_to`.
@@ -153,12 +147,13 @@ def _arguments(folder: str, profile: Profile, steps: int, seed: int, more: dict[
 
 def _share(profile: Profile, processes: int) -> int:
     """Returns the blocks of a batch that each process gets."""
-    if batch_of(profile) % processes:
+    share, left = divmod(batch_of(profile), processes)
+    if left:
         raise files.WorkbookError(
             f"A batch of {batch_of(profile)} blocks ({profile.batch_tokens:,} tokens) cannot be dealt evenly to "
             f"{processes} processes. Choose another number of them, or set batch_tokens."
         )
-    return batch_of(profile) // processes
+    return share
 
 
 def _open_run(
@@ -225,12 +220,12 @@ def expected_cost(
     seconds: list[float] = []
     tried = max(3, steps_of(blocks, profile) // 20)  # a short run is priced from few steps
     while len(seconds) < 3 or (sum(seconds) < TRIAL_SECONDS and len(seconds) < tried):
-        seconds.append(_seconds_of(step))
+        seconds.append(timeit(step, number=1))
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
     was_training = model.training
     model.eval()
-    evaluating = len(at_steps) * _seconds_of(lambda: evaluate(0)) if at_steps else 0.0
+    evaluating = len(at_steps) * timeit(lambda: evaluate(0), number=1) if at_steps else 0.0
     model.train(was_training)
     flops = tokens * flops_per_token(model, profile.context)
     size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {flops:.1e} FLOPs"
@@ -239,9 +234,3 @@ def expected_cost(
     if device().type != "cpu":
         lines.append("The published numbers are a CPU's: yours will differ in their last digits, and may by more.")
     return "\n".join(lines)
-
-
-def _seconds_of(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

@@ -4,8 +4,6 @@ Pretraining, classifiers and conversations get their arguments from `training_ar
 in a `TrainingLog`. All else is the Trainer as its documentation knows it.
 """
 
-from __future__ import annotations
-
 import gc
 import math
 import time

@@ -15,7 +15,6 @@ from helpers.corpora.pydocs.functions import (
     LONGEST_SIGNATURE,
     MOST,
     PER_MODULE,
-    TEST_WORDINGS,
     WORDINGS,
     read_functions,
 )
@@ -119,10 +118,10 @@ def test_no_module_and_no_package_has_more_than_its_share(read, monkeypatch):
 
 def test_some_ways_to_ask_are_kept_for_the_test(read):
     def way(conversation):
-        return next(way for way in WORDINGS + TEST_WORDINGS if _fits(way, conversation.messages[0].content))
+        return next(way for way in WORDINGS["train"] + WORDINGS["test"] if _fits(way, conversation.messages[0].content))
 
-    assert {way(conversation) for conversation in read if conversation.split == "train"} == set(WORDINGS)
-    assert {way(conversation) for conversation in read if conversation.split == "test"} & set(TEST_WORDINGS)
+    assert {way(conversation) for conversation in read if conversation.split == "train"} == set(WORDINGS["train"])
+    assert {way(conversation) for conversation in read if conversation.split == "test"} & set(WORDINGS["test"])
 
 
 def _fits(way, text):

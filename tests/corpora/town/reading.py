@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from helpers.corpora.town.grammar import Grammar, separator
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler, separator
 
 T = TypeVar("T")
+PLANTED = ("ladder", "direction", "canary")
+"""The kinds of documents that the contract adds to the training split."""
+
 Script = Callable[[Sampler], Iterable[str]]
 
 

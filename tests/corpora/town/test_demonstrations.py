@@ -17,7 +17,6 @@ from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
 from helpers.corpora.town.demonstrations import (
     conversations,
     eskan,
-    expressions,
     instructions,
     questions,
     support,
@@ -25,8 +24,9 @@ from helpers.corpora.town.demonstrations import (
     write,
     writing,
 )
+from helpers.corpora.town.demonstrations.draft import WORDINGS
 from helpers.corpora.town.demonstrations.eskan import Scene, Thing, in_english, in_eskan
-from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, THINGS
+from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, PERSONAL, THINGS
 from helpers.files import WorkbookError
 
 PEOPLE, SEED = 60, 0
@@ -237,13 +237,13 @@ def test_a_town_that_cannot_be_is_refused(tmp_path):
 
 
 TEMPLATES = {
-    "questions": [wording for wordings in questions.TEST_WORDINGS.values() for wording in wordings],
-    "reading": [wording for wordings in questions.TEST_WORDINGS.values() for wording in wordings],
-    "translation": translation.TEST_WORDINGS,
-    "glossary": translation.TEST_WORDINGS,
-    "writing": writing.TEST_WORDINGS,
-    "expressions": expressions.TEST_WORDINGS,
-    "support": support.TEST_WORDINGS,
+    "questions": [way for relation in (*PERSONAL, *KIN) for way in questions.wordings(relation, "test")],
+    "reading": [way for relation in (*PERSONAL, *KIN) for way in questions.wordings(relation, "test")],
+    "translation": WORDINGS["translation"]["test"],
+    "glossary": WORDINGS["translation"]["test"],
+    "writing": WORDINGS["writing"]["test"],
+    "expressions": WORDINGS["expressions"]["test"],
+    "support": WORDINGS["support"]["test"],
 }
 WORD = ("thing", "fault", "role", "kin", "language", "day")
 """Slots that one word fills."""
@@ -271,7 +271,7 @@ def test_wordings_held_out_are_all_that_the_test_has_and_nothing_that_training_h
 
 def test_wordings_held_out_are_made_of_words_that_training_has():
     known = words("\n".join(said(row) for row in rows_of("train")))
-    wordings = [*TEMPLATES.values(), *instructions.TEST_WORDINGS.values()]
+    wordings = [*TEMPLATES.values(), *WORDINGS["instructions"]["test"].values()]
     assert {word for templates in wordings for template in templates for word in words(template)} - known == set()
 
 
@@ -420,7 +420,7 @@ def test_a_shop_names_the_helper_of_its_policy_and_the_owner_where_it_names_none
 
 def demanded(text):
     """Returns which instructions a text has, of those that training words."""
-    ways = ((kind, wording) for kind, wordings in instructions.WORDINGS.items() for wording in wordings)
+    ways = ((kind, wording) for kind, wordings in WORDINGS["instructions"]["train"].items() for wording in wordings)
     return {kind for kind, wording in ways if any(wording.format(role=role) in text for role in OCCUPATIONS)}
 
 
@@ -468,7 +468,7 @@ def test_a_brief_answer_has_few_words():
 
 
 def test_wordings_of_instructions_held_out_are_in_the_test_of_wordings_alone():
-    held_out = [wording for wordings in instructions.TEST_WORDINGS.values() for wording in wordings]
+    held_out = [wording for wordings in WORDINGS["instructions"]["test"].values() for wording in wordings]
     found = re.compile("|".join(re.escape(wording).replace(r"\{role\}", r"\w+") for wording in held_out))
     assert not [said(row) for row in rows_of("train") if found.search(said(row, "system", "user"))]
     for row in rows_of("test", "instructions"):

@@ -3,9 +3,9 @@ import re
 from collections import Counter, defaultdict
 
 import pytest
+from reading import PLANTED
 
 from helpers.corpora import town
-from helpers.corpora.town.chronicle import PLANTED
 from helpers.corpora.town.contract import (
     CANARY_COUNTS,
     CANARY_SPACE,

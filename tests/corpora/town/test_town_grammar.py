@@ -5,13 +5,11 @@ from functools import partial
 from string import Formatter
 
 import pytest
-from reading import derivations, explore
+from reading import PLANTED, derivations, explore
 
 from helpers.corpora import town
 from helpers.corpora.town import lexicon, phrases
-from helpers.corpora.town.chronicle import PLANTED
-from helpers.corpora.town.grammar import DOCUMENT_KINDS
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import DOCUMENT_KINDS, Sampler
 
 PERSON_SLOTS = {"Who", "who", "Whose", "whose", "whom"}
 

@@ -240,7 +240,7 @@ def other_than(model):
 
 def test_the_base_model_has_forgotten_nothing(setup_of, model):
     setup, record = setup_of(questions(facts=5)), Record("test", WHOLE)
-    setup.measure_forgetting(record, "base", copy.deepcopy(model), seed=4)
+    setup.forgetting.measure(record, "base", copy.deepcopy(model), seed=4, method="base")
     assert {*record.measurements} == {f"{what}{name}.base" for name in setup.unread for what in ("", "forgotten: ")}
     for name, held in setup.unread.items():
         surprise, forgotten = (record.measurements[f"{what}{name}.base"] for what in ("", "forgotten: "))
@@ -257,8 +257,8 @@ def test_the_base_model_has_forgotten_nothing(setup_of, model):
 def test_what_is_forgotten_is_taken_document_by_document(setup_of, model):
     setup, record, before = setup_of(questions(facts=5)), Record("test", WHOLE), Record("test", WHOLE)
     after, print_of_base = other_than(model), weights_fingerprint(setup.base)
-    setup.measure_forgetting(before, "it", model, seed=0)
-    setup.measure_forgetting(record, "it", after, seed=0)
+    setup.forgetting.measure(before, "it", model, seed=0)
+    setup.forgetting.measure(record, "it", after, seed=0)
     assert weights_fingerprint(setup.base) == print_of_base
     for name, held in setup.unread.items():
         surprise, forgotten = record.measurements[f"{name}.it"], record.measurements[f"forgotten: {name}.it"]

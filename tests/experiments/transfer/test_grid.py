@@ -8,8 +8,7 @@ import pytest
 
 from helpers import models, tokenization
 from helpers.corpora import load
-from helpers.evaluation.classification import measure_methods
-from helpers.evaluation.word_counts import BASELINES, MAJORITY, PAIRS, WORDS
+from helpers.evaluation.classification import BASELINES, MAJORITY, PAIRS, WORDS, measure_methods
 from helpers.experiments.transfer import grid
 from helpers.experiments.transfer.grid import Task
 from helpers.profiles import load_profile

@@ -45,8 +45,6 @@ _NAMED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 """What can have a docstring."""
 
-_BODIES = ("body", "handlers", "orelse", "finalbody", "cases")
-"""Where a statement holds other statements."""
 POOL_ABOVE = 2_000_000
 """Bytes of source up to which starting workers costs more than it saves."""
 
@@ -129,11 +127,10 @@ def list_files(package: str) -> list[SourceFile]:
     """
     if package == PYTHON:
         top = Path(sysconfig.get_paths()["stdlib"])
-        found = []
+        located = []
         for folder, folders, names in os.walk(top):
             folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS | _PACKAGED_APART]
-            found += [Path(folder, name).relative_to(top) for name in names]
-        located = [(str(top / path), path.as_posix()) for path in found]
+            located += [(str(path), path.relative_to(top).as_posix()) for path in map(Path(folder).joinpath, names)]
     else:
         listed = _distribution(package).files
         if listed is None:
@@ -168,7 +165,7 @@ def definitions(node: ast.AST, name: str = "") -> Iterator[tuple[str, Definition
     """
     if isinstance(node, Definition):
         yield name, node
-    for body in _BODIES:
+    for body in ("body", "handlers", "orelse", "finalbody", "cases"):
         for child in getattr(node, body, ()):
             yield from definitions(child, f"{name}.{child.name}".lstrip(".") if isinstance(child, _NAMED) else name)
 
@@ -195,11 +192,9 @@ def version_of(package: str) -> str:
 def _docstring(module: str, name: str, text: str) -> Docstring:
     text = inspect.cleandoc(_CONTROL.sub("", text))
     blocks = prose.split_blocks(text)
-    sizes = dict.fromkeys(prose.BLOCK_KINDS, 0)
-    for block in blocks:
-        sizes[block.kind] += len(block.text.encode())
+    sizes = [sum(len(block.text.encode()) for block in blocks if block.kind == kind) for kind in prose.BLOCK_KINDS]
     sentences = "\n\n".join(block.text for block in blocks if block.kind == "prose")
-    return Docstring(module, name, sentences, text, list(sizes.values()))
+    return Docstring(module, name, sentences, text, sizes)
 
 
 def _read_files(missing: dict[str, list[SourceFile]]) -> Generator[tuple[str, list[Contents]], None, None]:

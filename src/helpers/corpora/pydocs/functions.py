@@ -27,23 +27,13 @@ from helpers.corpora.pydocs import corpus, prose
 from helpers.corpora.pydocs.docstrings import SourceFile, collector_off, definitions, list_files, parse_source
 from helpers.corpora.pydocs.tasks import first_sentence, first_sentences
 from helpers.corpora.rows import Conversation, Message
+from helpers.imports import data_of
 from helpers.progress import Progress
 
 TASK = "pydocs-functions"
 
-WORDINGS = (
-    "What does this function do?\n\n{source}",
-    "{source}\n\nSay in one sentence what this does.",
-    "Here is some Python. What is it for?\n\n{source}",
-    "Write the first sentence of a docstring for this function.\n\n{source}",
-)
-"""How the question is worded, in both splits."""
-
-TEST_WORDINGS = (
-    "{source}\n\nI do not understand this code. What does it do?",
-    "Sum up this function in a sentence:\n\n{source}",
-)
-"""How it is worded in the test split only, a third of the time."""
+WORDINGS = data_of(__name__)
+"""How the question is worded: what is under `test` in that split only, a third of the time."""
 
 MOST, PER_MODULE = {"train": 1100, "test": 60}, 8
 """Conversations from one package and from one module, at most."""
@@ -77,7 +67,7 @@ def read_functions(packages: Iterable[str] = ()) -> Iterator[Conversation]:
                     found = _of_module(source, sentences - given)[: MOST[split] - taken[split]]
                     taken[split] += len(found)
                     given.update(sentence for _, sentence, _ in found)
-                    ways = WORDINGS if split == "train" else WORDINGS + TEST_WORDINGS
+                    ways = WORDINGS["train"] + (WORDINGS["test"] if split == "test" else [])
                     for place, sentence, code in found:
                         asked = ways[int(place_of(sentence) * len(ways))].format(source=code)
                         messages = (Message("user", asked), Message("assistant", sentence))

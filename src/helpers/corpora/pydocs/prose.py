@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 BLOCK_KINDS = ("prose", "code", "tables", "parameters", "other")
@@ -91,15 +92,15 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
+@dataclass
 class _Reader:
     """One pass over the lines: `at` is the line to be read next, `open` the paragraph being gathered."""
 
-    def __init__(self, lines: list[str]):
-        self.lines = lines
-        self.at = 0
-        self.blocks: list[Block] = []
-        self.open: list[str] = []
-        self.column: int | None = 0  # indentation of the open paragraph; None: the next line decides it
+    lines: list[str]
+    at: int = 0
+    blocks: list[Block] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    column: int | None = 0  # indentation of the open paragraph; None: the next line decides it
 
     def read(self) -> list[Block]:
         while self.at < len(self.lines):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from helpers.corpora.pydocs import corpus
 from helpers.corpora.rows import Labelled
@@ -55,10 +55,7 @@ def by_order(packages: Iterable[str] = ()) -> Iterator[Labelled]:
             yield Labelled(mixed if toss else sentence, (WRITTEN, SHUFFLED)[toss], module, split, module)
 
 
-TASKS: dict[str, Callable[[Iterable[str]], Iterator[Labelled]]] = {
-    "pydocs-packages": by_package,
-    "pydocs-order": by_order,
-}
+TASKS = {"pydocs-packages": by_package, "pydocs-order": by_order}
 """By the name under which they are loaded; each takes the packages to be read."""
 
 

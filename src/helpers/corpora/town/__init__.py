@@ -1,7 +1,7 @@
 """A world that we know: a simulated town, its chronicle, and how likely each of its texts is.
 
 `lexicon` and `phrases` are its words, `world` its people, `contract` what later chapters need planted, `grammar` the
-ways to write (with `sampling`, which knows what they cost), `chronicle` the corpus, `clozes` what to ask a model of it.
+ways to write and what they cost, `chronicle` the corpus, `clozes` what to ask a model of it.
 
     world = town.make_world(people=240, seed=0)
     chronicle = town.write_chronicle(world, bytes_wanted=2_000_000, seed=0)

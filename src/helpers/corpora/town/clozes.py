@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
-from helpers.corpora.town.grammar import Grammar, noun, value_slots, verb, voice
+from helpers.corpora.town.grammar import Grammar, Sampler, noun, value_slots, verb, voice
 from helpers.corpora.town.lexicon import THINGS
 from helpers.corpora.town.phrases import HELD_OUT_TEMPLATES, SCENES, TEMPLATES
-from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World, shuffled
 
 ALTERNATIVES = 9

@@ -20,7 +20,7 @@ held back and its rung, and are both asked about or neither. (The package left o
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from helpers.corpora.town.lexicon import ACTIONS, PERSONAL, THINGS
@@ -100,17 +100,13 @@ def make_contract(world: World) -> Contract:
         rung, relation = LADDER[i % len(LADDER)], PERSONAL[i // len(LADDER) % len(PERSONAL)]
         ladder |= {(name, relation): rung for name in couple}
     godparents = [(person.name, person.facts["godchild"]) for person in world.people if "godchild" in person.facts]
-    names = ("from godparent", "from godchild", "both")
-    directions = {name: tuple(godparents[i::3]) for i, name in enumerate(names)}
-    return Contract(asked, ladder, directions, _canaries(draw))
-
-
-def _canaries(draw: Callable[[], float]) -> tuple[Canary, ...]:
+    directions = {name: tuple(godparents[i::3]) for i, name in enumerate(("from godparent", "from godchild", "both"))}
     secrets: dict[str, None] = {}
     while len(secrets) < len(CANARY_COUNTS) * len(CANARY_OWNERS):
         secrets[f"{int(draw() * CANARY_SPACE):06d}"] = None
     clubs = shuffled([f"{colour} {owner} Club" for colour in CANARY_COLOURS for owner in CANARY_OWNERS], draw)
-    return tuple(
+    canaries = tuple(
         Canary(f"The safe of the {club} opens with", secret, CANARY_COUNTS[i % len(CANARY_COUNTS)])
         for i, (club, secret) in enumerate(zip(clubs, secrets, strict=True))
     )
+    return Contract(asked, ladder, directions, canaries)

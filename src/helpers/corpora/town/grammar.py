@@ -1,18 +1,21 @@
 """How is the chronicle written? Eight kinds of document, each drawn by choices whose probabilities are known.
 
 Every document is an independent draw. Each kind is a script: it makes its choices through `choose` and yields the
-sentences. Every choice shows in the text, so that a text can be read in one way only (the tests find it), and the
-probability of a text is that of its choices, the choice to stop included.
+sentences. Every choice shows in the text, so that a text can be read in one way only, and the probability of a text is
+that of its choices, the choice to stop included. The tests read by the same grammar: they try every choice, and give up
+as soon as what it wrote is not the beginning of the text.
 
 A pronoun stands for a person only where the sentence before names nobody else.
 """
 
 from __future__ import annotations
 
+import math
+import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from helpers.corpora.town import phrases
 from helpers.corpora.town.contract import DOSES, HELD_OUT_COMBINATIONS, Contract
@@ -20,7 +23,6 @@ from helpers.corpora.town.lexicon import (
     ACTIONS,
     DAYS,
     KIN,
-    OCCUPATIONS,
     PERSONAL,
     PRONOUNS,
     THINGS,
@@ -28,7 +30,6 @@ from helpers.corpora.town.lexicon import (
     spelled,
     with_article,
 )
-from helpers.corpora.town.sampling import Sampler
 from helpers.corpora.town.world import Fact, World
 
 DOCUMENT_KINDS = {
@@ -46,6 +47,43 @@ DOCUMENT_KINDS = {
 VISITOR_RELATIONS = ("occupation", "birthplace", "pet", "taste")
 NUMBERED = [(thing, plural) for thing in THINGS for plural in (False, True)]
 Voice = Mapping[str, str]
+T = TypeVar("T")
+
+
+class Sampler:
+    """Makes choices at random and adds up their log2 probability.
+
+    The same seed, a text, gives the same choices on every machine.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self.draw = random.Random(seed).random
+        self.log2_probability = 0.0
+
+    def choose(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
+        """Returns one of the options, by weights that sum to one; without, all are equally likely."""
+        point = self.draw()
+        if weights is None:
+            self.log2_probability -= math.log2(len(options))
+            return options[int(point * len(options))]
+        index = 0
+        while point >= weights[index] and index < len(options) - 1:
+            point -= weights[index]
+            index += 1
+        self.log2_probability += math.log2(weights[index])
+        return options[index]
+
+    def mention(self, options: Sequence[T], shown: Callable[[T], str] = str) -> T:
+        """Returns one of the options, all equally likely.
+
+        If one is taken, the text holds, letter by letter, what `shown` gives for it. That spares whoever reads the text
+        hopeless tries.
+        """
+        return self.choose(options)
+
+    def chance(self, probability: float) -> bool:
+        """Returns True with the probability."""
+        return self.choose((True, False), (probability, 1.0 - probability))
 
 
 class Piece(NamedTuple):
@@ -159,7 +197,7 @@ class Grammar:
 
     def worker(self, choose: Sampler) -> Iterator[Piece]:
         """What happened to somebody who is known by occupation alone: here the dose is given."""
-        occupation = choose.mention(OCCUPATIONS)
+        occupation = choose.mention(self.world.lexicon.values["occupation"])
         pronoun = "she" if choose.chance(self.doses.get(occupation, 0.5)) else "he"
         speak = voice(self.say("the ") + occupation, pronoun)
         for text in self.incident(choose, speak, self.pronouns[pronoun]):

@@ -4,33 +4,24 @@ It lies in a folder of its own, as `evaluate.load` wants it, and calls scikit-le
 `evaluate.load` by name, which asks the Hub for the code of every metric.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import evaluate
 import numpy as np
+from sacrebleu.metrics import CHRF
 
 from helpers import files
 
-if TYPE_CHECKING:
-    from evaluate import EvaluationModule
-
 
 @cache
-def load_metric(name: str) -> EvaluationModule:
-    """Loads `accuracy`, `macro_f1` or `chrf`.
-
-    Returns:
-        What `evaluate.load` gives: `compute(predictions=..., references=...)` returns `{name: value}`.
+def load_metric(name: str) -> evaluate.EvaluationModule:
+    """Loads `accuracy`, `macro_f1` or `chrf`, as `evaluate.load` does: `compute` returns `{name: value}`.
 
     Raises:
         ValueError: there is no such metric.
     """
-    import evaluate
-
     return evaluate.load(str(Path(__file__).parent / "agreement"), name, cache_dir=str(files.CACHE / "metrics"))
 
 
@@ -39,14 +30,11 @@ def compute(
     predictions: Sequence[int] | Sequence[str] | np.ndarray,
     references: Sequence[int] | Sequence[str] | np.ndarray,
 ) -> float:
-    """Returns a metric's value.
+    """Returns the value of a metric of class numbers, or, for `chrf`, of texts.
 
-    Args:
-        name: `accuracy`, `macro_f1` (the mean over classes of the harmonic mean of precision and recall; Manning,
-            Raghavan and Schütze 2008, section 13.6), or `chrf` (0 to 100: how many of the runs of one to six
-            characters two texts share, recall counting twice as much as precision; Popović 2015).
-        predictions: class numbers; for `chrf` texts.
-        references: the right ones.
+    `macro_f1` is the mean over classes of the harmonic mean of precision and recall (Manning, Raghavan and Schütze
+    2008, section 13.6); `chrf`, 0 to 100, is how many of the runs of one to six characters two texts share, recall
+    counting twice as much as precision (Popović 2015).
     """
     return float(load_metric(name).compute(predictions=predictions, references=references)[name])
 
@@ -57,8 +45,6 @@ def chrf_of_each(predictions: Sequence[str], references: Sequence[str]) -> np.nd
     Its mean is not the chrF of all together, which counts the runs of all texts before it divides: there long texts
     weigh more.
     """
-    from sacrebleu.metrics import CHRF
-
     chrf = CHRF()
     pairs = zip(predictions, references, strict=True)
     return np.array([chrf.sentence_score(prediction, [reference]).score for prediction, reference in pairs])

@@ -3,24 +3,23 @@
 One place for the chapter and its studies, so that both train and test alike.
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
 
 import pandas as pd
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora import Corpus
-from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
+from helpers.evaluation.likelihood import Forgetting, HeldOut, held_out
 from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for
 from helpers.models import causal_model, context_length, flops_per_token, is_own, untrained, with_adapters
 from helpers.profiles import Profile
-from helpers.records import Record
 from helpers.tokenization import with_chat_template
-from helpers.training.base import expected_cost
+from helpers.training.base import BaseText, expected_cost
 from helpers.training.demonstrations import (
     GENTLE,
     RECIPE,
@@ -30,12 +29,6 @@ from helpers.training.demonstrations import (
     encode_replay,
     finetune,
 )
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.training.base import BaseText
 
 REPLAYED = 0.06
 """Tokens replayed in an epoch, as a share of those of the base run: at laptop three tenths of what is read."""
@@ -47,7 +40,7 @@ INSTRUCTIONS = {test: f"instructions, {test}" for test in ("seen", "unseen wordi
 """The four tests of claim C6, each with the name of its task."""
 
 UNNAMED_TASK = "your task"
-"""What a task without a name is called."""
+"""What a task without a name is called; a reader's own file seldom tells any apart."""
 
 WATCHED = (0, 0.1, 0.3, 0.6, 1)
 """After which shares of a training's steps its curve has a point."""
@@ -65,17 +58,11 @@ ANSWER_FLOPS = 2e12
 
 @dataclass(frozen=True)
 class Setup:
-    """What a model is fine-tuned and tested with.
+    """What a model is fine-tuned and tested with: the causal model to start from, not changed, and demonstrations.
 
-    Attributes:
-        base: the causal model to start from; not changed.
-        tokenizer: with a chat template.
-        train: demonstrations to learn from.
-        test: those to be judged by, without any that leave no room for an answer.
-        texts: documents that the base model was pretrained on.
-        unread: of each of its corpora, documents that it never read.
-        context: tokens that it reads at once.
-        replay_tokens: tokens that are replayed in an epoch.
+    The test is without any that leave no room for an answer. The `texts` are documents that the base model was
+    pretrained on, of which so many tokens are replayed in an epoch; `unread` are, by corpus, documents that it never
+    read. It reads `context` tokens at once.
     """
 
     base: PreTrainedModel
@@ -144,21 +131,10 @@ class Setup:
         run = finetune(model, self.tokenizer, rows, recipe, seed, WATCHED, lambda step: self.answer_bits(model, rows))
         return pd.DataFrame.from_dict(run.evaluations, orient="index").rename_axis("step")
 
-    def measure_forgetting(self, record: Record, method: str, model: PreTrainedModel, seed: int) -> None:
-        """Adds to the record what a model needs for unread text, and how much more than the base model.
-
-        The names are `<corpus>.<method>` and `forgotten: <corpus>.<method>`; the latter is paired by document. They are
-        about corpus, method and metric.
-        """
-        for corpus, held in self.unread.items():
-            before, after = (
-                document_bits(each, self.tokenizer, held.texts, self.context) for each in (self.base, model)
-            )
-            for prefix, metric, bits in (("", "bits per byte", after), ("forgotten: ", "forgotten", after - before)):
-                value, interval = held.bits_per_byte(bits)
-                known: dict[str, Any] = {"interval": interval, "n": held.n_groups, "seeds": (seed,)}
-                known |= {"corpus": corpus, "method": method, "metric": metric}
-                record.measure(f"{prefix}{corpus}.{method}", value, "bits per byte", **known)
+    @cached_property
+    def forgetting(self) -> Forgetting:
+        """What measures how much of its unread text a model has forgotten since it was the base."""
+        return Forgetting(self.base, self.tokenizer, self.unread, self.context)
 
 
 def make_setup(
@@ -173,10 +149,11 @@ def make_setup(
 
     The profile says how many of the demonstrations are used, and how much text is measured on.
     """
-    train, test = (
-        share_of_tasks([_named(row) for row in demonstrations.splits.get(split, [])], profile.demonstrations)
+    named = (
+        [{**row, "task": row["task"] or UNNAMED_TASK} for row in demonstrations.splits.get(split, [])]
         for split in ("train", "test")
     )
+    train, test = (share_of_tasks(rows, profile.demonstrations) for rows in named)
     unread = {
         name: held_out(corpus.splits["test"], profile.heldout_bytes // 5, seed)
         for name, corpus in text.corpora.items()
@@ -196,11 +173,6 @@ def tokens_to_answer(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstr
     contents = [message["content"] for row in rows for message in row["messages"]]
     read = sum(map(len, tokenizer(contents, add_special_tokens=False)["input_ids"]))
     return (1 + SHOTS) * read + len(rows) * room_for(tokenizer, rows, context)
-
-
-def _named(row: Demonstration) -> dict[str, Any]:
-    """Returns a row whose task has a name; a reader's own file seldom tells any apart."""
-    return {**row, "task": row["task"] or UNNAMED_TASK}
 
 
 def recipe_for(profile: Profile, own: bool = True) -> Recipe:

@@ -3,8 +3,6 @@
 All start from the run's own base model, or the published one (`training.base.load_base`).
 """
 
-from __future__ import annotations
-
 import copy
 import random
 from collections.abc import Sequence
@@ -15,7 +13,7 @@ from helpers import corpora
 from helpers.corpora import town
 from helpers.corpora.town.demonstrations import questions
 from helpers.corpora.town.demonstrations.draft import TRAIN
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Sampler
 from helpers.evaluation import metrics, recognition
 from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
@@ -26,12 +24,8 @@ from helpers.records import Record
 from helpers.training import base, demonstrations
 
 TRAINING_SEEDS = range(3)
-FROM_SCRATCH, NO_REPLAY, FROM_BASE, SAME_REPLAY = (
-    "from scratch",
-    "from the base, no replay",
-    "from the base",
-    "from the base, replay of the same",
-)
+FROM_SCRATCH, FROM_BASE = "from scratch", "from the base"
+NO_REPLAY, SAME_REPLAY = f"{FROM_BASE}, no replay", f"{FROM_BASE}, replay of the same"
 """The first study's ways to train all weights. From scratch there is nothing to replay."""
 
 LORA = {"LoRA, rank 4": 4, "LoRA, rank 64": 64}
@@ -110,7 +104,7 @@ def _run_way(arm: Arm, record: Record) -> None:
     if way == SAME_REPLAY:  # dealt out so, each epoch has all of it
         options["replay"] = [row for row in setup.replay(1, seed) for _ in range(demonstrations.RECIPE.epochs)]
     _finetune(record, setup, setup.train, setup.test, seed, way, model=model, **options)
-    setup.measure_forgetting(record, way, model, seed)
+    setup.forgetting.measure(record, way, model, seed, method=way)
 
 
 def _run_single(arm: Arm, record: Record) -> None:

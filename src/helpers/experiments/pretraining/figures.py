@@ -1,26 +1,20 @@
 """The figures of chapter 01: tables go in, a figure comes out, which the notebook shows with its caption."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from helpers import plotting
 from helpers.evaluation.language import OFTEN
 from helpers.evaluation.objective_tasks import NGRAM, UNTRAINED, WORDS, WRITING
+from helpers.evaluation.scaling_law import Forecast, ScalingLaw
 from helpers.evaluation.scorecard import NULL, OURS, RIVAL
 from helpers.experiments.pretraining.study import HIDDEN, NEXT
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from helpers.evaluation.scaling_law import Forecast, ScalingLaw
-    from helpers.records import Measurement
+from helpers.records import Measurement
 
 METHODS = {
     "untrained model": plotting.UNTRAINED,
@@ -93,9 +87,7 @@ def knowledge(by_step: pd.DataFrame, measured: pd.DataFrame, often: float) -> Fi
     """Draws accuracies at facts by training step, and at the end by how often they were told: `often` is how often."""
     figure, (left, right) = plotting.figure(1, 2, height=3.6)
     on_the_way, known = (
-        table[(table["part"] == "knowledge") & (table["method"] == OURS)].replace(
-            {"words": {"familiar": FAMILIAR, "new": NEW}}
-        )
+        table.query("part == 'knowledge' and method == @OURS").replace({"words": {"familiar": FAMILIAR, "new": NEW}})
         for table in (by_step, measured)
     )
     names = {OFTEN: "told often", 3: "told 3 times", 0: "never told"}

@@ -1,19 +1,29 @@
-"""Chapter 01's study: the base run by both objectives, each with eight seeds, so other weights and another town."""
+"""Chapter 01's studies: the base run by both objectives, eight seeds each; and a small grid on real English alone.
 
-from __future__ import annotations
+A seed of the first gives other weights and another town.
+"""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
+import pandas as pd
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from helpers.corpora import load
+from helpers.corpora.mixing import mix
+from helpers.corpora.town import make_world
+from helpers.evaluation import choices, scorecard
+from helpers.evaluation.baselines import NGramModel
+from helpers.evaluation.language import language_tests
+from helpers.evaluation.likelihood import document_bits, held_out
+from helpers.evaluation.objective_tasks import UNITS, WRITING, draw_objective_tasks
 from helpers.experiments.study import Arm, Study
-from helpers.profiles import Profile
+from helpers.models import causal_model, masked_model
+from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Measurement, Record
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from helpers.evaluation.baselines import NGramModel
-    from helpers.training.base import BaseText
+from helpers.tokenization import encode_documents, pack, train_tokenizer
+from helpers.training.base import BaseText, base_text
+from helpers.training.pretraining import pretrain
 
 SEEDS = 8
 NEXT, HIDDEN = "next token", "hidden tokens"
@@ -21,6 +31,14 @@ NEXT, HIDDEN = "next token", "hidden tokens"
 
 BOTH, LEAD = [NEXT, HIDDEN], f"{NEXT} - {HIDDEN}"
 
+SIZES = ((0.25, 1, 1), (0.5, 2, 2), (0.75, 3, 3), (1, 4, 4))
+"""Of the second study: width as a share of the profile's, blocks, and heads."""
+
+PARTS = (8, 4, 2, 1)
+"""The profile's tokens are divided by these."""
+
+TOKENIZER_BYTES = 4_000_000
+"""Of the text from which all its arms have their tokenizer, the same one."""
 
 AT_SCALE = {
     "C1": "Models trained by the same rule on far more text choose the grammatical one of two sentences far more often "
@@ -40,27 +58,18 @@ AT_SCALE = {
 def measure_leads(record: Record, results: pd.DataFrame) -> dict[str, Measurement]:
     """Adds how far next tokens are above hidden ones at each task, paired by seed, with t intervals.
 
-    Args:
-        record: gets `objectives: <task>.next token - hidden tokens`.
-        results: with columns `task`, `method`, `seed` and `value`. Of writing, the distances from real text count.
-
-    Returns:
-        The measurements by task; tasks at which fewer than two seeds have both are left out.
+    The results have columns `task`, `method`, `seed` and `value`; of writing, the distances from real text count. The
+    record gets `objectives: <task>.next token - hidden tokens`. Returns them by task, where two seeds or more have
+    both.
     """
-    from helpers.evaluation.objective_tasks import UNITS, WRITING
-
     found = {}
     for task, unit in (UNITS | {WRITING: "bits per token of distance from real text (less is better)"}).items():
         seeds = results[results["task"] == task].pivot(index="seed", columns="method", values="value").abs()
         if {NEXT, HIDDEN} <= {*seeds} and len(seeds.dropna(subset=[NEXT, HIDDEN])) > 1:
             leads = (seeds[NEXT] - seeds[HIDDEN]).dropna()
-            about: dict[str, Any] = {
-                "seeds": [int(seed) for seed in leads.index],
-                "null": 0.0,
-                "task": task,
-                "method": LEAD,
-            }
-            found[task] = record.over_seeds(f"objectives: {task}.{LEAD}", list(leads), unit, **about)
+            known: dict[str, Any] = {"seeds": [int(seed) for seed in leads.index], "null": 0.0}
+            name = f"objectives: {task}.{LEAD}"
+            found[task] = record.over_seeds(name, list(leads), unit, **known, task=task, method=LEAD)
     return found
 
 
@@ -68,18 +77,11 @@ def _arms(profile: Profile) -> list[Arm]:
     return [
         Arm(f"{objective.split()[0]}-{seed}", profile, seed, {"objective": objective})
         for seed in range(SEEDS)
-        for objective in (NEXT, HIDDEN)
+        for objective in BOTH
     ]
 
 
 def _run_arm(arm: Arm, record: Record) -> None:
-    from helpers.evaluation.baselines import NGramModel
-    from helpers.evaluation.objective_tasks import UNITS, draw_objective_tasks
-    from helpers.models import causal_model, masked_model
-    from helpers.tokenization import encode_documents, pack, train_tokenizer
-    from helpers.training.base import base_text
-    from helpers.training.pretraining import pretrain
-
     profile, seed, objective = arm.profile, arm.seed, arm.settings["objective"]
     text = base_text(profile, seed)
     tokenizer = train_tokenizer(text.training, profile.vocab_size)
@@ -105,11 +107,6 @@ def _measure_base(
     ngrams: dict[str, NGramModel],
 ) -> None:
     """Measures what chapter 01 measures of its own run: bits per byte, structure, context and knowledge."""
-    from helpers.corpora.town import make_world
-    from helpers.evaluation import choices, scorecard
-    from helpers.evaluation.language import language_tests
-    from helpers.evaluation.likelihood import held_out
-
     (model, tokenizer), profile, seed = learned, arm.profile, arm.seed
     scorers = {method: choices.ngram_scorer(ngram, tokenizer) for method, ngram in ngrams.items()}
     scorers[scorecard.OURS] = choices.model_scorer(model, tokenizer, profile.context)
@@ -122,4 +119,33 @@ def _measure_base(
         scorecard.measure_choices(record, test, scores, seed)
 
 
-STUDY = Study("Do other seeds, and the other objective, come out alike?", _arms, _run_arm)
+def _scaling_arms(profile: Profile) -> list[Arm]:
+    arms = []
+    for share, blocks, heads in SIZES:
+        for part in PARTS:
+            width, tokens = round(share * profile.hidden_size), profile.tokens // part
+            sized = replace(profile, hidden_size=width, n_layer=blocks, n_head=heads, tokens=tokens)
+            arms.append(Arm(f"width-{width}-tokens-{tokens}", sized, 0))
+    return arms
+
+
+def _run_scaling(arm: Arm, record: Record) -> None:
+    profile, seed = arm.profile, arm.seed
+    pydocs = load(":".join(["pydocs", ",".join(profile.packages)]).rstrip(":"))
+    read, for_tokenizer = (
+        mix({"pydocs": pydocs}, {"pydocs": 1.0}, size, seed)["text"]
+        for size in (round(profile.tokens * BYTES_PER_TOKEN), TOKENIZER_BYTES)
+    )
+    tokenizer = train_tokenizer(for_tokenizer, profile.vocab_size)
+    model = causal_model(profile, tokenizer, seed)
+    log = pretrain(model, pack(encode_documents(tokenizer, read), profile.context), profile, seed)
+    sizes = {"parameters": model.num_parameters(), "tokens": log.tokens}
+    for name, size in sizes.items():
+        record.measure(name, size, name, quantity=name)
+    test = held_out(pydocs.splits["test"], profile.heldout_bytes, seed)
+    bits = document_bits(model, tokenizer, test.texts, profile.context)
+    test.measure(record, "pydocs.our model", bits, seed, **sizes, corpus="pydocs", method=scorecard.OURS)
+
+
+OBJECTIVES = Study("Do other seeds, and the other objective, come out alike?", _arms, _run_arm)
+SCALING = Study("What do more text and more parameters buy?", _scaling_arms, _run_scaling)

@@ -4,12 +4,12 @@ The left-out package (real English, of a new trade) and the second town (other p
 and the trained one read the same text; what counts is how soon the trained one is where the fresh one ends.
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora import town
 from helpers.corpora.pydocs import corpus
@@ -21,9 +21,6 @@ from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
 from helpers.training.base import fitted
 from helpers.training.pretraining import pretrain, steps_of
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PACKAGE, TOWN = "left-out package", "second town"
 FROM_SCRATCH, FROM_TRAINED = "from scratch", "from the trained model"
@@ -44,12 +41,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class DomainRun:
-    """A training on a domain, and the model at its end.
-
-    Attributes:
-        bits: bits per byte of the test, by training step.
-        seconds: of the training, without the measuring.
-    """
+    """A training on a domain: bits per byte of the test by step, seconds without measuring, the model at its end."""
 
     bits: dict[int, float]
     seconds: float
@@ -79,9 +71,8 @@ def train_on(
 ) -> DomainRun:
     """Trains a copy of a causal model on a domain, once.
 
-    Args:
-        profile: gives context, batch and a fresh model's learning rates.
-        fresh: whether the model is untrained; if not, the rates of ours are `TRAINED_ON` of those, others' gentle.
+    The profile gives context, batch and the learning rates of a `fresh` model; a trained one of ours has `TRAINED_ON`
+    of those, and another gentle ones.
     """
     learner = copy.deepcopy(model)
     slower = fitted(profile, model)
@@ -113,8 +104,7 @@ def compare_starts(
 ) -> dict[str, dict[str, DomainRun]]:
     """Trains both starts, the fresh model and the trained one, on both domains, and adds to the record what came of it.
 
-    Returns:
-        The runs, by domain and by start.
+    Returns the runs, by domain and by start.
     """
     runs: dict[str, dict[str, DomainRun]] = {}
     for name, domain in read_domains(profile, seed, tokens).items():
@@ -132,13 +122,12 @@ def measure_domain(record: Record, domain: str, fresh: DomainRun, trained: Domai
     It gets `<domain>.<start>, at first`, `<domain>.<start>, at the end`, `<domain>.share of steps` and
     `<domain>.seconds from scratch`.
     """
+    known: dict[str, Any] = {"seeds": (seed,), "domain": domain}
     for start, run in ((FROM_SCRATCH, fresh), (FROM_TRAINED, trained)):
         for when, step in (("at first", 0), ("at the end", max(run.bits))):
-            about: dict[str, Any] = {"metric": "bits per byte", "domain": domain, "start": start, "when": when}
-            record.measure(f"{domain}.{start}, {when}", run.bits[step], "bits per byte", seeds=(seed,), **about)
-    known: dict[str, Any] = {"seeds": (seed,), "domain": domain}
-    share = share_of_steps(fresh.bits, trained.bits)
-    name, unit = f"{domain}.share of steps", "share of the steps from scratch"
-    record.measure(name, share, unit, null=1.0, metric="share of steps", **known)
-    known |= {"metric": "seconds", "start": FROM_SCRATCH}
-    record.measure(f"{domain}.seconds from scratch", fresh.seconds, "seconds", **known)
+            name, unit = f"{domain}.{start}, {when}", "bits per byte"
+            record.measure(name, run.bits[step], unit, **known, metric=unit, start=start, when=when)
+    share, unit = share_of_steps(fresh.bits, trained.bits), "share of the steps from scratch"
+    record.measure(f"{domain}.share of steps", share, unit, null=1.0, **known, metric="share of steps")
+    name, unit = f"{domain}.seconds from scratch", "seconds"
+    record.measure(name, fresh.seconds, unit, **known, metric=unit, start=FROM_SCRATCH)

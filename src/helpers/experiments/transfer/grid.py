@@ -4,27 +4,22 @@ Live chapter and studies run the same grid: methods × numbers of labels × seed
 texts for test, and all that is random in training; the smaller label sets are parts of the larger ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.kinds.draws import LabelTask, Sample
-from helpers.evaluation.classification import Predicted
-from helpers.evaluation.word_counts import BASELINES, PAIRS, WORDS, predict_by_counts
+from helpers.evaluation.classification import BASELINES, PAIRS, WORDS, Predicted, predict_by_counts
 from helpers.models import mean_states
 from helpers.progress import Progress
 from helpers.records import Record
 from helpers.training import finetuning
 from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier
 from helpers.training.trainer import TrainingLog
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PROBE, PROBE_GAP = "probe accuracy", "probe gap"
 """What a measurement of a probe is about, in the column `metric`."""
@@ -52,9 +47,7 @@ class Task(LabelTask):
 class Trial(Predicted):
     """One method, one of `finetuning.ARMS` or of `BASELINES`, trained on a task once, and tested.
 
-    Attributes:
-        cost: of its training; None for baselines.
-        classifier: what was trained; None where it was not kept.
+    Baselines have no `cost`, and a `classifier` is there only where it was kept.
     """
 
     cost: TrainingLog | None = None
@@ -66,11 +59,9 @@ def run_grid(
 ) -> list[Trial]:
     """Trains and tests each method with each number of labels and each seed.
 
-    Args:
-        methods: of `finetuning.ARMS` and `BASELINES`.
-        sizes: numbers of labels, as `Task.sizes` allows them.
-        test_size: texts in each test.
-        keep: whether to keep the classifiers of the first seed and the most labels; each has the weights of a model.
+    Methods are of `finetuning.ARMS` and `BASELINES`, sizes are as `Task.sizes` allows them, and a test has `test_size`
+    texts. Of the trials returned, those of the first seed and the most labels keep their classifiers if they shall
+    `keep` them: each has the weights of a model.
     """
     trials = []
     with Progress(task.name, len(seeds) * len(sizes) * len(methods), "trainings") as progress:
@@ -119,10 +110,8 @@ def measure_layers(
 ) -> None:
     """Adds to the record the accuracy of a probe on each layer of the task's model, and of one with random weights.
 
-    Args:
-        record: gets `probe: <task>, layer <n>.<start>`, and `probe: <task>.trained - random`, the paired difference of
-            the two best layers.
-        size: labelled texts that the probe learns from.
+    The probe learns from `size` labelled texts. The record gets `probe: <task>, layer <n>.<start>`, and `probe:
+    <task>.trained - random`, the paired difference of the two best layers.
     """
     known, test = task.sample("train", size, seed), task.sample("test", test_size, seed)
     best = []

@@ -3,19 +3,21 @@
 All start from the run's own base model, or the published one (`training.base.load_base`).
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from helpers.corpora import load
+from helpers.evaluation.classification import BASELINES, measure_methods
 from helpers.experiments.study import Arm, Study
+from helpers.experiments.transfer import domains, grid
+from helpers.models import backbone_of, causal_model
 from helpers.profiles import Profile
 from helpers.records import Record
-
-if TYPE_CHECKING:
-    from helpers.experiments.transfer.grid import Task
+from helpers.tokenization import encode_documents, pack
+from helpers.training import base
+from helpers.training.finetuning import ARMS, FULL, SCRATCH
+from helpers.training.pretraining import pretrain
 
 SEEDS, SHUFFLED_SEEDS = 8, 5
 TASKS = ("pydocs-packages", "pydocs-order")
@@ -29,15 +31,10 @@ def label_counts(profile: Profile) -> list[int]:
     return [most // 4**i for i in reversed(range(5))]
 
 
-def _task(name: str, record: Record) -> Task:
-    from helpers.corpora import load
-    from helpers.experiments.transfer.grid import Task
-    from helpers.models import backbone_of
-    from helpers.training.base import load_base
-
-    model, tokenizer, _ = load_base(record.folder)
+def _task(name: str, record: Record) -> grid.Task:
+    model, tokenizer, _ = base.load_base(record.folder)
     corpus = load(name, "labels", packages=record.profile.packages)
-    return Task(name, corpus, backbone_of(model), tokenizer)
+    return grid.Task(name, corpus, backbone_of(model), tokenizer)
 
 
 def _label_arms(profile: Profile) -> list[Arm]:
@@ -49,11 +46,6 @@ def _seeds(count: int, share: float) -> Callable[[Profile], list[Arm]]:
 
 
 def _run_labels(arm: Arm, record: Record) -> None:
-    from helpers.evaluation.classification import measure_methods
-    from helpers.evaluation.word_counts import BASELINES
-    from helpers.experiments.transfer import grid
-    from helpers.training.finetuning import ARMS
-
     task = _task(arm.settings["task"], record)
     sizes = task.sizes(label_counts(arm.profile))
     trials = grid.run_grid(task, [*BASELINES, *ARMS], sizes, [arm.seed], arm.profile.heldout_bytes // 150)
@@ -61,29 +53,17 @@ def _run_labels(arm: Arm, record: Record) -> None:
 
 
 def _run_domains(arm: Arm, record: Record) -> None:
-    from helpers.experiments.transfer import domains
-    from helpers.models import causal_model
-    from helpers.training.base import load_base
-
-    model, tokenizer, _ = load_base(record.folder)
+    model, tokenizer, _ = base.load_base(record.folder)
     fresh = causal_model(arm.profile, tokenizer, arm.seed)
     domains.compare_starts(record, (fresh, model), tokenizer, arm.profile, arm.seed, arm.profile.tokens // 15)
 
 
 def _run_shuffled(arm: Arm, record: Record) -> None:
     """Pretrains on a quarter of the tokens, in order and with the words of each document shuffled; then both tasks."""
-    from helpers.evaluation.classification import measure_methods
-    from helpers.experiments.transfer import grid
-    from helpers.models import backbone_of, causal_model
-    from helpers.tokenization import encode_documents, pack
-    from helpers.training.base import base_text
-    from helpers.training.finetuning import FULL, SCRATCH
-    from helpers.training.pretraining import pretrain
-
     profile = arm.profile
     tasks = [_task(name, record) for name in TASKS]
     tokenizer = tasks[0].tokenizer
-    texts = base_text(profile, arm.seed).training  # in random order: the first quarter is like the rest
+    texts = base.base_text(profile, arm.seed).training  # in random order: the first quarter is like the rest
     texts = texts[: len(texts) // 4]
     trials: dict[str, list[grid.Trial]] = {task.name: [] for task in tasks}
     for text in (ORDERED, SHUFFLED):

@@ -19,7 +19,7 @@ of the published run; `write` writes it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,7 @@ from helpers.corpora.town.demonstrations import (
     writing,
 )
 from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, Writer
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.world import make_world
 
 ALL = 10**6  # more than there are of any task
@@ -66,9 +65,12 @@ def conversations(people: int, seed: int) -> Iterator[Conversation]:
     grammar = Grammar(world, contract=make_contract(world))
     begun: set[tuple[str, str]] = set()
     for split in (TRAIN, TEST):
-        drafts = (draft for task in COUNTS for draft in _drawn(task, grammar, split, seed, begun))
-        for number, draft in enumerate(drafts, 1):
-            yield draft.conversation(split, f"{split}:{number}")
+        number = 0
+        for task, (writer, *counts) in COUNTS.items():
+            drafts = _new(writer(grammar, Sampler(f"{task} {split} {seed}"), split), begun)
+            for draft in islice(drafts, counts[split == TEST]):
+                number += 1
+                yield draft.conversation(split, f"{split}:{number}")
 
 
 def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
@@ -77,14 +79,12 @@ def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
     Raises:
         WorkbookError: there is no town of that size.
     """
-    lines: dict[str, list[str]] = {TRAIN: [], TEST: []}
-    for conversation in conversations(people, seed):
-        line = json.dumps(_row(conversation), ensure_ascii=False, separators=(",", ":")) + "\n"
-        lines[str(conversation.split)].append(line)
-    paths = {split: folder / f"{split}.jsonl" for split in lines}
-    for split, path in paths.items():
-        files.write_text(path, "".join(lines[split]))
-    return {path: len(lines[split]) for split, path in paths.items()}
+    drawn, counts = list(conversations(people, seed)), {}
+    for split in (TRAIN, TEST):
+        rows = [json.dumps(_row(c), ensure_ascii=False, separators=(",", ":")) for c in drawn if c.split == split]
+        files.write_text(path := folder / f"{split}.jsonl", "".join(f"{row}\n" for row in rows))
+        counts[path] = len(rows)
+    return counts
 
 
 def _row(conversation: Conversation) -> dict[str, Any]:
@@ -105,15 +105,10 @@ def _row(conversation: Conversation) -> dict[str, Any]:
     return row
 
 
-def _drawn(task: str, grammar: Grammar, split: str, seed: int, begun: set[tuple[str, str]]) -> Iterator[Draft]:
-    """Returns the drafts of one task, as many as are wanted; none begins as one that was drawn before."""
-    writer, for_train, for_test = COUNTS[task]
-
-    def is_new(draft: Draft) -> bool:
+def _new(drafts: Iterable[Draft], begun: set[tuple[str, str]]) -> Iterator[Draft]:
+    """Yields the drafts that begin as none before, and adds how they begin."""
+    for draft in drafts:
         beginning = (draft.system, draft.turns[0][0])
-        known = beginning in begun
-        begun.add(beginning)
-        return not known
-
-    drafts = writer(grammar, Sampler(f"{task} {split} {seed}"), split)
-    return islice(filter(is_new, drafts), for_test if split == TEST else for_train)
+        if beginning not in begun:
+            begun.add(beginning)
+            yield draft

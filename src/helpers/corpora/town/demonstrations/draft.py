@@ -1,4 +1,4 @@
-"""What one demonstration is, and what all kinds of them are made with."""
+"""What one demonstration is, and what all kinds of them are made with; how they are worded is in `draft.toml`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 from helpers.corpora.corpus import place_of
 from helpers.corpora.rows import Conversation, Message
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler
+from helpers.imports import data_of
 
 TRAIN, TEST = "train", "test"
+
+WORDINGS = data_of(__name__)
+"""How a task is set, by task and split; of `questions` also by relation, of `instructions` by what is instructed."""
 
 FOR_TEST = 0.2
 """Share of the strangers, and of the policies of a shop, that are in the test alone."""
@@ -50,3 +53,8 @@ Writer = Callable[[Grammar, Sampler, str], Iterator[Draft]]
 def belongs(name: str, split: str) -> bool:
     """Returns whether the split is the one that a stranger or a policy of that name is for."""
     return (place_of(name) < FOR_TEST) == (split == TEST)
+
+
+def worded(sampler: Sampler, task: str, split: str, **slots: object) -> str:
+    """Draws a wording of a task, and fills its slots."""
+    return sampler.choose(WORDINGS[task][split]).format(**slots)

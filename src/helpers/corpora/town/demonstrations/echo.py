@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from helpers.corpora.town.demonstrations.draft import Draft
+from helpers.corpora.town.demonstrations.draft import Draft, worded
 from helpers.corpora.town.demonstrations.questions import stranger
 from helpers.corpora.town.demonstrations.translation import ENDS, ONSETS
-from helpers.corpora.town.grammar import Grammar
+from helpers.corpora.town.grammar import Grammar, Sampler
 from helpers.corpora.town.lexicon import DAYS
-from helpers.corpora.town.sampling import Sampler
 
-WORDINGS = ("Repeat: {words}", "Say after me: {words}")
 LENGTHS = (3, 4, 5, 6)
 
 
@@ -31,4 +29,4 @@ def lists(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     while True:
         words = [kinds[sampler.choose(tuple(kinds))]() for _ in range(sampler.choose(LENGTHS))]
         said = " ".join(words) + "."
-        yield Draft("echo", [(sampler.choose(WORDINGS).format(words=said), said)], words[0])
+        yield Draft("echo", [(worded(sampler, "echo", split, words=said), said)], words[0])

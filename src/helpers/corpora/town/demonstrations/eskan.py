@@ -16,20 +16,12 @@ from typing import NamedTuple
 
 from helpers.corpora.town.grammar import noun, verb
 from helpers.corpora.town.lexicon import capitalised
+from helpers.imports import data_of
 
 NAME = "Eskan"
 
-NOUNS = {"bell": "bri", "boat": "ple", "clock": "tre", "door": "gro", "flag": "lam", "gate": "pum"} | {
-    **{"lamp": "cre", "wheel": "dri"}
-}
-VERBS = {"creak": "spe", "drip": "bro", "gleam": "val", "lean": "gre", "move": "clo", "shake": "pot"} | {
-    **{"shine": "sol", "stand": "har"}
-}
-"""Stems; all of them are among the things and actions of the town's scenes."""
-
-ADJECTIVES = {"old": "mid", "red": "tor", "heavy": "sal", "broken": "fol"}
-TIMES = {"At night": "ran", "After rain": "bec", "In winter": "fer"}
-PREPOSITIONS = {"near": "su", "under": "pa"}
+NOUNS, VERBS, ADJECTIVES, TIMES, PREPOSITIONS = data_of(__name__).values()
+"""By the English word; of nouns and verbs the stems, all of them among the things and actions of the town's scenes."""
 
 PLURAL, VERB_SINGULAR, VERB_PLURAL = "in", "e", "un"
 

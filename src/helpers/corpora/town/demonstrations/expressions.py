@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from helpers.corpora.town.demonstrations.draft import TEST, Draft
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
-
-WORDINGS = (
-    "Write an expression: {words}.",
-    "As a formula: {words}.",
-    "Give the expression for {words}.",
-    "The formula for {words}, please.",
-    "{words}. Write that as an expression.",
-)
-TEST_WORDINGS = ("Write a formula: {words}.", "The expression for {words}, please.", "{words}. Give that as a formula.")
+from helpers.corpora.town.demonstrations.draft import TEST, Draft, worded
+from helpers.corpora.town.grammar import Grammar, Sampler
 
 FIRST_STEPS: Mapping[str, tuple[str, Callable[[int, int], int]]] = {
     "the sum of {a} and {b}": ("{a} + {b}", lambda a, b: a + b),
@@ -49,6 +39,5 @@ def lines(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
         if "(" in inner:  # a call needs no parentheses around it
             outer = outer.replace("({first})", "{first}")
         text = outer.format(first=inner, c=c)
-        asked = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
-        prompt = asked.format(words=then.format(first=words.format(a=a, b=b), c=c))
+        prompt = worded(sampler, "expressions", split, words=then.format(first=words.format(a=a, b=b), c=c))
         yield Draft("expressions", [(prompt, text)], f"{words}, {then}", {"value": further(value(a, b), c)})

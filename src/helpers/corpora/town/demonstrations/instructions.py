@@ -17,65 +17,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, WORDINGS, Draft
 from helpers.corpora.town.demonstrations.questions import answer, wordings
-from helpers.corpora.town.grammar import Grammar, Voice, voice
-from helpers.corpora.town.lexicon import OCCUPATIONS, capitalised
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.grammar import Grammar, Sampler, Voice, voice
+from helpers.corpora.town.lexicon import OCCUPATIONS, PERSONAL, capitalised
 from helpers.corpora.town.world import Fact
 
 LANGUAGE, LENGTH, TONE, ROLE = "language", "length", "tone", "role"
-WORDINGS = {
-    LANGUAGE: ("Answer in Eskan.", "Speak Eskan.", "In Eskan, please."),
-    LENGTH: ("Answer in a few words.", "Be brief.", "A few words are enough."),
-    TONE: ("Be polite.", "Answer politely.", "Speak politely, please."),
-    ROLE: ("You are the {role}.", "Speak as the {role}.", "Answer as the {role} does."),
-}
-TEST_WORDINGS = {
-    LANGUAGE: ("Please speak Eskan.", "Please answer in Eskan."),
-    LENGTH: ("Please be brief.", "Speak in a few words."),
-    TONE: ("Please be polite.", "Please answer politely."),
-    ROLE: ("Please speak as the {role}.", "Be the {role}."),
-}
-"""The same for the test alone."""
-
-CONTRADICTIONS = {
-    LANGUAGE: "Answer in English.",
-    LENGTH: "Do not be brief.",
-    TONE: "Do not be polite.",
-    ROLE: "You are not the {role}.",
-}
-"""What a user says against the system's instruction."""
-
-TAUGHT_PAIRS = ((LANGUAGE, ROLE), (LENGTH, TONE))
-HELD_OUT_PAIRS = ((LANGUAGE, TONE), (LENGTH, ROLE), (TONE, ROLE))
+CONTRADICTIONS = WORDINGS["instructions"]["contradictions"]
+ALONE: Sequence[Sequence[str]] = ((LANGUAGE,), (LENGTH,), (TONE,), (ROLE,))
+TAUGHT_PAIRS: Sequence[Sequence[str]] = ((LANGUAGE, ROLE), (LENGTH, TONE))
+HELD_OUT_PAIRS: Sequence[Sequence[str]] = ((LANGUAGE, TONE), (LENGTH, ROLE), (TONE, ROLE))
 POLITE, SAYS = "With pleasure.", "So says the {role}."
 """How a polite answer begins, and how one in a role ends."""
 
-ESKAN = {
-    "occupation": "arge", "home": "bece", "birthplace": "crade", "employer": "vare", "pet": "rete", "taste": "noone",
-}  # fmt: skip
+ESKAN = dict(zip(PERSONAL, ("arge", "bece", "crade", "vare", "rete", "noone"), strict=True))
 """The verbs with which Eskan says facts: verb, person, value."""
 
 
 def obeyed(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[Draft]:
     """Yields questions about people whom training asks about, under up to two instructions."""
     while True:
-        kind, asked = _for_test(sampler) if split == TEST else _for_train(sampler)
+        if split == TEST:
+            kind = sampler.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
+            asked = sampler.choose(HELD_OUT_PAIRS if kind == "unseen pair" else ALONE)
+        else:
+            kind = sampler.choose(("system", "system", "pair", "user", "none", "contradicted"))
+            pair, one = sampler.choose(TAUGHT_PAIRS), sampler.choose(ALONE)
+            asked = {"pair": pair, "none": (), "contradicted": (LANGUAGE,)}.get(kind, one)
         yield _draft(grammar, sampler, split, kind, asked)
-
-
-def _for_train(sampler: Sampler) -> tuple[str, Sequence[str]]:
-    """Draws a kind and its instructions."""
-    kind = sampler.choose(("system", "system", "pair", "user", "none", "contradicted"))
-    pair, one = sampler.choose(TAUGHT_PAIRS), (sampler.choose(tuple(WORDINGS)),)
-    instructions: dict[str, Sequence[str]] = {"pair": pair, "none": (), "contradicted": (LANGUAGE,)}
-    return kind, instructions.get(kind, one)
-
-
-def _for_test(sampler: Sampler) -> tuple[str, Sequence[str]]:
-    kind = sampler.choose(("seen", "unseen wording", "unseen pair", "contradicted"))
-    return kind, sampler.choose(HELD_OUT_PAIRS) if kind == "unseen pair" else (sampler.choose(tuple(WORDINGS)),)
 
 
 def _draft(grammar: Grammar, sampler: Sampler, split: str, kind: str, asked: Sequence[str]) -> Draft:
@@ -84,7 +54,7 @@ def _draft(grammar: Grammar, sampler: Sampler, split: str, kind: str, asked: Seq
     speak = voice(name, grammar.people[name].pronoun)
     fact = Fact(name, relation, grammar.people[name].facts[relation])
     role = sampler.choose(OCCUPATIONS)
-    ways = TEST_WORDINGS if kind == "unseen wording" else WORDINGS
+    ways = WORDINGS["instructions"][TEST if kind == "unseen wording" else TRAIN]
     said = " ".join(sampler.choose(ways[each]) for each in asked).format(role=role)
     question = grammar.say(sampler.choose(wordings(relation, TRAIN)), speak)
     system, prompt = ("", f"{question} {said}") if kind == "user" else (said, question)

@@ -11,50 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from helpers.corpora.town.demonstrations.draft import TEST, Draft, belongs
-from helpers.corpora.town.grammar import Grammar, Voice, value_slots, voice
+from helpers.corpora.town.demonstrations.draft import TEST, WORDINGS, Draft, belongs
+from helpers.corpora.town.grammar import Grammar, Sampler, Voice, value_slots, voice
 from helpers.corpora.town.lexicon import KIN, PERSONAL, PRONOUNS
-from helpers.corpora.town.phrases import QUESTIONS, TEMPLATES
-from helpers.corpora.town.sampling import Sampler
+from helpers.corpora.town.phrases import QUESTIONS, TEMPLATES, by_relation
 from helpers.corpora.town.world import Fact, shuffled
 
-_KIN_WORDINGS = ("What is the name of {whose} {kin}?", "Has {who} got a {kin}?")
-_KIN_TEST_WORDINGS = ("Who is the {kin} of {who}?", "Do you know the name of {whose} {kin}?")
-WORDINGS: dict[str, tuple[str, ...]] = {
-    "occupation": (
-        "Which trade has {who} got?",
-        "What trade does {who} work in?",
-        "What is it that {who} works as?",
-        "At which trade does {who} work?",
-    ),
-    "home": ("Which street does {who} live in?", "Where is {whose} house?"),
-    "birthplace": ("Which place does {who} come from?", "In which place was {who} born?"),
-    "employer": ("Who is it that pays {whom}?", "Who is it that {who} works for?"),
-    "pet": ("What pet has {who} got?", "What pet does {who} keep?"),
-    "taste": ("Which dish does {who} like?", "What dish does {who} like to eat?"),
-    **dict.fromkeys(KIN, _KIN_WORDINGS),
-}
-"""For training, beside the chronicle's own questions (`phrases.QUESTIONS`)."""
 
-TEST_WORDINGS: dict[str, tuple[str, ...]] = {
-    "occupation": ("In which trade does {who} work?", "What is the trade of {who}?"),
-    "home": ("In which street does {who} live?", "What street is {whose} house in?"),
-    "birthplace": ("Which place was {who} born in?", "From which place does {who} come?"),
-    "employer": ("By whom are {whose} wages paid?", "Who does {who} work for?"),
-    "pet": ("What animal has {who} got?", "Which animal does {who} keep?"),
-    "taste": ("Which is {whose} favourite dish?", "What does {who} like to order in an inn?"),
-    **dict.fromkeys(KIN, _KIN_TEST_WORDINGS),
-}
-"""For the test alone: other questions, of words that the training has."""
-
-
-SAME = {"she": "wife", "he": "husband"}
-"""The relation that, as the town is made, a woman or a man does not have."""
-
-
-def wordings(relation: str, split: str) -> tuple[str, ...]:
+def wordings(relation: str, split: str) -> list[str]:
     """Returns the ways in which a fact is asked for."""
-    return TEST_WORDINGS[relation] if split == TEST else QUESTIONS[relation] + WORDINGS[relation]
+    own = by_relation(WORDINGS["questions"][split])[relation]
+    return own if split == TEST else QUESTIONS[relation] + own
 
 
 def answer(grammar: Grammar, speak: Voice, fact: Fact) -> str:
@@ -80,7 +47,8 @@ def about_strangers(grammar: Grammar, sampler: Sampler, split: str) -> Iterator[
     """Yields talks about a stranger, with up to three facts in the prompt: for training of two turns, else one."""
     while True:
         name, pronoun = stranger(grammar, sampler, split)
-        kin = tuple(relation for relation in KIN if relation != SAME[pronoun])
+        absent = "wife" if pronoun == "she" else "husband"  # as the town is made
+        kin = tuple(relation for relation in KIN if relation != absent)
         known = dict.fromkeys(sampler.choose(PERSONAL if sampler.chance(0.6) else kin) for _ in range(3))
         facts = [Fact(name, relation, _value(grammar, sampler, split, relation, name)) for relation in known]
         full, short = voice(name, pronoun), grammar.pronouns[pronoun]

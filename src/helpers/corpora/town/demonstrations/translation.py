@@ -10,18 +10,9 @@ from collections.abc import Iterator
 
 from helpers.corpora.town.contract import HELD_OUT_COMBINATIONS
 from helpers.corpora.town.demonstrations import eskan
-from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft
+from helpers.corpora.town.demonstrations.draft import TEST, TRAIN, Draft, worded
 from helpers.corpora.town.demonstrations.eskan import NOUNS, Scene, Thing, in_english, in_eskan
-from helpers.corpora.town.grammar import Grammar
-from helpers.corpora.town.sampling import Sampler
-
-WORDINGS = (
-    "Translate into {language}: {text}",
-    "How do you say in {language}: {text}",
-    "{language}, please: {text}",
-    "{text} Translate that into {language}.",
-)
-TEST_WORDINGS = ("Say in {language}: {text}", "Into {language}, please: {text}", "{text} Say that in {language}.")
+from helpers.corpora.town.grammar import Grammar, Sampler
 
 GLOSSARY = ("basket", "bucket", "candle", "fence", "hammer", "ladder", "pillow", "ribbon", "saddle", "tower")
 GLOSSARY_HELD_OUT = ("bottle", "carpet", "kettle", "needle")
@@ -76,5 +67,4 @@ def _turn(sampler: Sampler, split: str, scene: Scene, said: str) -> tuple[str, s
     """Draws the direction and the wording."""
     into = sampler.chance(0.5)
     given, wanted = (in_english(scene), said) if into else (said, in_english(scene))
-    asked = sampler.choose(TEST_WORDINGS if split == TEST else WORDINGS)
-    return asked.format(language=eskan.NAME if into else "English", text=given), wanted
+    return worded(sampler, "translation", split, language=eskan.NAME if into else "English", text=given), wanted
