@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -80,9 +80,12 @@ def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
     from peft import LoraConfig, get_peft_model
 
     task = None if backbone_of(model) is model else "CAUSAL_LM"
+    # Mamba computes past its `out_proj`: matrices beside it would do nothing, and peft refuses them.
+    left_out = ["out_proj"] if any(name.endswith("conv1d") for name, _ in model.named_modules()) else None
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
         torch.manual_seed(seed)
-        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
+        options: dict[str, Any] = {"target_modules": "all-linear", "exclude_modules": left_out, "task_type": task}
+        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, **options)
         return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
 
 

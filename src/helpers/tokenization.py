@@ -60,6 +60,10 @@ ENCODED_AT_ONCE = 64
 """Documents that a stream encodes together: enough for all cores, little for the memory."""
 
 
+class RolesRefused(files.WorkbookError):
+    """A chat template does not take the roles of a conversation, or their order."""
+
+
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Trains a byte-level BPE tokenizer (Sennrich et al. 2016; bytes as in Radford et al. 2019, section 2.2).
 
@@ -236,7 +240,7 @@ def _template_parts(
             marked, chat_template=template, tokenize=False, add_generation_prompt=answer
         )
     except TemplateError as error:
-        raise files.WorkbookError(f"The chat template refuses the roles {', '.join(roles)}: {error}.") from error
+        raise RolesRefused(f"The chat template refuses the roles {', '.join(roles)}: {error}.") from error
     texts = re.split("\ue000(\\d+)\ue001", str(text))
     if texts[1::2] != [str(i) for i in range(len(roles))]:
         raise files.WorkbookError(

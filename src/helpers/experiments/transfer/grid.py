@@ -14,10 +14,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.kinds.draws import LabelTask, Sample
 from helpers.evaluation.classification import BASELINES, PAIRS, WORDS, Predicted, predict_by_counts
-from helpers.models import mean_states
+from helpers.models import context_length, mean_states
+from helpers.profiles import Profile
 from helpers.progress import Progress
 from helpers.records import Record
-from helpers.training import finetuning
+from helpers.training import base, finetuning
 from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier
 from helpers.training.trainer import TrainingLog
 
@@ -70,6 +71,23 @@ def run_grid(
                 trials.append(trial)
                 progress.advance()
     return trials
+
+
+def expected_cost(tasks: Sequence[Task], profile: Profile, test_size: int) -> str:
+    """Says what the chapter will cost with a model of the reader's: see `base.expected_cost`.
+
+    Each number of labels is learned from scratch and in full with each seed; both starts read both domains at the end.
+    """
+    trained, read = 4.0 * profile.tokens / 30, 0.0
+    for task in tasks:
+        some = task.encode(task.sample("train", 64, 0))
+        tokens, sizes = sum(map(len, some)) / len(some), task.sizes(profile.labels)
+        fewest = finetuning.FEWEST_STEPS * finetuning.BATCH
+        passes = [max(size * finetuning.RECIPES[arm][0], fewest) for size in sizes for arm in (SCRATCH, FULL)]
+        trained += tokens * profile.seeds * sum(passes)
+        read += tokens * profile.seeds * (sizes[-1] + test_size * 3 * len(sizes)) + 2 * tokens * (sizes[-1] + test_size)
+    model = tasks[0].backbone
+    return base.expected_cost(model, trained, read, min(profile.context, context_length(model)), copies=12)
 
 
 def _run_seed(
