@@ -158,6 +158,18 @@ def test_what_cannot_work_is_refused_in_one_sentence(folder, capfd, fault):
     assert said.out == ""
 
 
+@pytest.mark.parametrize(("chapter", "kind"), [("01", "bert"), ("03", "t5"), ("04", "bert"), ("01", None)])
+def test_a_run_does_not_begin_with_a_model_that_its_chapter_cannot_use(tmp_path, monkeypatch, capfd, chapter, kind):
+    monkeypatch.setattr(files, "RESULTS", tmp_path / "results")
+    if kind:
+        save_kind(kind, tmp_path / "model")
+    capfd.readouterr()
+    assert main(["run", chapter, "--profile", "smoke", "--set", f"MODEL={tmp_path / 'model'}"]) == 2
+    said = capfd.readouterr()
+    assert re.fullmatch(rf"error: {tmp_path / 'model'}: [^\n]*\n", said.err)
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize("name", ["./nowhere", "/no/where", "~/nowhere", "nowhere", "a/b/c", "tests/nowhere", "a b/c"])
 def test_what_looks_like_a_path_is_not_looked_for_on_the_hub(monkeypatch, name):
     monkeypatch.setattr(pretrained, "_fetched", lambda name: pytest.fail("the Hub was asked"))
