@@ -1,8 +1,11 @@
 """Models must be what transformers opens, equal in size, whole on disk, and equal with and without a cache."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from backbones import save_gpt2, save_kind
 from transformers import BertConfig, BertModel, Qwen3ForCausalLM
 
 from helpers import models, pretrained, tokenization
@@ -184,3 +187,20 @@ def test_a_backbone_says_whether_its_model_was_made_to_write(profile, tokenizer,
     assert not models.generates(pretrained.load_backbone(tmp_path / "backbone")[0].config)
     with pytest.raises(WorkbookError, match=r"no model could be loaded.*model\.safetensors"):
         pretrained.load_backbone(tmp_path)
+
+
+def test_a_model_of_ours_is_known_as_such_and_costs_what_its_profile_says(profile, tokenizer, tmp_path):
+    model = models.causal_model(profile, tokenizer, seed=0)
+    models.save_model(model, tokenizer, tmp_path / "base")
+    save_gpt2(tmp_path / "gpt2")
+    assert models.is_own(pretrained.load_model(tmp_path / "base")[0].config)
+    assert not models.is_own(pretrained.load_model(tmp_path / "gpt2")[0].config)
+    sized = dataclasses.replace(profile, vocab_size=len(tokenizer))
+    assert models.flops_per_token(model, profile.context) == sized.flops_per_token
+
+
+def test_states_may_be_narrower_at_the_end(tmp_path):
+    save_kind("opt", tmp_path / "opt")  # its embedding, and so its last states, are half as wide as its layers
+    backbone, _ = pretrained.load_backbone(tmp_path / "opt")
+    assert [layer.shape for layer in models.mean_states(backbone, [[3, 4], [5]])] == [(2, 32), (2, 32), (2, 16)]
+    assert models.state_width(backbone) == 16

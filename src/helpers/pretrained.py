@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WANTED = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 """What is fetched from the Hub, of a repository's top folder: no code, and nothing pickled."""
 
+READ = ("*config.json", "tokenizer.json", "vocab.json", "*tokens*.json", "*.index.json")
+"""Files of JSON that decide how a model is opened."""
+
 HUB_SECONDS = 5.0
 """For how long the Hub may be silent."""
 
@@ -121,7 +124,6 @@ def _load(source: str | Path, causal: bool) -> tuple[PreTrainedModel, PreTrained
             _require_causal(source, config)
         adapter = folder / "adapter_config.json"
         if adapter.is_file():
-            _check_files(source, folder)
             model = _adapted(source, folder, _base_of(adapter), config)
         else:
             model = _opened(source, folder, config)
@@ -166,7 +168,7 @@ def _base_of(adapter: Path) -> str | Path:
 
 
 def _check_files(source: str | Path, folder: Path) -> None:
-    """Refuses a folder in which a file is a mere pointer of Git LFS, or broken JSON."""
+    """Refuses a folder in which a file that is read is a mere pointer of Git LFS, or broken JSON."""
     for path in sorted(folder.iterdir()):
         if not path.is_file() or not any(path.match(pattern) for pattern in WANTED):
             continue
@@ -174,7 +176,8 @@ def _check_files(source: str | Path, folder: Path) -> None:
             if file.read(len(_POINTER)) == _POINTER:
                 remedy = "Run `git lfs pull` in the folder, or fetch it again."
                 raise files.at(path, "only a pointer of Git LFS is here, not the file itself", remedy)
-        if path.suffix == ".json" and not isinstance(files.read_json(path, _AGAIN), dict | list):
+        decides = any(path.match(pattern) for pattern in READ)
+        if decides and not isinstance(files.read_json(path, _AGAIN), dict):
             raise files.at(path, "not what a model's folder holds under this name", _AGAIN)
 
 

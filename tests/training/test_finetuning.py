@@ -353,3 +353,14 @@ def test_a_text_longer_than_the_model_can_read_is_cut(start, taught, name):
     assert long == finetuning.encode_texts(tokenizer, [whole * 2], backbone)[0]
     assert len(short) < len(long)
     assert finetuning.predict(taught(name, FULL)[0], [long]).shape == (1, 2)
+
+
+def test_a_batch_taken_in_parts_teaches_what_the_whole_does(start, few_steps, monkeypatch):
+    backbone, tokenizer = start("own")
+    rows = finetuning.encode_texts(tokenizer, TEXTS, backbone)
+    taught = []
+    for tokens in (8192, 40):
+        monkeypatch.setattr(finetuning, "most_tokens", lambda model, tokens=tokens: tokens)
+        classifier, _ = finetuning.finetune_classifier(backbone, rows, CLASSES, LABELS, FULL, seed=3)
+        taught.append(finetuning.predict(classifier, rows))
+    assert taught[0] == pytest.approx(taught[1], abs=1e-3)
