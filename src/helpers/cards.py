@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import files
+from helpers.progress import clock
 from helpers.records import Measurement
 from helpers.tokenization import stop_tokens
 
@@ -22,66 +23,37 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-
-USAGE = """from transformers import pipeline
-
-answer = pipeline("text-generation", model={0}, tokenizer={0})
-print(answer([{{"role": "user", "content": "Who are you?"}}], max_new_tokens=80, do_sample=False))"""
+TEMPLATE = Path(__file__).with_name("card.md.j2")
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is to be known of a tuned model.
-
-    Attributes:
-        about: what it is and what it is for, in a few sentences.
-        license: as the Hub calls it, such as `mit`.
-        data: the fingerprint of all that it was trained on, by name.
-        training: how: arm, rates, epochs, tokens, seconds and the like, by name.
-        tags: by which the Hub lists it.
-    """
+    """What is to be known of a tuned model."""
 
     title: str
-    about: str
-    license: str
+    about: str  # what it is and what it is for, in a few sentences
+    license: str  # as the Hub calls it, such as `mit`
     base_model: str
-    data: Mapping[str, str]
-    training: Mapping[str, Any]
+    data: Mapping[str, str]  # the fingerprint of all that it was trained on, by name
+    training: Mapping[str, Any]  # how: arm, rates, epochs, tokens, seconds and the like, by name
     scores: Sequence[Measurement]
     limits: str
-    tags: Sequence[str] = ()
+    tags: Sequence[str] = ()  # by which the Hub lists it
 
     def markdown(self, folder: str) -> str:
         """Returns the card as the README of the model's folder, named for the line that opens it; all is escaped."""
         from huggingface_hub import ModelCardData
 
-        about = ModelCardData(
+        data = ModelCardData(
             license=self.license,
             base_model=self.base_model,
             library_name="transformers",
             pipeline_tag="text-generation",
             tags=list(self.tags) or None,
         )
-        scores = [
-            (score.name, f"{score:.4g}", score.unit, score.n, None if score.null is None else f"{score.null:.4g}")
-            for score in self.scores
-        ]
-        intervals = [f"{score.interval.level:.0%}, {score.interval.method}" for score in self.scores if score.interval]
-        parts = [
-            f"---\n{about.to_yaml()}\n---",
-            f"# {escaped(self.title)}",
-            escaped(self.about),
-            f"## How to use it\n\n```python\n{USAGE.format(json.dumps(folder))}\n```",
-            f"## What it was made from\n\nIt was trained from {escaped(self.base_model)}, on:",
-            _table(("data", "fingerprint"), self.data.items()),
-            "## How it was trained",
-            _table(("what", "value"), self.training.items()),
-            "## What it can do",
-            _table(("measured", "value and interval", "unit", "n", "if there were nothing"), scores),
-            *(f"Intervals: {escaped(method)}." for method in dict.fromkeys(intervals)),
-            f"## What it cannot do\n\n{escaped(self.limits)}",
-        ]
-        return "\n\n".join(parts) + "\n"
+        intervals = [score.interval for score in self.scores if score.interval]
+        methods = dict.fromkeys(f"{interval.level:.0%}, {interval.method}" for interval in intervals)
+        return render(TEMPLATE, card=self, data=data.to_yaml(), folder=json.dumps(folder), methods=methods) + "\n"
 
 
 def save_tuned(
@@ -115,14 +87,17 @@ def save_tuned(
         files.write_text(partial / "README.md", card.markdown(folder.name))
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    def shown(cell: Any) -> str:
-        return "–" if cell is None else escaped(f"{cell:,}" if type(cell) is int else str(cell))
+def render(template: Path, **values: Any) -> str:
+    """Fills a template of Markdown; its filters are `md`, which is `escaped`, `clock`, and `measurement`, of a dict."""
+    import jinja2
 
-    cells = [header, ["---"] * len(header), *(map(shown, row) for row in rows)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+    folder = jinja2.FileSystemLoader(template.parent)
+    environment = jinja2.Environment(loader=folder, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"clock": clock, "md": escaped, "measurement": Measurement.from_dict}
+    return environment.get_template(template.name).render(values)
 
 
-def escaped(text: str) -> str:
-    """Escapes text for a line or a table's cell of Markdown: no HTML, no marks, no line breaks."""
+def escaped(value: Any) -> str:
+    """Returns a value as text for a line or a cell of Markdown: no HTML, marks or line breaks; a dash for None."""
+    text = "–" if value is None else f"{value:,}" if type(value) is int else str(value)
     return re.sub(r"([\\`*_\[\]|~#<>$])", r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")

@@ -1,7 +1,5 @@
 """What do people say about language models? The claims that the workbook tests, and the chapter that tests each."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

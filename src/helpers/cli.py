@@ -3,8 +3,6 @@
 Each command imports what it needs when it is asked for, so that `--help` is quick.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import contextlib

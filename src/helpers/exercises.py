@@ -1,7 +1,5 @@
 """Is my answer right? Self-checks for the exercises at the end of a chapter."""
 
-from __future__ import annotations
-
 
 def check(answer: float | None, correct: float, tolerance: float = 0.01) -> None:
     """Says whether a reader's answer is right, to a relative tolerance, without giving it away."""

@@ -4,8 +4,6 @@ Everything that the workbook writes goes first to a temporary name beside its go
 complete, so that a reader of the folder, or a later run, never meets half a file.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -15,15 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The workbook's top folder: the package is installed in place (`-e .`)."""
-
+ROOT = Path(__file__).resolve().parents[2]  # the workbook's top folder: the package is installed in place (`-e .`)
+# Where runs are written; the environment variable moves it, as tests do. A kernel inherits it.
 RESULTS = Path(os.environ.get("WORKBOOK_RESULTS", ROOT / "results")).absolute()
-"""Where runs are written; the environment variable moves it, as tests do. A kernel inherits it."""
-
-REFERENCE = ROOT / "results" / "reference"
-"""The published run."""
-
+REFERENCE = ROOT / "results" / "reference"  # the published run
 CACHE = ROOT / "data" / "cache"
 NOTEBOOKS = ROOT / "notebooks"
 

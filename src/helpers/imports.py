@@ -6,8 +6,6 @@ and docstrings do not count, nor imports for type checkers alone. A package's `_
 imported from it, not where it is only passed by: what lies in a folder does not depend on all that lies beside it.
 """
 
-from __future__ import annotations
-
 import ast
 import tomllib
 from collections.abc import Iterable, Iterator

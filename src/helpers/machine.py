@@ -1,7 +1,5 @@
 """On what was it computed? Processor, threads, versions, commit, memory: what numbers depend on beside their seed."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

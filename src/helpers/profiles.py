@@ -4,23 +4,17 @@
 value can be overridden; nothing else in the workbook decides a size.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
-import time
-from collections.abc import Callable
+import timeit
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from helpers.files import WorkbookError
 
-BYTES_PER_TOKEN = 3.4
-"""Bytes of text in a token of ours, about; a chapter measures it exactly."""
-
-UTILISATION = 0.4
-"""Share of the calibrated rate that the training of a small model reaches at best."""
+BYTES_PER_TOKEN = 3.4  # bytes of text in a token of ours, about; a chapter measures it exactly
+UTILISATION = 0.4  # share of the calibrated rate that the training of a small model reaches at best
 
 
 @dataclass(frozen=True)
@@ -28,30 +22,21 @@ class Profile:
     """The sizes of a run."""
 
     name: str
-    vocab_size: int
-    """Special tokens included."""
+    vocab_size: int  # special tokens included
     hidden_size: int
     n_layer: int
     n_head: int
     context: int
-    tokens: int
-    """Of the base pretraining run, to within a few per cent: text is written and mixed by bytes."""
-    batch_tokens: int
-    """Of an optimizer step."""
-    matrix_learning_rate: float
-    """Peak rate of the matrices inside the blocks, in the base run (Muon's); `learning_rate` is the rest's (Adam's)."""
-    learning_rate: float
-    packages: tuple[str, ...]
-    """Whose docstrings are read; empty means all that are pinned."""
-    pydocs_share: float
-    """By bytes, in the pretraining mix; the rest is the town."""
+    tokens: int  # of the base pretraining run, to within a few per cent: text is written and mixed by bytes
+    batch_tokens: int  # of an optimizer step
+    matrix_learning_rate: float  # peak rate of the matrices inside the blocks, in the base run (Muon's)
+    learning_rate: float  # peak rate of all else (Adam's)
+    packages: tuple[str, ...]  # whose docstrings are read; empty means all that are pinned
+    pydocs_share: float  # by bytes, in the pretraining mix; the rest is the town
     people: int
-    heldout_bytes: int
-    """Of each corpus on which held-out loss is measured."""
-    samples: int
-    """Texts printed from a model where a chapter shows some."""
-    seeds: int
-    """Repetitions of a live trial that a chapter repeats, at least two."""
+    heldout_bytes: int  # of each corpus on which held-out loss is measured
+    samples: int  # texts printed from a model where a chapter shows some
+    seeds: int  # repetitions of a live trial that a chapter repeats, at least two
 
     @property
     def intermediate_size(self) -> int:
@@ -89,7 +74,7 @@ class Profile:
         return 6 * self.matrix_parameters + 12 * self.n_layer * self.hidden_size * self.context
 
     @property
-    def small(self) -> Profile:
+    def small(self) -> Self:
         """The same at about a fortieth of the cost, for trials that a chapter repeats with several seeds."""
         return dataclasses.replace(
             self,
@@ -176,7 +161,7 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
             raise WorkbookError(f"profile parameter {key}={value!r} must be of type {wanted.__name__}.")
         if isinstance(value, int | float) and value <= 0:
             raise WorkbookError(f"profile parameter {key}={value!r} must be positive.")
-    overrides = {key: type(getattr(profile, key))(value) for key, value in overrides.items()}
+        overrides[key] = wanted(value)
     profile = dataclasses.replace(profile, **overrides)
     if profile.hidden_size % profile.n_head:
         sizes = f"hidden_size={profile.hidden_size} must be a multiple of n_head={profile.n_head}"
@@ -184,26 +169,17 @@ def load_profile(name: str, /, **overrides: Any) -> Profile:
     return profile
 
 
-def _rate(work: Callable[[], Any], seconds: float) -> float:
-    """Returns how often a second work is done now."""
-    work()  # the first product of matrices starts the library's threads
-    done, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
-        work()
-        done += 1
-    return done / elapsed
-
-
-def calibrate(seconds: float = 0.5) -> float:
+def calibrate() -> float:
     """Measures this machine, now: GFLOP/s of float32 matrix products of a small model's shapes; no benchmark."""
     import numpy as np
 
     rows, inner, columns = 4096, 128, 512
     a, b = np.ones((rows, inner), np.float32), np.ones((inner, columns), np.float32)
-    return _rate(lambda: a @ b, seconds) * 2 * rows * inner * columns / 1e9
+    done, seconds = timeit.Timer(lambda: a @ b).autorange()
+    return 2 * rows * inner * columns * done / seconds / 1e9
 
 
-def pace(seconds: float = 0.3) -> float:
+def pace() -> float:
     """Measures, in small jobs a second, how fast this machine is now at small products of matrices, and at Python.
 
     `calibrate` gives the rate of large products alone; a small model spends most of its time between them.
@@ -217,4 +193,5 @@ def pace(seconds: float = 0.3) -> float:
         (hidden / (1 + np.exp(-hidden))) @ matrix.T
         json.loads(json.dumps({str(number): [number] for number in range(500)}))
 
-    return _rate(job, seconds)
+    done, seconds = timeit.Timer(job).autorange()
+    return done / seconds

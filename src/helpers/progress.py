@@ -4,14 +4,12 @@ Libraries' own bars save blank widgets into notebooks or go to stderr; this line
 output of its own MIME type, which pages leave out. In a log, only the last line is written.
 """
 
-from __future__ import annotations
-
 import sys
 import time
-from typing import Any
+from typing import Any, Self
 
+# MIME type of a line of progress in a notebook's output, beside its text.
 PROGRESS_MIME = "application/vnd.workbook.progress+json"
-"""MIME type of a line of progress in a notebook's output, beside its text."""
 
 
 class Progress:
@@ -31,7 +29,7 @@ class Progress:
         self._in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
         self._output: Any = None  # of the notebook
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._draw(f"{self.label}: 0 of {self.total:,} {self.unit}")
         return self
 

@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERDICTS = ("supported", "refuted", "not distinguishable")
-DEPENDS = "depends on "
-"""How a verdict begins that no single word can give."""
-
+DEPENDS = "depends on "  # how a verdict begins that no single word can give
 ACCURACY = "accuracy"
+# MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page.
 RECORD_MIME = "application/vnd.workbook.record+json"
-"""MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,11 @@ class Measurement:
     name: str
     value: float
     unit: str
-    interval: Interval | None = None
-    """None where nothing was sampled."""
-    n: int | None = None
-    """How many units were sampled (the clusters of the bootstrap, where there are clusters)."""
+    interval: Interval | None = None  # None where nothing was sampled
+    n: int | None = None  # how many units were sampled (the clusters of the bootstrap, where there are clusters)
     seeds: tuple[int, ...] = ()
-    null: float | None = None
-    """What the number would be if there were nothing to find."""
-    about: dict[str, Any] = field(default_factory=dict)
-    """What tells it from the others, by column: its task, method, size."""
+    null: float | None = None  # what the number would be if there were nothing to find
+    about: dict[str, Any] = field(default_factory=dict)  # what tells it from others, by column: task, method, size
 
     def __format__(self, spec: str) -> str:
         """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
@@ -92,15 +86,11 @@ class Prediction:
     """What was expected before it was measured, and what came of it."""
 
     text: str
-    rule: str
-    """When it counts as held, missed or undecided."""
-    above: float | None = None
-    """Each measurement it is judged by should lie above this; or `below` that."""
+    rule: str  # when it counts as held, missed or undecided
+    above: float | None = None  # each measurement it is judged by should lie above this; or `below` that
     below: float | None = None
-    outcome: str = ""
-    """`held`, `missed` or `undecided`; empty until it is judged."""
-    why: str = ""
-    """Of a missed one, the reason in a sentence."""
+    outcome: str = ""  # `held`, `missed` or `undecided`; empty until it is judged
+    why: str = ""  # of a missed one, the reason in a sentence
 
     def judge(self, found: Sequence[Measurement], held: bool | None) -> str:
         """Returns the outcome: by the bound and the intervals, or, without a bound, what the caller found."""
@@ -125,15 +115,11 @@ class Prediction:
 class Verdict:
     """What a chapter concludes of a claim."""
 
-    claim: str
-    """Its label, `C1` to `C13`."""
+    claim: str  # its label, `C1` to `C13`
     text: str
-    here: str
-    """What our small models say: one of `VERDICTS`, or `depends on` and what it depends on."""
-    because: str
-    """The evidence here, numbers computed; each line of it is shown as one."""
-    at_scale: str
-    """What the literature found, with its source, and what would have to hold for ours to carry over."""
+    here: str  # what our small models say: one of `VERDICTS`, or `depends on` and what it depends on
+    because: str  # the evidence here, numbers computed; each line of it is shown as one
+    at_scale: str  # what the literature found, with its source, and what would have to hold for ours to carry over
 
     def __post_init__(self) -> None:
         if self.here not in VERDICTS and not self.here.startswith(DEPENDS):
@@ -159,18 +145,14 @@ class Verdict:
 class Record:
     """What one chapter of one run found."""
 
-    chapter: str
-    """The notebook's name without its ending, such as `01_pretraining`."""
+    chapter: str  # the notebook's name without its ending, such as `01_pretraining`
     profile: Profile
-    run: str = ""
-    """The run's name; empty means the profile's."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-    """What else was asked for: seed, model, corpus, overrides."""
+    run: str = ""  # the run's name; empty means the profile's
+    parameters: dict[str, Any] = field(default_factory=dict)  # what else was asked for: seed, model, corpus, overrides
     measurements: dict[str, Measurement] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    """Of corpora, tokenizer and models, by name."""
+    fingerprints: dict[str, str] = field(default_factory=dict)  # of corpora, tokenizer and models, by name
     _started: float = field(default_factory=time.perf_counter, repr=False)
 
     @property
@@ -190,11 +172,7 @@ class Record:
         null: float | None = None,
         **about: Any,
     ) -> Measurement:
-        """Adds a measurement; see `Measurement` for the arguments. A second one of the same name replaces it.
-
-        Raises:
-            ValueError: the value is no finite number, which JSON could not hold and no reader could use.
-        """
+        """Adds a measurement, a finite number; see `Measurement`. A second one of the same name replaces it."""
         if not math.isfinite(value):
             raise ValueError(f"measurement {name!r} is {value}")
         self.measurements[name] = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about)
@@ -222,10 +200,7 @@ class Record:
         unit: str = ACCURACY,
         **more: Any,
     ) -> Measurement:
-        """Adds how far the mean of some scores, (rows,), is above that of others of the same rows, paired.
-
-        The interval is over groups, and `more` is as for `share`.
-        """
+        """Adds how far the mean of scores, (rows,), is above that of others of the same rows; else like `share`."""
         gap, n = ones - others, len(set(groups))
         interval = ratio_interval(gap, [1.0] * len(gap), groups) if n > 1 else None
         return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
@@ -238,11 +213,7 @@ class Record:
         return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, **more)
 
     def find(self, **about: Any) -> Measurement:
-        """Returns the one measurement that is about all of this and nothing more.
-
-        Raises:
-            KeyError: there is none, or there are several.
-        """
+        """Returns the one measurement that is about all of this and nothing more; a KeyError if that is not one."""
         found = [m for m in self.measurements.values() if m.about == about]
         if len(found) != 1:
             raise KeyError(f"{len(found)} measurements are about {about}")
@@ -258,10 +229,7 @@ class Record:
         """Notes what is expected before it is measured, under a key by which `judge` finds it.
 
         A bound gives the rule: held if each interval lies above it (or below), missed if one lies on the other side.
-        Where it is no bound, `rule` says it in words.
-
-        Raises:
-            ValueError: not exactly one of `above`, `below` and `rule` is given.
+        Where it is no bound, `rule` says it in words: one of the three is given.
         """
         if (above is not None) + (below is not None) + bool(rule) != 1:
             raise ValueError(f"prediction {key!r}: give one of above, below and rule")
@@ -309,18 +277,13 @@ class Record:
         """Returns the record as plain JSON values, with the environment and the cost so far."""
         found = asdict(self)
         own = ("parameters", "measurements", "predictions", "verdicts", "fingerprints")
-        return (
-            {"profile": self.profile.name, "sizes": found["profile"]}
-            | {key: found[key] for key in own}
-            | {
-                "environment": environment(),
-                "cost": {
-                    "seconds": round(time.perf_counter() - self._started, 1),
-                    "peak_memory_mb": round(peak_memory_mb()),
-                    "calibration_gflops": round(calibrate(), 1),
-                },
-            }
-        )
+        cost = {
+            "seconds": round(time.perf_counter() - self._started, 1),
+            "peak_memory_mb": round(peak_memory_mb()),
+            "calibration_gflops": round(calibrate(), 1),
+        }
+        made_by = {"environment": environment(), "cost": cost}
+        return {"profile": self.profile.name, "sizes": found["profile"]} | {key: found[key] for key in own} | made_by
 
     def save(self) -> Path:
         """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""
@@ -367,9 +330,12 @@ def _provenance(record: dict[str, Any]) -> str:
         "cost": f"{cost['seconds']:.0f} seconds, at most {cost['peak_memory_mb']:,.0f} MB of memory",
     }
     listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in lines.items() if value)
-    rows = map(_row, record["measurements"].values())
+    rows = [
+        (m.name, f"{m:.4g}", m.unit, "–" if m.n is None else f"{m.n:,}", "–" if m.null is None else f"{m.null:.4g}")
+        for m in map(Measurement.from_dict, record["measurements"].values())
+    ]
+    table = pd.DataFrame(rows, columns=["measurement", "value and interval", "unit", "n", "null"])
     with pd.option_context("display.max_colwidth", None):
-        table = pd.DataFrame(rows, columns=["measurement", "value", "interval", "unit", "n", "null"])
         html = table.set_index("measurement").to_html(border=0)
     return (
         f'<section class="record"><dl>{listed}</dl><details>'
@@ -379,18 +345,6 @@ def _provenance(record: dict[str, Any]) -> str:
 
 def _joined(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def _row(measurement: dict[str, Any]) -> tuple[str, ...]:
-    interval, n, null = measurement["interval"], measurement["n"], measurement["null"]
-    return (
-        measurement["name"],
-        f"{measurement['value']:.4g}",
-        f"[{interval['low']:.4g}, {interval['high']:.4g}]" if interval else "–",
-        measurement["unit"],
-        "–" if n is None else f"{n:,}",
-        "–" if null is None else f"{null:.4g}",
-    )
 
 
 def load_results(path: Path) -> dict[str, Any]:

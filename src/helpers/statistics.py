@@ -22,18 +22,12 @@ class Interval:
 
     low: float
     high: float
-    method: str
-    """How it was made, in words a reader can check."""
+    method: str  # how it was made, in words a reader can check
     level: float = 0.95
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval]:
-    """Returns the mean of a few independent values, such as those of several seeds, with its t interval.
-
-    Raises:
-        ValueError: there are fewer than two.
-    """
-
+    """Returns the mean of two or more independent values, such as those of several seeds, with its t interval."""
     import numpy as np
     from scipy import stats
 
@@ -48,6 +42,8 @@ def _cluster_sums(values: Sequence[float] | np.ndarray, clusters: Sequence[Hasha
     """Returns sums, (clusters,), in the order in which clusters appear."""
     import numpy as np
 
+    if len(values) != len(clusters):
+        raise ValueError("values and their clusters must be of one length")
     index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     rows = np.array([index[cluster] for cluster in clusters])
     return np.bincount(rows, weights=np.asarray(values, float), minlength=len(index))
@@ -79,8 +75,6 @@ def ratio_interval(
     Raises:
         ValueError: lengths differ, or there are fewer than two clusters.
     """
-    if not len(numerators) == len(denominators) == len(clusters):
-        raise ValueError("numerators, denominators and clusters must be of one length")
     top, bottom = _cluster_sums(numerators, clusters), _cluster_sums(denominators, clusters)
     return _bootstrap(lambda draws: (draws @ top) / (draws @ bottom), len(top), seed)
 
@@ -90,11 +84,7 @@ def share_interval(credits: Sequence[float] | np.ndarray, clusters: Sequence[Has
 
     It is the bootstrap's (`ratio_interval`). Where all rows succeeded, or all failed, the bootstrap cannot vary: then
     Wilson's (1927) for as many trials as there are clusters.
-
-    Raises:
-        ValueError: lengths differ, or there are fewer than two clusters.
     """
-
     import numpy as np
     from statsmodels.stats.proportion import proportion_confint
 
@@ -113,21 +103,15 @@ def macro_f1_interval(
     """Bootstraps the macro-F1 of classes, one a row, over clusters (percentile method).
 
     That is the mean over classes of F1 = 2 × hits / (predicted + true); in each resample over the classes that it has,
-    as scikit-learn's.
-
-    Raises:
-        ValueError: lengths differ, or there are fewer than two clusters.
+    as scikit-learn's. Raises as `ratio_interval` does.
     """
-
     import numpy as np
 
-    if not len(predicted) == len(true) == len(clusters):
-        raise ValueError("predicted, true and clusters must be of one length")
-    predicted, true = np.asarray(predicted), np.asarray(true)
-    classes = np.unique(np.concatenate([predicted, true]))
-    is_predicted, is_true = classes[:, None] == predicted, classes[:, None] == true  # (classes, rows)
+    classes = np.union1d(predicted, true)[:, None]
+    is_predicted, is_true = classes == np.asarray(predicted), classes == np.asarray(true)  # (classes, rows)
+    both = zip(is_predicted, is_true, strict=True)
+    twice = np.stack([_cluster_sums(one, clusters) + _cluster_sums(other, clusters) for one, other in both], 1)
     hits = np.stack([_cluster_sums(of, clusters) for of in is_predicted & is_true], 1)  # (clusters, classes)
-    twice = np.stack([_cluster_sums(of, clusters) for of in is_predicted.astype(int) + is_true], 1)
 
     def macro_f1(draws: np.ndarray) -> np.ndarray:
         both = draws @ twice  # (resamples, classes), 0 where a resample has nothing of a class

@@ -4,16 +4,14 @@ In a notebook and on a chapter's page as HTML, in a terminal as text. The page's
 JupyterLab does not, and shows the same lists in its own style.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import indent
 
+# For JupyterLab; a chapter's page is cleaned of such, and has its own style.
 MUTED = 'style="font-size: 0.85em; opacity: 0.75"'
-"""For JupyterLab; a chapter's page is cleaned of such, and has its own style."""
 
 
 @dataclass(frozen=True)

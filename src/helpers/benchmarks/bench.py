@@ -7,12 +7,8 @@ the tokens that fit into the minutes, which a short trial finds out before each 
 
 from __future__ import annotations
 
-import platform
-import resource
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +18,7 @@ from helpers.benchmarks.gpu import peak_tflops
 from helpers.benchmarks.speedrun import draw
 from helpers.corpora import load
 from helpers.evaluation.likelihood import document_bits, held_out
+from helpers.machine import environment, peak_memory_mb
 from helpers.models import causal_model, device, quiet
 from helpers.profiles import Profile, load_profile
 from helpers.tokenization import encode_documents, pack, train_tokenizer
@@ -31,29 +28,17 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-RECIPES = ("ours", "stock")
+    Trained = tuple[PreTrainedModel, int, float]  # a model, the tokens that it read, the seconds that this took
+
 TRIAL_STEPS = 40
-
-
-@dataclass(frozen=True)
-class Race:
-    """One training run; `matmul_gflops` is the float32 peak just before, `bits_per_byte` on pydocs' test split."""
-
-    recipe: str
-    minutes: float
-    seed: int
-    parameters: int
-    tokens: int
-    seconds: float
-    matmul_gflops: float
-    bits_per_byte: float
 
 
 def bench(minutes: Sequence[float], repeats: int) -> None:
     """Races both recipes, prints the result, and saves it as `results/bench.json`.
 
     Each length in minutes is raced `repeats` times, with other seeds; the recipes take turns, so that a slow hour of
-    the machine meets both.
+    the machine meets both. Of each race are kept the float32 peak just before it and the bits per byte on pydocs' test
+    split.
     """
     profile = load_profile("laptop")
     corpus = load("pydocs")
@@ -65,24 +50,24 @@ def bench(minutes: Sequence[float], repeats: int) -> None:
     for seed in range(repeats):
         for length in minutes:
             for recipe in RECIPES:
-                peak = 1000 * peak_tflops(torch.float32, 1024)
-                model, tokens, seconds = _race(recipe, 60 * length, seed, tokenizer, blocks, profile)
+                race = {"recipe": recipe, "minutes": length, "seed": seed}
+                race["matmul_gflops"] = 1000 * peak_tflops(torch.float32, 1024)
+                model, race["tokens"], race["seconds"] = _race(recipe, 60 * length, seed, tokenizer, blocks, profile)
+                race["parameters"] = model.num_parameters()
                 bits = document_bits(model, tokenizer, test.texts, profile.context)
-                size = model.num_parameters()
-                races.append(Race(recipe, length, seed, size, tokens, seconds, peak, test.bits_per_byte(bits)[0]))
-                print(f"{recipe}, {length:g} min, seed {seed}: {races[-1].bits_per_byte:.3f} bits per byte", flush=True)
-    machine = {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
+                race["bits_per_byte"], _ = test.bits_per_byte(bits)
+                races.append(race)
+                print(f"{recipe}, {length:g} min, seed {seed}: {race['bits_per_byte']:.3f} bits per byte", flush=True)
     reduced = summary(races, profile)
-    saved = {"machine": machine, "summary": reduced, "races": [asdict(race) for race in races]}
-    files.write_json(files.RESULTS / "bench.json", saved)
+    files.write_json(files.RESULTS / "bench.json", {"machine": environment(), "summary": reduced, "races": races})
     print(_table(reduced))
 
 
-def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
+def summary(races: Sequence[Mapping[str, Any]], profile: Profile) -> dict[str, Any]:
     """Reduces races to medians over their repeats; `ratio` is of bits per byte, stock to ours, from pairs."""
     import pandas as pd
 
-    table = pd.DataFrame(map(asdict, races))
+    table = pd.DataFrame(races)
     bits = table.pivot(index=["minutes", "seed"], columns="recipe", values="bits_per_byte")
     bits["ratio"] = bits["stock"] / bits["ours"]
     by_length = {
@@ -95,44 +80,39 @@ def summary(races: Sequence[Race], profile: Profile) -> dict[str, Any]:
         "minutes": by_length,
         "tokens_per_second": rates.groupby(table["recipe"]).median().to_dict(),
         "share_of_matmul_peak": shares.median(),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+        "peak_memory_mb": round(peak_memory_mb()),
     }
 
 
 def _race(
     recipe: str, seconds: float, seed: int, tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile
-) -> tuple[PreTrainedModel, int, float]:
-    """Trains for about so many seconds, and returns the model, the tokens that it read and the seconds it took."""
-    run = {"ours": _ours, "stock": _stock}[recipe]
+) -> Trained:
+    """Trains for about so many seconds; a short trial tells how many blocks they are enough for."""
+    run = RECIPES[recipe]
     _, tokens, took = run(tokenizer, draw(blocks, TRIAL_STEPS * batch_of(profile), seed), profile, seed)
     return run(tokenizer, draw(blocks, int(seconds * tokens / took / profile.context), seed), profile, seed)
 
 
-def _ours(
-    tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile, seed: int
-) -> tuple[PreTrainedModel, int, float]:
+def _ours(tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile, seed: int) -> Trained:
     model = causal_model(profile, tokenizer, seed)
     log = pretrain(model, blocks, profile, seed)
     return model, log.tokens, log.seconds
 
 
-def _stock(
-    tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile, seed: int
-) -> tuple[PreTrainedModel, int, float]:
+def _stock(tokenizer: PreTrainedTokenizerFast, blocks: Dataset, profile: Profile, seed: int) -> Trained:
     from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
     torch.manual_seed(seed)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            vocab_size=len(tokenizer),
-            n_positions=profile.context,
-            n_embd=profile.hidden_size,
-            n_layer=profile.n_layer,
-            n_head=profile.n_head,
-        )
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=profile.context,
+        n_embd=profile.hidden_size,
+        n_layer=profile.n_layer,
+        n_head=profile.n_head,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
     )
+    model = GPT2LMHeadModel(config)
     with tempfile.TemporaryDirectory() as scratch, quiet():
         arguments = TrainingArguments(
             scratch,
@@ -145,10 +125,11 @@ def _stock(
         )
         trainer = Trainer(model, arguments, train_dataset=blocks.remove_columns("position_ids"))
         trainer.remove_callback(PrinterCallback)
-        start = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - start
+        seconds = trainer.train().metrics["train_runtime"]
     return model.eval(), len(blocks) * profile.context, seconds
+
+
+RECIPES = {"ours": _ours, "stock": _stock}
 
 
 def _table(result: dict[str, Any]) -> str:

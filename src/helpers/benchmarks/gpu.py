@@ -4,18 +4,16 @@
 It runs on a CPU as well, which is how it is tested. Left out: more than one card, compiled models, quantised weights.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.benchmark import Timer
 
 from helpers import files
 from helpers.evaluation.likelihood import document_bits, held_out
@@ -32,14 +30,8 @@ PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 def seconds_of(work: Callable[[], Any], repeats: int = 10) -> float:
     """Returns the seconds of one call, after a warm-up, as the mean of some; a card is waited for."""
-    work()
-    wait = torch.cuda.synchronize if device().type == "cuda" else lambda: None
-    wait()
-    start = time.perf_counter()
-    for _ in range(repeats):
-        work()
-    wait()
-    return (time.perf_counter() - start) / repeats
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+    return timer.timeit(repeats).mean
 
 
 def peak_tflops(precision: torch.dtype, size: int) -> float:
@@ -102,37 +94,32 @@ def chat_model(
     }
 
 
-def measure_card(profile: Profile, model: Path | None, size: int, rows: int, context: int) -> dict[str, Any]:
-    """Returns all measurements by precision, with machine and sizes; without a model, that part is left out."""
-    text = base_text(profile, 0)
-    tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)
-    blocks = pack(encode_documents(tokenizer, text.training), profile.context)
-    texts = held_out(text.corpora["pydocs"].splits["test"], 100_000, 0).texts
-    found: dict[str, Any] = {"machine": environment(), "sizes": asdict(profile)}
-    for precision, kind in PRECISIONS.items():
-        peak = peak_tflops(kind, size)
-        found[precision] = {"peak_tflops": peak}
-        if model:
-            found[precision][model.name] = chat_model(model, texts, precision, rows, context, peak)
-        found[precision]["pretraining"] = pretraining(profile, text, tokenizer, blocks, precision, peak)
-    return found
-
-
 def main() -> None:
-    """Reads the command line, and prints what `measure_card` found."""
+    """Reads the command line, measures in both precisions, and prints and saves that with machine and sizes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--profile", default="gpu")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="of the pretraining run")
-    parser.add_argument("--model", type=Path, help="a folder with a causal model")
+    parser.add_argument("--model", type=Path, help="a folder with a causal model; without one, that part is left out")
     parser.add_argument("--size", type=int, default=8192, help="of the matrices that tell the peak")
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--context", type=int, default=1024)
     given = parser.parse_args()
     profile = load_profile(given.profile, tokens=given.tokens, packages=("python",))
-    found = measure_card(profile, given.model, given.size, given.rows, given.context)
+    text = base_text(profile, 0)
+    tokenizer = train_tokenizer(text.training[:20_000], profile.vocab_size)
+    blocks = pack(encode_documents(tokenizer, text.training), profile.context)
+    texts = held_out(text.corpora["pydocs"].splits["test"], 100_000, 0).texts
+    found: dict[str, Any] = {}
+    for precision, kind in PRECISIONS.items():
+        peak = peak_tflops(kind, given.size)
+        found[precision] = {"peak_tflops": peak}
+        if model := given.model:
+            found[precision][model.name] = chat_model(model, texts, precision, given.rows, given.context, peak)
+        found[precision]["pretraining"] = pretraining(profile, text, tokenizer, blocks, precision, peak)
     command = " ".join(["python -m helpers.benchmarks.gpu", *sys.argv[1:]])
-    files.write_json(files.RESULTS / "gpu.json", {"command": command, **found})
-    print(json.dumps({precision: found[precision] for precision in PRECISIONS}, indent=2))
+    made_by = {"command": command, "machine": environment(), "sizes": asdict(profile)}
+    files.write_json(files.RESULTS / "gpu.json", made_by | found)
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

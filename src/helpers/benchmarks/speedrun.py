@@ -23,15 +23,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 BATCH_TOKENS = 768
+# Fewer and wider layers than the `laptop` profile's four of 128: with as many parameters a step is a tenth quicker.
 SHAPE = {"n_layer": 3, "hidden_size": 144}
-"""Fewer and wider layers than the `laptop` profile's four of 128: with as many parameters a step is a tenth quicker."""
-
+# Tokens of the first cycle of the learning rate, and of all cycles; each is twice as long as the one before.
 FIRST_TOKENS, MOST_TOKENS = 200_000, 20_000_000
-"""Tokens of the first cycle of the learning rate, and of all cycles; each is twice as long as the one before."""
-
+# Shares of a cycle after which the validation loss is measured: oftener where the rate has come down.
 EVALUATED_AT = (*(i / 10 for i in range(1, 9)), *(0.8 + i / 50 for i in range(1, 11)))
-"""Shares of a cycle after which the validation loss is measured: oftener where the rate has come down."""
-
 WINDOWS_AT_ONCE = 256
 
 

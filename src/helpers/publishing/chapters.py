@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
+# Pages of text beside the chapters', and the files of the workbook that they are made from.
 TEXTS = {"glossary.html": "GLOSSARY.md", "data.html": "data/README.md", "prompts.html": "data/custom/README.md"}
-"""Pages of text beside the chapters', and the files of the workbook that they are made from."""
 
 
 class Chapter(NamedTuple):
@@ -37,11 +37,7 @@ class Chapter(NamedTuple):
 
 
 def read(path: Path) -> NotebookNode:
-    """Reads a notebook.
-
-    Raises:
-        WorkbookError: it is absent, or no notebook.
-    """
+    """Reads a notebook; a file that is absent or no notebook is a WorkbookError."""
     import nbformat
 
     with _told(path, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
@@ -64,11 +60,7 @@ def source(name: str) -> Path:
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
-    """Reads a notebook's cells as plain JSON, each `source` as one string.
-
-    Raises:
-        WorkbookError: it is absent, or no notebook.
-    """
+    """Reads a notebook's cells as plain JSON, each `source` as one string; otherwise like `read`."""
     with _told(path, ValueError, KeyError, TypeError):
         found = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return [cell | {"source": "".join(cell["source"])} for cell in found]
@@ -89,11 +81,7 @@ def imports(path: Path) -> set[str]:
 
 
 def parameters(path: Path) -> list[str]:
-    """Returns the names that a notebook's cell tagged `parameters` assigns.
-
-    Raises:
-        WorkbookError: there is no such cell, or it is not valid Python.
-    """
+    """Returns the names that a notebook's cell tagged `parameters`, which has to be there, assigns."""
     tagged = [cell["source"] for cell in cells(path) if "parameters" in tags(cell)]
     if not tagged:
         raise files.at(path, "no cell is tagged `parameters`", "Tag the cell that sets PROFILE and SEED.")
@@ -123,11 +111,7 @@ def chapters() -> list[Chapter]:
 
 
 def find(name: str, among: list[str]) -> str:
-    """Returns the chapter of that name or number, such as `01_pretraining`, `01` or `1`.
-
-    Raises:
-        WorkbookError: it is none of these; they are listed.
-    """
+    """Returns the chapter of that name or number, such as `01_pretraining` or `1`, or an error that lists them."""
     for chapter in among:
         if name in (chapter, chapter[:2], chapter[:2].lstrip("0")):
             return chapter

@@ -9,8 +9,6 @@ The rule, in the order in which it is applied to a measurement that both runs ha
 Overlap is lenient: it answers 'do the runs contradict each other?', not 'are they the same?'.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +28,7 @@ class Compared(NamedTuple):
 
 
 def compare(a: Path, b: Path) -> list[Compared]:
-    """Compares every measurement of two runs, each a folder or its `results.json`, in order of chapter and name.
-
-    Raises:
-        WorkbookError: one of them is no record of this workbook.
-    """
+    """Compares every measurement of two runs, each as `load_results` takes it, in order of chapter and name."""
     in_a, in_b = _measurements(a), _measurements(b)
     keys = sorted(in_a.keys() | in_b.keys())
     return [Compared(*key, _outcome(in_a.get(key), in_b.get(key)), in_a.get(key), in_b.get(key)) for key in keys]
@@ -74,11 +68,8 @@ def report(a: Path, b: Path) -> str:
 
 def _measurements(run: Path) -> dict[tuple[str, str], Measurement]:
     chapters = load_results(run)["chapters"].items()
-    return {
-        (chapter, name): Measurement.from_dict(measurement)
-        for chapter, record in chapters
-        for name, measurement in record["measurements"].items()
-    }
+    found = [(chapter, name, of) for chapter, record in chapters for name, of in record["measurements"].items()]
+    return {(chapter, name): Measurement.from_dict(of) for chapter, name, of in found}
 
 
 def _outcome(a: Measurement | None, b: Measurement | None) -> str:

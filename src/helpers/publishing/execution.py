@@ -4,18 +4,16 @@ papermill calls a notebook complete even if its kernel died half-way, so it writ
 executed notebook only on success. What ran of a failed notebook is kept beside it as `NN_name.failed.ipynb`.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
@@ -32,11 +30,20 @@ class ChapterFailed(files.WorkbookError):
     """A notebook did not run to its end: the message names it, the cell and the error."""
 
 
-class _QuietKernel(AsyncKernelManager):
-    """A kernel without its log, a traceback whenever it is stopped. What cells write to stderr is in the notebook."""
+def _kernel(environment: dict[str, str]) -> type[AsyncKernelManager]:
+    """Returns a kernel of this Python, whatever kernels the user has installed, with these environment variables.
 
-    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # the parent's is async, untyped
-        await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+    Its own log, a traceback whenever it is stopped, is dropped. What cells write to stderr is in the notebook.
+    """
+
+    class Kernel(AsyncKernelManager):
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # the parent's is untyped
+            await super().start_kernel(stderr=subprocess.DEVNULL, env=os.environ | environment, **options)
+
+    return Kernel
 
 
 def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Callable[[int, str], None]) -> None:
@@ -59,20 +66,19 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
             at_cell(*place)
 
     try:
-        with patch.dict(os.environ, _environment(parameters)):
-            papermill.execute_notebook(
-                source,
-                partial,
-                parameters,
-                kernel_name="python3",
-                language="python",
-                cwd=source.parent,
-                progress_bar=False,
-                start_timeout=START_SECONDS,
-                on_cell_start=started,
-                coalesce_streams=True,
-                kernel_manager_class=_QuietKernel,
-            )
+        papermill.execute_notebook(
+            source,
+            partial,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            cwd=source.parent,
+            progress_bar=False,
+            start_timeout=START_SECONDS,
+            on_cell_start=started,
+            coalesce_streams=True,
+            kernel_manager_class=_kernel(_environment(parameters)),
+        )
         partial.replace(goal)
         kept.unlink(missing_ok=True)
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: the kernel died
@@ -101,14 +107,13 @@ def _places(source: Path) -> dict[str | None, tuple[int, str]]:
 
 
 def _environment(parameters: dict[str, Any]) -> dict[str, str]:
-    """Returns what the kernel inherits: this environment's kernel before the user's, no bars of libraries, no network.
+    """Returns what a kernel gets of environment variables: no bars of libraries, and no network.
 
     The Hub is asked only where a parameter names something there.
     """
     model, *texts = (str(parameters.get(name, "")) for name in ("MODEL", "CORPUS", "LABELS", "PROMPTS"))
     hub = model or any(text.startswith("hub:") for text in texts)  # an adapter's base model may be there
     return {
-        "JUPYTER_PREFER_ENV_PATH": "1",
         "TQDM_DISABLE": "1",
         "HF_HUB_OFFLINE": "0" if hub else "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a kernel's warning about the debugger, which is not used

@@ -4,8 +4,6 @@
 the same page as `export`. nbconvert does the conversion, without JavaScript; the page asks no other host for anything.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import io
@@ -15,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from bs4 import BeautifulSoup, Tag
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -31,13 +30,11 @@ from helpers.records import VERDICTS
 
 TEMPLATE = Path(__file__).parent / "template"
 MOST_BYTES = 1_000_000
+# What a table's cell holds if its column is set flush right: a number, an interval, both, or none.
 NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|\[.*\]|nan|–|")
-"""What a table's cell holds if its column is set flush right: a number, an interval, both, or none."""
-
 LONG = 40  # letters, from which on a table's cell is prose, which is not squeezed into a word a line
-
+# The words that the page colours, as classes of its style sheet.
 OUTCOMES = {"held", "missed", "undecided", *(verdict.replace(" ", "-") for verdict in VERDICTS)}
-"""The words that the page colours, as classes of its style sheet."""
 
 
 def export(notebook: Path, page: Path) -> None:
@@ -127,10 +124,7 @@ def packed(png: str) -> str:
 
 def repository() -> str:
     """Returns the address of the workbook's repository; empty where CITATION.cff names none."""
-    citation = files.ROOT / "CITATION.cff"
-    text = citation.read_text(encoding="utf-8") if citation.exists() else ""
-    found = re.search(r"""^repository-code: *["']?(https://[^\s"']+)""", text, re.MULTILINE)
-    return found[1] if found else ""
+    return yaml.safe_load((files.ROOT / "CITATION.cff").read_text(encoding="utf-8")).get("repository-code", "")
 
 
 def _place(context: Context) -> str:

@@ -3,8 +3,6 @@
 Beside it are written the pages of text that all chapters link to: the glossary, and what a reader's own data may be.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +21,19 @@ def write_index(run: Path) -> Path:
     """Writes a run's `index.html`, which it returns, and the pages of text, in the chapters' look.
 
     Listed are the workbook's chapters, run or not, and all claims, judged or not.
-
-    Raises:
-        WorkbookError: the run's `results.json` is no record of this workbook.
     """
     found = chapters_of(run)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)
     environment.filters["clock"] = clock
     verdicts = {label: Verdict(**of) for record in found.values() for label, of in record["verdicts"].items()}
-    rows = [_chapter(chapter, run, found) for chapter in chapters.chapters()]
+    rows = [_chapter(chapter, run) | {"record": found.get(chapter.name)} for chapter in chapters.chapters()]
     page = environment.get_template("index.html.j2").render(
         title="Raising a Language Model",
         run=run.name,
         chapters=rows,
         pages={row["chapter"].number: row["page"] for row in rows if row["page"]},
         claims=[(label, claim, verdicts.get(label)) for label, claim in CLAIMS.items()],
-        machine=_machine(found),
+        environment=list(found.values())[-1]["environment"] if found else None,
         repository=exporter.repository(),
     )
     for name, source in TEXTS.items():
@@ -66,25 +61,10 @@ def _text_page(environment: jinja2.Environment, source: Path) -> str:
     return str(soup)
 
 
-def _chapter(chapter: chapters.Chapter, run: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Returns a chapter's row; where its last execution failed, of what ran of it."""
+def _chapter(chapter: chapters.Chapter, run: Path) -> dict[str, Any]:
+    """Returns what the index shows of a chapter; where its last execution failed, of what ran of it."""
     failed = run / f"{chapter.name}.failed.ipynb"
     executed = failed if failed.exists() else run / f"{chapter.name}.ipynb"
     page = executed.with_suffix(".html")
-    return {
-        "chapter": chapter,
-        "page": page.name if page.exists() else "",
-        "incomplete": chapters.incomplete(chapters.read(executed)) if executed.exists() else "",
-        "record": found.get(chapter.name),
-    }
-
-
-def _machine(found: dict[str, Any]) -> str:
-    """Describes the machine and the versions of the run's last chapter."""
-    if not found:
-        return ""
-    environment = list(found.values())[-1]["environment"]
-    libraries = ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())
-    commit = f", commit {environment['commit']}" if environment["commit"] else ""
-    threads = f"{environment['threads']} threads"
-    return f"{environment['processor']}, {threads}, {environment['platform']}, {libraries}{commit}."
+    incomplete = chapters.incomplete(chapters.read(executed)) if executed.exists() else ""
+    return {"chapter": chapter, "page": page.name if page.exists() else "", "incomplete": incomplete}

@@ -4,8 +4,6 @@ A chapter's own Markdown may hold HTML. Markdown that a cell displayed may hold 
 is shown as text. HTML that a cell displayed is reduced to tables and text: no script, style, handler, frame, image.
 """
 
-from __future__ import annotations
-
 import html
 import itertools
 import re
@@ -114,9 +112,5 @@ class Renderer(IPythonRenderer):
 
 
 def to_html(source: str, trusted: bool, headings: list[tuple[int, str, str]], **options: Any) -> str:
-    """Renders Markdown; see `Renderer` for the arguments.
-
-    Raises:
-        BadFormula: a formula does not convert.
-    """
+    """Renders Markdown; see `Renderer` for the arguments, and `mathml` for the error."""
     return MarkdownWithMath(renderer=Renderer(trusted, headings, **options)).render(source)

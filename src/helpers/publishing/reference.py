@@ -4,29 +4,20 @@ Its README shows verdicts and figures where HTML does not show, on a code host. 
 `results.json` and the executed notebooks; nothing in it is typed.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from helpers import files, records
-from helpers.cards import escaped
-from helpers.progress import clock
+from helpers.cards import render
 from helpers.publishing import chapters, timing
 from helpers.publishing.chapters import TEXTS
 from helpers.publishing.exporter import TEMPLATE
 
-MODELS = ("base", "assistant")
-"""The models from which later chapters start; only the first has to be there."""
-
-BENCHMARKS = ("bench.json", "gpu.json")
-"""What benchmarks measured: on this machine, and on a card."""
-
+MODELS = ("base", "assistant")  # the models from which later chapters start; only the first has to be there
+BENCHMARKS = ("bench.json", "gpu.json")  # what benchmarks measured: on this machine, and on a card
 MOST_MODEL_BYTES = 4_000_000
 
 
@@ -116,7 +107,4 @@ def _write_figures(notebook: Any, chapter: chapters.Chapter, folder: Path) -> li
 
 def _rendered(template: str, results: dict[str, Any], **values: Any) -> str:
     """Fills a template of Markdown from a run's records by chapter, of which the base model's chapter is the first."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"clock": clock, "md": escaped, "measurement": records.Measurement.from_dict}
-    first = next(iter(results.values()))
-    return environment.get_template(f"{template}.md.j2").render(results=results, first=first, **values)
+    return render(TEMPLATE / f"{template}.md.j2", results=results, first=next(iter(results.values())), **values)

@@ -1,7 +1,5 @@
 """Which run is it? Its sizes, its folder, and what is put in place of the notebooks' defaults."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +19,8 @@ class Run:
     """
 
     profile_name: str = "laptop"
-    name: str = ""
-    """Empty means the profile's."""
-    settings: dict[str, Any] = field(default_factory=dict)
-    """What the user set, by name: parameters of the notebooks and fields of the profile."""
+    name: str = ""  # empty means the profile's
+    settings: dict[str, Any] = field(default_factory=dict)  # by name, of the notebooks' parameters or the profile's
 
     def __post_init__(self) -> None:
         if self.name and not re.fullmatch(r"\w[\w.-]*", self.name):

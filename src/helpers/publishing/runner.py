@@ -1,16 +1,17 @@
 """What has to be done again? The chapters in order, up to the first that fails, each executed and exported by doit.
 
-doit remembers in the run's folder what each task was made from (`changes`), and skips what has not changed. No task
-waits for another chapter's, so that one can be run alone: what earlier chapters found is an input like any other.
+doit remembers in the run's folder what each task was made from, and skips what has not changed. No task waits for
+another chapter's, so that one can be run alone: what earlier chapters found is an input like any other.
 """
 
-from __future__ import annotations
-
 import contextlib
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 from doit.cmd_base import ModuleTaskLoader
@@ -18,18 +19,19 @@ from doit.doit_cmd import DoitMain
 from doit.exceptions import BaseFail, TaskFailed
 from doit.reporter import ZeroReporter
 
-from helpers import files, records
+from helpers import files, machine, records
+from helpers.experiments.study import find_studies
+from helpers.imports import PACKAGE, code_version
 from helpers.profiles import pace
 from helpers.progress import clock
-from helpers.publishing import changes, chapters, timing
+from helpers.publishing import chapters, timing
 from helpers.publishing.run import Run
 
 ENCODERS_TOO = ("03_transfer_learning",)
 """Chapters that a model which does not generate text may start."""
 
 Task = dict[str, Any]
-Took = list[tuple[str, str, str]]
-"""For each chapter that was executed: its name, the time it took, the time expected."""
+Took = list[tuple[str, str, str]]  # for each chapter that was executed: its name, the time it took, the time expected
 
 
 def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
@@ -44,7 +46,7 @@ def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
     chosen = sorted({chapters.find(name, known) for name in names}) or known
     _check_model(run, chosen)
     for chapter in chosen:
-        changes.inputs(run, chapter)  # raises now what would otherwise come half-way
+        chapter_inputs(run, chapter)  # raises now what would otherwise come half-way
     took: Took = []
     print(f"Profile {run.profile_name}, chapters {', '.join(chosen)}, into {run.folder}", flush=True)
     dodo = {"DOIT_CONFIG": settings(run), "task_chapters": lambda: tasks(run, took)}
@@ -89,11 +91,11 @@ def tasks(run: Run, took: Took) -> Iterator[Task]:
     """Yields for doit each chapter's tasks `execute` and `export`, then the index; `took` grows with each execution."""
     for chapter in (chapter.name for chapter in chapters.chapters()):
         executed, page = run.folder / f"{chapter}.ipynb", run.folder / f"{chapter}.html"
-        same = [(_unchanged, [changes.inputs, run, chapter]), (_as_left, [run, chapter])]
+        same = [(_unchanged, [chapter_inputs, run, chapter]), (_as_left, [run, chapter])]
         yield {"name": "execute", "basename": chapter} | _task(executed, same, _execute, run, chapter, took)
-        same = [(_unchanged, [changes.pages, run])]
+        same = [(_unchanged, [page_inputs, run])]
         yield {"name": "export", "basename": chapter, "file_dep": [executed]} | _task(page, same, _export, executed)
-    same = [(_unchanged, [changes.index, run])]
+    same = [(_unchanged, [index_inputs, run])]
     yield {"basename": "index"} | _task(run.folder / "index.html", same, _index, run)
 
 
@@ -119,7 +121,7 @@ def _unchanged(task: Any, values: dict[str, Any], inputs: Callable[..., str], *o
 def _as_left(task: Any, values: dict[str, Any], run: Run, chapter: str) -> bool:
     """Tells doit whether what a chapter left behind is still as it was."""
     left = values.get("left")
-    return left is not None and left == changes.left_behind(run, chapter, left["models"])
+    return left is not None and left == left_behind(run, chapter, left["models"])
 
 
 def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
@@ -137,22 +139,17 @@ def _execute(run: Run, chapter: str, took: Took) -> dict[str, Any]:
         for stale in (executed, executed.with_suffix(".html")):  # of an earlier success; it could pass for this run's
             stale.unlink(missing_ok=True)
         records.withdraw(run.folder, chapter)
-        raise files.WorkbookError(f"{failure}\n{_show_failed(kept)}") from None
+        if not kept.exists():
+            raise files.WorkbookError(f"{failure}\nNo cell was executed.") from None
+        with contextlib.suppress(files.WorkbookError):
+            _export(kept)
+            kept = kept.with_suffix(".html")
+        raise files.WorkbookError(f"{failure}\nWhat ran is kept in {kept}") from None
     seconds = line.seconds
     kept.with_suffix(".html").unlink(missing_ok=True)
     timing.note(chapter, run, max(0.0, seconds - reading), (before + pace()) / 2)
     took.append((chapter, clock(seconds), expected))
-    return {"left": changes.left_behind(run, chapter, changes.models_since(run, moment))}
-
-
-def _show_failed(kept: Path) -> str:
-    """Makes a page of what ran of a failed chapter and says where it is, or else where the notebook is."""
-    if not kept.exists():
-        return "No cell was executed."
-    with contextlib.suppress(files.WorkbookError):
-        _export(kept)
-        kept = kept.with_suffix(".html")
-    return f"What ran is kept in {kept}"
+    return {"left": left_behind(run, chapter, models_since(run, moment))}
 
 
 def _export(executed: Path) -> None:
@@ -165,3 +162,67 @@ def _index(run: Run) -> None:
     from helpers.publishing.index import write_index
 
     write_index(run.folder)
+
+
+def chapter_inputs(run: Run, chapter: str) -> str:
+    """Returns a fingerprint of what decides a chapter's results."""
+    notebook = chapters.source(chapter)
+    parameters = run.parameters(notebook)
+    earlier = [other.name for other in chapters.chapters() if other.name < chapter]
+    decisive = {
+        # Outputs, execution counts, identifiers and the like change whenever a notebook is saved, and do not count.
+        "notebook": [[c["cell_type"], c["source"], sorted(chapters.tags(c))] for c in chapters.cells(notebook)],
+        "helpers": code_version(*chapters.imports(notebook)),
+        "versions": [python_version(), *map(metadata.version, machine.LIBRARIES)],
+        "parameters": parameters,
+        "own files": list(_own_files(parameters)),
+        "earlier": [_found(run.folder, other) for other in earlier],
+        "studies": [_file(study) for study in find_studies(chapter[:2], run.folder)],
+    }
+    return files.fingerprint([json.dumps(decisive, sort_keys=True)])
+
+
+def left_behind(run: Run, chapter: str, models: Iterable[str]) -> dict[str, Any]:
+    """Returns fingerprints of what a chapter left: its record, and files relative to the run's folder."""
+    return {"found": _found(run.folder, chapter), "models": {name: _file(run.folder / name) for name in models}}
+
+
+def models_since(run: Run, moment: float) -> list[str]:
+    """Returns the files under the run's `models/` that were written since a moment, relative to the run's folder."""
+    written = (path for path in (run.folder / "models").rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(run.folder)) for path in written if path.stat().st_mtime >= moment)
+
+
+def page_inputs(run: Run) -> str:
+    """Returns a fingerprint of what decides the look of pages: `publishing`, and what they link to."""
+    sources = [*sorted((PACKAGE / "publishing").rglob("*.*")), PACKAGE / "plotting.py", PACKAGE / "claims.py"]
+    sources += [files.ROOT / name for name in ("CITATION.cff", *chapters.TEXTS.values())]
+    titles = [f"{chapter.name} {chapter.title}" for chapter in chapters.chapters()]
+    return files.fingerprint([*titles, *(_file(path) for path in sources if path.suffix != ".pyc")])
+
+
+def index_inputs(run: Run) -> str:
+    """Returns a fingerprint of what the index shows: the record, and which pages there are."""
+    there = sorted(path.name for path in run.folder.glob("[0-9][0-9]_*"))
+    return files.fingerprint([page_inputs(run), _file(run.folder / "results.json"), *there])
+
+
+def _found(folder: Path, chapter: str) -> str:
+    """Returns a fingerprint of a chapter's record without what differs from one execution to the next."""
+    record = records.chapters_of(folder).get(chapter, {})
+    lasting = {key: value for key, value in record.items() if key not in ("environment", "cost")}
+    return files.fingerprint([json.dumps(lasting, sort_keys=True)])
+
+
+def _own_files(parameters: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """Yields path, size and time of change of the reader's files that parameters name."""
+    for value in parameters.values():
+        path = Path(value) if isinstance(value, str) else Path()
+        if path.is_absolute():
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                yield str(file), file.stat().st_size, file.stat().st_mtime_ns
+
+
+def _file(path: Path) -> str:
+    """Returns a fingerprint of a file; empty if there is none."""
+    return files.fingerprint([path.read_bytes()]) if path.is_file() else ""

@@ -4,8 +4,6 @@ In a notebook a cell is plumbing, words or a figure; on its page the plumbing of
 made from the notebook alone, so that JupyterLab's export menu gives the same page.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import Counter
@@ -18,17 +16,12 @@ from helpers.progress import PROGRESS_MIME
 from helpers.publishing import chapters
 from helpers.records import RECORD_MIME, Verdict
 
-HIDDEN = "hide-input"
-"""The tag of a cell whose code the page leaves out. The notebook has it."""
-
-OPEN = ("plain-sight", "injected-parameters")
-"""The tags of a cell whose code stands open on the page."""
-
+HIDDEN = "hide-input"  # the tag of a cell whose code the page leaves out. The notebook has it
+OPEN = ("plain-sight", "injected-parameters")  # the tags of a cell whose code stands open on the page
+# What a record is asked for where nothing but words come out: such calls are not shown as code either.
 WORDS = {"say", "judge", "conclude", "predict", "predicted", "save"}
-"""What a record is asked for where nothing but words come out: such calls are not shown as code either."""
-
+# The parameters that name a reader's own file, the most telling first, each with an example.
 OWN_FILES = {"LABELS": "my.csv", "PROMPTS": "my.jsonl", "CORPUS": "my-texts/"}
-"""The parameters that name a reader's own file, the most telling first, each with an example."""
 
 
 def prepare(notebook: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:

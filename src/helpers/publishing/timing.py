@@ -5,8 +5,6 @@ in the run's `costs.json`; the published run keeps these notes, of `smoke` too. 
 time, from two of others a fixed part and one in proportion to the training.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random
@@ -17,7 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from helpers import files
 from helpers.imports import closure
@@ -27,9 +25,7 @@ from helpers.progress import clock
 from helpers.publishing import chapters
 from helpers.publishing.run import Run
 
-FARTHEST = 4
-"""How many times the largest training known an expectation may reach."""
-
+FARTHEST = 4  # how many times the largest training known an expectation may reach
 READER = "helpers.corpora.pydocs.docstrings"
 SAMPLE_SECONDS = 0.3  # for which sources are read to price the rest
 
@@ -131,18 +127,14 @@ def reading_seconds(chapter: str, run: Run) -> float:
     unread = [package for package, path in paths.items() if not path.exists()]
     sources = [source for package in unread for source in docstrings.list_files(package)]
     random.Random(0).shuffle(sources)
-    total, read, start = sum(map(_size, sources)), 0, time.perf_counter()
-    for source in sources:
+    sizes = [path.stat().st_size if (path := Path(source.path)).is_file() else 0 for source in sources]
+    read, start = 0, time.perf_counter()
+    for source, size in zip(sources, sizes, strict=True):
         docstrings.read_file(source)
-        read += _size(source)
+        read += size
         if time.perf_counter() - start > SAMPLE_SECONDS:
             break
-    return total / read * (time.perf_counter() - start) / cores() if read else 0.0
-
-
-def _size(source: Any) -> int:
-    path = Path(source.path)
-    return path.stat().st_size if path.is_file() else 0
+    return sum(sizes) / read * (time.perf_counter() - start) / cores() if read else 0.0
 
 
 class ChapterLine:
@@ -159,7 +151,7 @@ class ChapterLine:
         self._drawing = threading.Thread(target=self._draw, daemon=True)
         self._start = time.perf_counter()
 
-    def __enter__(self) -> ChapterLine:
+    def __enter__(self) -> Self:
         self._drawing.start()
         return self
 
@@ -175,17 +167,16 @@ class ChapterLine:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stopped.set()
         self._drawing.join()
-        how = "took" if kind is None else "stopped after"
+        how = "stopped after" if kind else "took"
         self._write(f"{self.chapter}: {how} {clock(self.seconds)}, expected {self.expected}")
         if self._overwrites:
             print()
 
     def _draw(self) -> None:
-        stopped = False
-        while not stopped:
+        while not self._stopped.is_set():
             cell = f"cell {self.number} of {self.cells}"
             self._write(f"{self.chapter}: {clock(self.seconds)} of {self.expected}, {cell}, {self.heading}")
-            stopped = self._stopped.wait(1 if self._overwrites else 15)
+            self._stopped.wait(1 if self._overwrites else 15)
 
     def _write(self, line: str) -> None:
         if self._overwrites:

@@ -8,8 +8,9 @@ import nbformat
 import pytest
 
 from helpers import files
-from helpers.publishing import changes, chapters
+from helpers.publishing import chapters
 from helpers.publishing.run import Run
+from helpers.publishing.runner import chapter_inputs
 
 v4 = nbformat.v4
 
@@ -27,7 +28,7 @@ def notebook(tmp_path, monkeypatch):
 
 def inputs(notebook, **settings):
     nbformat.write(notebook, files.NOTEBOOKS / "02_second.ipynb")
-    return changes.inputs(Run("smoke", settings=settings), "02_second")
+    return chapter_inputs(Run("smoke", settings=settings), "02_second")
 
 
 def test_sources_tags_and_parameters_count(notebook):
