@@ -78,6 +78,16 @@ def fitted(profile: Profile, model: PreTrainedModel) -> Profile:
     return dataclasses.replace(profile, context=context, matrix_learning_rate=GENTLE[0], learning_rate=GENTLE[1])
 
 
+def given_model(
+    source: str, profile: Profile
+) -> tuple[tuple[PreTrainedModel, PreTrainedTokenizerFast] | None, Profile]:
+    """Loads the reader's causal model and its tokenizer, if one is named; with the sizes that fit it."""
+    if not source:
+        return None, profile
+    given = load_model(source)
+    return given, fitted(profile, given[0])
+
+
 def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
     """Loads this run's own base model if there is one, else the published one; with a sentence that says which it is.
 

@@ -95,7 +95,9 @@ class Setup:
         return causal_model(dataclasses.replace(profile, context=self.context), self.tokenizer, seed)
 
     def expected_cost(self, rows: Sequence[EncodedRow], recipe: Recipe) -> str:
-        """Says what the chapter will cost with the base model: see `base.expected_cost`."""
+        """Says what the chapter will cost with a base model that is not ours: see `base.expected_cost`."""
+        if self.own:
+            return "What the chapter costs is said at its head."
         tokens = sum(len(row.input_ids) for row in rows)
         few = 60 * 20 * tokens / len(rows)  # twenty rows, sixty times
         trained = (recipe.epochs + 2 / 3) * tokens + few + recipe.epochs * self.replay_tokens
