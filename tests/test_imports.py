@@ -31,6 +31,7 @@ LAYERS = [
     {"corpora"},
     {"tokenization"},
     {"models"},
+    {"pretrained"},
     {"generation"},
     {"training", "evaluation"},
     {"experiments.study"},

@@ -204,12 +204,13 @@ def _report(options: Namespace) -> None:
 @_command(
     "say whether a model can be fine-tuned on your conversations",
     _option("source", metavar="FILE", help="your prompts and answers: a file, a folder, or hub:owner/name"),
-    _option("--model", type=Path, metavar="DIR", help="whose tokens are counted (default: the base model)"),
+    _option("--model", default="", metavar="DIR", help="whose tokens are counted (default: the base model)"),
     _profile("whose base model, and the town's size"),
 )
 def _check_data(options: Namespace) -> int:
     from helpers.corpora import load
     from helpers.corpora.kinds.checkup import CONTEXT, IN_WORDS, check, in_tokens
+    from helpers.pretrained import load_tokenizer
     from helpers.tokenization import end_of_answer, with_chat_template
 
     profile = load_profile(options.profile)
@@ -218,7 +219,7 @@ def _check_data(options: Namespace) -> int:
         folders = [run / "models" / "base" for run in (files.RESULTS / options.profile, files.REFERENCE)]
         model = options.model or next((folder for folder in folders if folder.exists()), None)
         if model:
-            tokenizer, reads = _tokenizer(model)
+            tokenizer, reads = load_tokenizer(model)
             tokenizer, context = with_chat_template(tokenizer), min(reads, CONTEXT)
             end_of_answer(tokenizer)  # or there is an error: without one a model could not end an answer
             print(f"Lengths are in tokens of {model}; a conversation may have {context} of them.\n")
@@ -269,20 +270,6 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return key, value
-
-
-def _tokenizer(folder: Path) -> tuple[Any, int]:
-    """Loads a model's tokenizer, and how many tokens it reads at once, without its weights."""
-    from transformers import AutoConfig, AutoTokenizer
-
-    remedy = "Give the folder of a model, with config.json and tokenizer.json"
-    if not folder.is_dir():
-        raise files.at(folder, "there is no such folder", remedy)
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        return AutoTokenizer.from_pretrained(folder), getattr(config, "max_position_embeddings", None) or 512
-    except (OSError, ValueError) as error:
-        raise files.at(folder, f"no tokenizer could be loaded ({str(error).strip().splitlines()[0]})", remedy) from None
 
 
 def _folder(run: str) -> Path:

@@ -20,7 +20,7 @@ from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.models import context_length
 from helpers.records import ACCURACY, Record
-from helpers.tokenization import IGNORED, encode_conversation, encode_documents
+from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
 
 SHOTS = 4
 """Examples that a base model is shown."""
@@ -143,7 +143,10 @@ def fitting(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration], c
     longest = context - room_for(tokenizer, rows, context) if rows else context
 
     def tokens(row: Demonstration) -> int:
-        as_chat = encode_conversation(tokenizer, row["messages"][:-1], answer=True)[0]
+        try:
+            as_chat = encode_conversation(tokenizer, row["messages"][:-1], answer=True)[0]
+        except RolesRefused:
+            return longest + 1
         return max(len(as_chat), len(_encoded(tokenizer, [_as_text(row)])))
 
     return [row for row in rows if tokens(row) <= longest]

@@ -27,6 +27,9 @@ from helpers.progress import clock
 from helpers.publishing import chapters, timing
 from helpers.publishing.run import Run
 
+ENCODERS_TOO = ("03_transfer_learning",)
+"""Chapters that a model which does not generate text may start."""
+
 Task = dict[str, Any]
 Took = list[tuple[str, str, str]]  # for each chapter that was executed: its name, the time it took, the time expected
 
@@ -41,6 +44,7 @@ def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
     """
     known = [chapter.name for chapter in chapters.chapters()]
     chosen = sorted({chapters.find(name, known) for name in names}) or known
+    _check_model(run, chosen)
     for chapter in chosen:
         chapter_inputs(run, chapter)  # raises now what would otherwise come half-way
     took: Took = []
@@ -53,6 +57,15 @@ def run_workbook(run: Run, names: Sequence[str] = ()) -> bool:
         _index(run)
     print(f"See {run.folder / 'index.html'}")
     return complete
+
+
+def _check_model(run: Run, chosen: Sequence[str]) -> None:
+    """Raises now, in seconds, what would otherwise come when a chapter opens the reader's model."""
+    if model := run.settings.get("MODEL"):
+        from helpers import pretrained
+
+        causal = any(chapter not in ENCODERS_TOO for chapter in chosen)
+        (pretrained.load_model if causal else pretrained.load_any)(model)
 
 
 def settings(run: Run) -> dict[str, Any]:
