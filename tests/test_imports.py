@@ -38,6 +38,7 @@ LAYERS = [
     {"experiments"},
     SHOWN,
     {"publishing"},
+    {"lab"},
     {"cli"},
     {"__main__"},
 ]

@@ -8,8 +8,21 @@ import sys
 import time
 from typing import Any, Self
 
-# MIME type of a line of progress in a notebook's output, beside its text.
+# MIME type that marks what in a notebook's output is for who sits before it, beside its text.
 PROGRESS_MIME = "application/vnd.workbook.progress+json"
+
+
+def in_notebook() -> bool:
+    """Returns whether this is a notebook's kernel, whose stdout goes into a cell's output."""
+    return type(sys.stdout).__module__ == "ipykernel.iostream"
+
+
+def aside(text: str) -> None:
+    """Displays Markdown in a notebook for who works in it: pages leave it out. Elsewhere it does nothing."""
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/markdown": text, "text/plain": text, PROGRESS_MIME: {}}, raw=True)
 
 
 class Progress:
@@ -26,7 +39,7 @@ class Progress:
         self._start = self._shown = time.perf_counter()
         self._width = 0
         self._overwrites = sys.stdout.isatty()
-        self._in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
+        self._in_notebook = in_notebook()
         self._output: Any = None  # of the notebook
 
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from helpers import files
 from helpers.machine import environment, peak_memory_mb
 from helpers.profiles import Profile, calibrate
+from helpers.progress import aside
 from helpers.statistics import Interval, mean_interval, ratio_interval, share_interval
 
 if TYPE_CHECKING:
@@ -303,17 +304,25 @@ class Record:
         return {"profile": self.profile.name, "sizes": found["profile"]} | {key: found[key] for key in own} | made_by
 
     def save(self) -> Path:
-        """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""
+        """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one.
+
+        A notebook says how to get its page: what it shows can be read from its file alone, once that is saved.
+        """
         path = self.folder / "results.json"
         chapters = chapters_of(self.folder) | {self.chapter: self.as_dict()}
         files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
+        aside(
+            f"**Save this notebook** (Ctrl+S, ⌘S), and its page is made: `{self.folder / self.chapter}.html`. Where "
+            "`make lab` did not open it, save it and call `python -m helpers export` with its name."
+        )
         return path
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Shows where the chapter's numbers came from, and the numbers, folded; displayed at the chapter's end."""
         record = json.loads(json.dumps(self.as_dict()))
         text = f"the record of {self.chapter}"
-        return {"text/html": _provenance(record), RECORD_MIME: record, "text/plain": text}
+        own = {"chapter": self.chapter, "run": self.run or self.profile.name}
+        return {"text/html": _provenance(record), RECORD_MIME: record | own, "text/plain": text}
 
 
 class _Sentence(Formatter):

@@ -18,6 +18,7 @@ from helpers.records import NOT_JUDGED, NOTHING_PROVEN, OUTCOMES, RECORD_MIME, U
 
 HIDDEN = "hide-input"  # the tag of a cell whose code the page leaves out. The notebook has it
 OPEN = ("plain-sight", "injected-parameters")  # the tags of a cell whose code stands open on the page
+TRY_IT = "try-it"  # the tag of a cell that readers change: folded on the page, open in the notebook
 # What a record is asked for where nothing but words come out: such calls are not shown as code either.
 WORDS = {"say", "judge", "conclude", "predict", "predicted", "save"}
 # The parameters that name a reader's own file, the most telling first, each with an example.
