@@ -75,7 +75,7 @@ def begin(record: Record, given: Mapping[str, Any]) -> Record:
             settings[key] = given[key]
     run = Run(record.profile.name, record.run, settings)
     expected = timing.expected(record.chapter, run, pace(), timing.reading_seconds(record.chapter, run))
-    text = f"At profile `{record.profile.name}` this chapter takes **{expected}** on this machine, if nothing else runs"
+    text = f"At profile `{record.profile.name}` this chapter takes **{expected}** on this machine, as busy as it is now"
     published = chapters_of(files.REFERENCE).get(record.chapter)
     if published and published["profile"] == record.profile.name and not settings:
         text += f", and about {published['cost']['peak_memory_mb'] / 1000:.1f} GB of memory"

@@ -6,7 +6,10 @@ output of its own MIME type, which pages leave out. In a log, only the last line
 
 import sys
 import time
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Self, TypeVar
+
+Item = TypeVar("Item")
 
 # MIME type that marks what in a notebook's output is for who sits before it, beside its text.
 PROGRESS_MIME = "application/vnd.workbook.progress+json"
@@ -84,6 +87,14 @@ class Progress:
         elif self._overwrites or end:
             print(("\r" if self._overwrites else "") + line.ljust(self._width), end=end, flush=True)
             self._width = len(line)
+
+
+def each(items: Sequence[Item], label: str, unit: str) -> Iterator[Item]:
+    """Yields the items, and shows how far it is; of a single one nothing."""
+    with Progress(label, len(items), unit, silent=len(items) < 2) as line:
+        for item in items:
+            yield item
+            line.advance()
 
 
 def clock(seconds: float) -> str:
