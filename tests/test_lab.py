@@ -77,6 +77,20 @@ def test_a_copy_follows_its_chapter_until_the_reader_changes_a_cell(workbook):
     assert lab.copy_chapters(lab.FOLDER) == []
 
 
+def test_the_command_opens_the_copies_in_a_jupyterlab_that_makes_pages(workbook, monkeypatch, capsys):
+    became = []
+    monkeypatch.setattr(lab.os, "execve", lambda program, command, environment: became.append((command, environment)))
+    assert cli.main(["lab"]) == 0
+    change(lab.FOLDER / "01_first.ipynb", "PROFILE = 'smoke'")
+    write(files.NOTEBOOKS / "01_first.ipynb", "PROFILE = 'gpu'")
+    assert capsys.readouterr().out == ""
+    assert cli.main(["lab"]) == 0
+    assert "01_first.ipynb is yours" in capsys.readouterr().out
+    ((command, environment), _) = became
+    assert command[1:] == ["-m", "jupyterlab", str(lab.FOLDER), lab.HOOK]
+    assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"  # the kernel is this Python's
+
+
 def test_a_file_in_place_of_a_copy_that_is_no_notebook_is_told(workbook):
     files.write_text(lab.FOLDER / "01_first.ipynb", "{")
     with pytest.raises(files.WorkbookError, match="not a notebook"):

@@ -311,9 +311,10 @@ class Record:
         path = self.folder / "results.json"
         chapters = chapters_of(self.folder) | {self.chapter: self.as_dict()}
         files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
+        page = Path(files.RESULTS.name, self.folder.name, f"{self.chapter}.html")  # a shared notebook names no home
         aside(
-            f"**Save this notebook** (Ctrl+S, ⌘S), and its page is made: `{self.folder / self.chapter}.html`. Where "
-            "`make lab` did not open it, save it and call `python -m helpers export` with its name."
+            f"**Save this notebook** (Ctrl+S, ⌘S), and its page is made: `{page}`. Where `make lab` did not open it, "
+            "save it and call `python -m helpers export` with its name."
         )
         return path
 
@@ -321,7 +322,7 @@ class Record:
         """Shows where the chapter's numbers came from, and the numbers, folded; displayed at the chapter's end."""
         record = json.loads(json.dumps(self.as_dict()))
         text = f"the record of {self.chapter}"
-        own = {"chapter": self.chapter, "run": self.run or self.profile.name}
+        own = {"chapter": self.chapter, "run": self.folder.name}
         return {"text/html": _provenance(record), RECORD_MIME: record | own, "text/plain": text}
 
 
