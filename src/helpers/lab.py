@@ -19,7 +19,7 @@ from helpers.profiles import PROFILES, pace
 from helpers.progress import aside
 from helpers.publishing import chapters, timing
 from helpers.publishing.run import Run
-from helpers.records import NOTHING_PROVEN, RECORD_MIME, Record, chapters_of
+from helpers.records import RECORD_MIME, Record, chapters_of
 
 FOLDER = files.ROOT / "lab"
 MADE_FROM = "workbook"  # where a copy's metadata keep the fingerprint of the chapter that it was made from
@@ -79,7 +79,7 @@ def begin(record: Record, given: Mapping[str, Any]) -> Record:
     published = chapters_of(files.REFERENCE).get(record.chapter)
     if published and published["profile"] == record.profile.name and not settings:
         text += f", and about {published['cost']['peak_memory_mb'] / 1000:.1f} GB of memory"
-    aside(f"{text}." if record.proves else f"**{NOTHING_PROVEN}** {text}.")
+    aside(f"**{record.unproven}** {text}." if record.unproven else f"{text}.")
     return record
 
 

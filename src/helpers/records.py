@@ -167,9 +167,9 @@ class Record:
         return files.RESULTS / (self.run or self.profile.name)
 
     @property
-    def proves(self) -> bool:
-        """Whether its profile is one at which predictions and claims are judged."""
-        return self.profile.name != UNPROVEN
+    def unproven(self) -> str:
+        """What has to be said where numbers of this profile are shown; empty where they are judged."""
+        return NOTHING_PROVEN if self.profile.name == UNPROVEN else ""
 
     def measure(
         self,
@@ -258,7 +258,7 @@ class Record:
         """
         prediction = self.predictions[key]
         outcome = prediction.judge(found, held)
-        prediction.outcome = outcome if self.proves else NOT_JUDGED
+        prediction.outcome = NOT_JUDGED if self.unproven else outcome
         prediction.why = (why or "not known.") if prediction.outcome == "missed" else ""
         return prediction
 
@@ -287,8 +287,8 @@ class Record:
     def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str) -> Verdict:
         """Adds a verdict; see `Verdict` for the arguments. At `smoke` none is given, whatever is `here`."""
         verdict = Verdict(claim, text, here, because, at_scale)
-        unproven = replace(verdict, here=NOT_JUDGED, because=NOTHING_PROVEN)
-        self.verdicts[claim] = verdict if self.proves else unproven
+        not_judged = replace(verdict, here=NOT_JUDGED, because=self.unproven)
+        self.verdicts[claim] = not_judged if self.unproven else verdict
         return self.verdicts[claim]
 
     def as_dict(self) -> dict[str, Any]:
