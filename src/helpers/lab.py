@@ -103,5 +103,5 @@ def export_page(notebook: Path) -> Path:
 def page_of(notebook: Path) -> Path | None:
     """Returns where the page of a notebook that shows a record belongs: in the folder of its run. Else None."""
     shown = [output.get("data", {}) for cell in chapters.cells(notebook) for output in cell.get("outputs", [])]
-    records = [data[RECORD_MIME] for data in shown if RECORD_MIME in data]
+    records = [data[RECORD_MIME] for data in shown if "run" in data.get(RECORD_MIME, {})]  # not in old ones
     return files.RESULTS / records[-1]["run"] / f"{records[-1]['chapter']}.html" if records else None
