@@ -33,7 +33,7 @@ def test_help_names_every_command():
     shown = subprocess.run([sys.executable, "-m", "helpers", "--help"], capture_output=True, text=True, check=True)
     assert all(
         command in shown.stdout
-        for command in ("run", "study", "compare", "publish", "export", "report", "check-data", "demonstrations")
+        for command in ("run", "lab", "study", "compare", "publish", "export", "report", "check-data", "demonstrations")
     )
 
 

@@ -39,6 +39,7 @@ LAYERS = [
     {"experiments"},
     SHOWN,
     {"publishing"},
+    {"lab"},
     {"cli"},
     {"__main__"},
 ]

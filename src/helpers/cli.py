@@ -1,4 +1,4 @@
-"""How is it run? The command line: `python -m helpers run`, `study`, `compare`, `publish`, `export`, `pretrain`...
+"""How is it run? The command line: `python -m helpers run`, `lab`, `study`, `compare`, `publish`, `export`...
 
 Each command imports what it needs when it is asked for, so that `--help` is quick.
 """
@@ -126,13 +126,21 @@ def _publish(options: Namespace) -> None:
     print(f"See {files.REFERENCE / 'README.md'}")
 
 
-@_command("make the page of an executed notebook, beside it", _option("notebook", type=Path, metavar="NOTEBOOK"))
+@_command(
+    "make the page of an executed notebook: beside it, or, if it is a copy that `lab` made, among its run's",
+    _option("notebook", type=Path, metavar="NOTEBOOK"),
+)
 def _export(options: Namespace) -> None:
-    from helpers.publishing.exporter import export
+    from helpers.lab import export_page
 
-    page = options.notebook.with_suffix(".html")
-    export(options.notebook, page)
-    print(f"See {page}")
+    print(f"See {export_page(options.notebook)}")
+
+
+@_command("open copies of the chapters in JupyterLab, in the folder lab/, which git ignores")
+def _lab(options: Namespace) -> None:
+    from helpers.lab import open_lab
+
+    open_lab()
 
 
 @_command(

@@ -13,6 +13,7 @@ import torch
 
 from helpers import files
 from helpers.models import context_length, full_attention_mask, in_batches
+from helpers.progress import each
 from helpers.tokenization import encode_conversation, stop_tokens
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def reply(
     answers = [""] * len(rows)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for batch in in_batches(rows):
+        for batch in each(list(in_batches(rows)), "answering", "batches"):
             written = _continued(model, [rows[i] for i in batch], max_new_tokens, temperature, stops, stops[0])
             for i, ids in zip(batch, written, strict=True):
                 answers[i] = _text(tokenizer, list(takewhile(lambda token: token not in stops, ids)))

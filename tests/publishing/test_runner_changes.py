@@ -84,7 +84,7 @@ def test_each_study_that_the_chapter_shows_counts_and_no_other(notebook):
 def test_titles_and_parameters_are_read_without_nbformat(notebook):
     inputs(notebook)
     assert chapters.chapters()[1] == ("02_second", "Second chapter")
-    assert chapters.parameters(files.NOTEBOOKS / "02_second.ipynb") == ["SEED", "CORPUS"]
+    assert chapters.parameters(files.NOTEBOOKS / "02_second.ipynb") == {"SEED": 0, "CORPUS": ""}
 
 
 @pytest.mark.parametrize(

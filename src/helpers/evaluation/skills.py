@@ -19,6 +19,7 @@ from helpers.evaluation.likelihood import row_bits
 from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.models import context_length
+from helpers.progress import each
 from helpers.records import ACCURACY, Record
 from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
 
@@ -98,7 +99,7 @@ def few_shot_answers(
     prompts = _prompts(tokenizer, rows, shown, random.Random(seed), shots, context_length(model) - room)
     answers = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    for at in range(0, len(prompts), TOGETHER):
+    for at in each(range(0, len(prompts), TOGETHER), "answering", "batches"):
         places = by_length[at : at + TOGETHER]
         written = sample(model, tokenizer, [prompts[place] for place in places], room, seed, temperature=0.0)
         for place, text in zip(places, written, strict=True):

@@ -72,16 +72,19 @@ def tags(cell: dict[str, Any]) -> list[str]:
 
 
 def imports(path: Path) -> set[str]:
-    """Returns the modules of this package that a notebook's cells import."""
+    """Returns the modules of this package that a notebook's cells import, but `lab`, which decides no result."""
     found: set[str] = set()
     for cell in cells(path):
         with contextlib.suppress(SyntaxError):  # a cell of a reader's may be anything; it fails when it is run
             found |= imported(ast.parse(cell["source"])) if cell["cell_type"] == "code" else set()
-    return found
+    return found - {"helpers.lab"}
 
 
-def parameters(path: Path) -> list[str]:
-    """Returns the names that a notebook's cell tagged `parameters`, which has to be there, assigns."""
+def parameters(path: Path) -> dict[str, Any]:
+    """Returns what a notebook's cell tagged `parameters`, which has to be there, assigns: values by name.
+
+    A value that is no literal is None.
+    """
     tagged = [cell["source"] for cell in cells(path) if "parameters" in tags(cell)]
     if not tagged:
         raise files.at(path, "no cell is tagged `parameters`", "Tag the cell that sets PROFILE and SEED.")
@@ -89,8 +92,15 @@ def parameters(path: Path) -> list[str]:
         statements = ast.parse(tagged[0]).body
     except SyntaxError as error:
         raise files.at(path, f"the parameters cell is not Python ({error})", "Mend the cell.") from error
-    targets = [target for statement in statements if isinstance(statement, ast.Assign) for target in statement.targets]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+    assigned = [(target, one.value) for one in statements if isinstance(one, ast.Assign) for target in one.targets]
+    return {target.id: _value(value) for target, value in assigned if isinstance(target, ast.Name)}
+
+
+def _value(expression: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(expression)
+    except ValueError:
+        return None
 
 
 def title(notebook: dict[str, Any], name: str) -> str:
