@@ -30,7 +30,7 @@ soak: .venv/installed
 	$(BIN)/python tests/training/memory.py
 
 lab: .venv/installed
-	JUPYTER_PREFER_ENV_PATH=1 $(BIN)/jupyter lab notebooks
+	$(BIN)/python -m helpers lab
 
 # Results stay.
 clean:

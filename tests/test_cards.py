@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from helpers.cards import Card, save_tuned
 from helpers.generation import reply
-from helpers.models import load_model, weights_fingerprint
+from helpers.models import weights_fingerprint
+from helpers.pretrained import load_model
 from helpers.records import Measurement
 from helpers.statistics import Interval
 from helpers.tokenization import encode_conversation, stop_tokens, with_chat_template

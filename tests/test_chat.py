@@ -9,7 +9,8 @@ from peft import LoraConfig, get_peft_model
 from helpers import chat, generation, tokenization
 from helpers.cli import main
 from helpers.files import WorkbookError
-from helpers.models import causal_model, load_model, masked_model, save_model
+from helpers.models import causal_model, masked_model, save_model
+from helpers.pretrained import load_model
 from helpers.profiles import load_profile
 from helpers.transcripts import printable
 
@@ -177,9 +178,9 @@ def test_where_there_is_no_model_that_writes_is_told(folder, tokenizer, tmp_path
     for name, reason in {
         "empty": "no model could be loaded",
         "masked": "this model does not generate text",
-        "broken": "the adapter could not be loaded",
+        "broken": "adapter_config.json, line 1: not valid JSON",
         "based": "empty: no model could be loaded",
-        "nowhere": "no model could be loaded",
+        "nowhere": "there is no such folder",
     }.items():
         assert main(["chat", str(tmp_path / name)]) == 2
         said = capsys.readouterr()

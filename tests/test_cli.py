@@ -9,6 +9,8 @@ import pytest
 from helpers import files
 from helpers.cli import main
 from helpers.experiments import registry, study
+from helpers.models import causal_model, save_model
+from helpers.profiles import load_profile
 from helpers.tokenization import train_tokenizer
 
 
@@ -31,7 +33,7 @@ def test_help_names_every_command():
     shown = subprocess.run([sys.executable, "-m", "helpers", "--help"], capture_output=True, text=True, check=True)
     assert all(
         command in shown.stdout
-        for command in ("run", "study", "compare", "publish", "export", "report", "check-data", "demonstrations")
+        for command in ("run", "lab", "study", "compare", "publish", "export", "report", "check-data", "demonstrations")
     )
 
 
@@ -115,7 +117,7 @@ def test_labelled_texts_are_reported(tmp_path, monkeypatch, capsys):
     assert main(command) == 0
     assert "rows.jsonl:61: 3:" in capsys.readouterr().out
     assert main([*command[:-1], "moods"]) == 2
-    assert "no column 'moods'; found: body, mood. Choose one with label=" in capsys.readouterr().err
+    assert "no column 'moods'; found: body, mood. Choose one with --label NAME" in capsys.readouterr().err
 
 
 def conversations(path, count):
@@ -149,12 +151,24 @@ def test_data_are_checked_in_tokens_of_the_model_named_or_of_the_base_model(
     monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
     path = conversations(tmp_path / "rows.jsonl", 30)
     folder = tmp_path / "model" if named else results / "reference" / "models" / "base"
-    train_tokenizer(["Where is number 1? By the river."], 300).save_pretrained(folder)
-    files.write_json(folder / "config.json", {"model_type": "qwen3", "max_position_embeddings": 12})
-    assert main(["check-data", path, *(["--model", str(folder)] if named else [])]) == 0
+    tokenizer = train_tokenizer(["no word of theirs"], 300)
+    profile = load_profile("smoke", hidden_size=32, n_layer=1, n_head=2, context=32)
+    save_model(causal_model(profile, tokenizer, seed=0), tokenizer, folder)
+    assert main(["check-data", path, *(["--model", str(folder)] if named else [])]) == 1
     shown = capsys.readouterr().out
-    assert f"Lengths are in tokens of {folder}, which reads 12 at once." in shown
-    assert "longer than the model's 12 tokens" in shown
+    assert f"Lengths are in tokens of {folder}; a conversation may have 32 of them." in shown
+    assert "longer than the model's 32 tokens" in shown
+
+
+def test_a_model_without_an_end_token_cannot_be_fine_tuned(tmp_path, results, monkeypatch, capsys):
+    monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
+    tokenizer = train_tokenizer(["Where is number 1? By the river."], 300)
+    tokenizer.eos_token, tokenizer.chat_template = None, None
+    profile = load_profile("smoke", hidden_size=32, n_layer=1, n_head=2)
+    save_model(causal_model(profile, tokenizer, seed=0), tokenizer, tmp_path / "model")
+    arguments = ["check-data", conversations(tmp_path / "rows.jsonl", 30), "--model", str(tmp_path / "model")]
+    assert main(arguments) == 1
+    assert "error: The tokenizer has no token that ends a text" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -162,8 +176,8 @@ def test_data_are_checked_in_tokens_of_the_model_named_or_of_the_base_model(
     [
         (5, [], "pointless: fewer than 20 rows to learn from"),
         (None, [], "error: nowhere.jsonl: there is no such source of kind prompts. Known are town"),
-        (30, ["--model", "nowhere"], "error: nowhere: there is no such folder. Give the folder of a model"),
-        (30, ["--model", "."], "error: .: no tokenizer could be loaded"),
+        (30, ["--model", "nowhere"], "error: nowhere: there is no such folder. Name one that is there"),
+        (30, ["--model", "."], "error: .: no model could be loaded from here (there is no config.json)"),
     ],
 )
 def test_data_not_worth_training_on_have_status_1(tmp_path, results, monkeypatch, capsys, rows, options, message):

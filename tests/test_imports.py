@@ -31,6 +31,7 @@ LAYERS = [
     {"corpora"},
     {"tokenization"},
     {"models"},
+    {"pretrained"},
     {"generation"},
     {"training", "evaluation"},
     {"experiments.study"},
@@ -38,6 +39,7 @@ LAYERS = [
     {"experiments"},
     SHOWN,
     {"publishing"},
+    {"lab"},
     {"cli"},
     {"__main__"},
 ]

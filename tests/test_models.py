@@ -1,11 +1,14 @@
 """Models must be what transformers opens, equal in size, whole on disk, and equal with and without a cache."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from backbones import save_gpt2, save_kind
 from transformers import BertConfig, BertModel, Qwen3ForCausalLM
 
-from helpers import models, tokenization
+from helpers import models, pretrained, tokenization
 from helpers.files import WorkbookError
 from helpers.generation import sample
 from helpers.profiles import load_profile
@@ -52,7 +55,7 @@ def test_the_masked_model_looks_both_ways_and_the_causal_one_does_not(profile, t
 def test_a_saved_model_comes_back_bit_for_bit(profile, tokenizer, tmp_path):
     model = models.causal_model(profile, tokenizer, seed=0)
     models.save_model(model, tokenizer, tmp_path / "base")
-    opened, opened_tokenizer = models.load_model(tmp_path / "base")
+    opened, opened_tokenizer = pretrained.load_model(tmp_path / "base")
     assert models.weights_fingerprint(opened) == models.weights_fingerprint(model)
     assert len(opened_tokenizer) == len(tokenizer)
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
@@ -61,7 +64,7 @@ def test_a_saved_model_comes_back_bit_for_bit(profile, tokenizer, tmp_path):
 
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(WorkbookError, match=r"no model could be loaded.*model\.safetensors"):
-        models.load_model(tmp_path)
+        pretrained.load_model(tmp_path)
 
 
 def test_decoding_with_a_cache_equals_the_full_pass(profile, tokenizer):
@@ -102,7 +105,7 @@ TEXTS = ["A mill.", "A mill by the river, and by the mill a wheel that turns at 
 def test_mean_states_are_those_of_each_text_alone(profile, tokenizer, kind):
     model = kind(profile, tokenizer, seed=0).eval()
     rows = tokenization.encode_documents(tokenizer, TEXTS)
-    found = models.mean_states(model, rows)
+    found = np.stack(models.mean_states(model, rows), axis=1)
     assert found.shape == (len(TEXTS), profile.n_layer + 1, profile.hidden_size)
     for row, means in zip(rows, found, strict=True):
         ids = torch.tensor([row])
@@ -111,14 +114,16 @@ def test_mean_states_are_those_of_each_text_alone(profile, tokenizer, kind):
             layers = model(input_ids=ids, attention_mask=seen, output_hidden_states=True).hidden_states
         expected = np.stack([layer[0].mean(0).numpy() for layer in layers])
         assert means == pytest.approx(expected, abs=1e-5)
-        assert models.mean_states(model, [row])[0] == pytest.approx(expected, abs=1e-5)  # without any padding
+        alone = np.concatenate(models.mean_states(model, [row]))  # without any padding
+        assert alone == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", [models.causal_model, models.masked_model])
 def test_a_backbone_has_the_states_of_its_language_model(profile, tokenizer, kind):
     model = kind(profile, tokenizer, seed=0).eval()
     rows = tokenization.encode_documents(tokenizer, TEXTS)
-    assert np.array_equal(models.mean_states(models.backbone_of(model), rows), models.mean_states(model, rows))
+    backbone = models.backbone_of(model)
+    assert all(map(np.array_equal, models.mean_states(backbone, rows), models.mean_states(model, rows)))
 
 
 def test_mean_states_of_an_encoder_do_not_depend_on_the_texts_beside():
@@ -127,8 +132,9 @@ def test_mean_states_of_an_encoder_do_not_depend_on_the_texts_beside():
     model = BertModel(BertConfig(vocab_size=50, max_position_embeddings=32, initializer_range=0.2, **sizes)).eval()
     rows = [[1, 7, 2], [1, *range(5, 30), 2], [1, 2]]
     together = models.mean_states(model, rows)
-    for row, means in zip(rows, together, strict=True):
-        assert models.mean_states(model, [row])[0] == pytest.approx(means, abs=1e-5)
+    for place, row in enumerate(rows):
+        for layer, alone in zip(together, models.mean_states(model, [row]), strict=True):
+            assert alone[0] == pytest.approx(layer[place], abs=1e-5)
 
 
 def test_batches_hold_every_row_once_and_their_mask_shows_it_alone():
@@ -170,14 +176,31 @@ def test_untrained_models_look_where_their_model_looks(profile, tokenizer):
 
 def test_a_backbone_says_whether_its_model_was_made_to_write(profile, tokenizer, tmp_path):
     models.save_model(models.causal_model(profile, tokenizer, seed=0), tokenizer, tmp_path / "base")
-    backbone, opened = models.load_backbone(tmp_path / "base")
+    backbone, opened = pretrained.load_backbone(tmp_path / "base")
     assert not isinstance(backbone, Qwen3ForCausalLM)
     assert not backbone.training
     assert len(opened) == len(tokenizer)
-    assert models.generates(backbone)
-    assert models.generates(models.load_model(tmp_path / "base")[0])
+    assert models.generates(backbone.config)
+    assert models.generates(pretrained.load_model(tmp_path / "base")[0].config)
     backbone.save_pretrained(tmp_path / "backbone")  # without what writes
     tokenizer.save_pretrained(tmp_path / "backbone")
-    assert not models.generates(models.load_backbone(tmp_path / "backbone")[0])
+    assert not models.generates(pretrained.load_backbone(tmp_path / "backbone")[0].config)
     with pytest.raises(WorkbookError, match=r"no model could be loaded.*model\.safetensors"):
-        models.load_backbone(tmp_path)
+        pretrained.load_backbone(tmp_path)
+
+
+def test_a_model_of_ours_is_known_as_such_and_costs_what_its_profile_says(profile, tokenizer, tmp_path):
+    model = models.causal_model(profile, tokenizer, seed=0)
+    models.save_model(model, tokenizer, tmp_path / "base")
+    save_gpt2(tmp_path / "gpt2")
+    assert models.is_own(pretrained.load_model(tmp_path / "base")[0].config)
+    assert not models.is_own(pretrained.load_model(tmp_path / "gpt2")[0].config)
+    sized = dataclasses.replace(profile, vocab_size=len(tokenizer))
+    assert models.flops_per_token(model, profile.context) == sized.flops_per_token
+
+
+def test_states_may_be_narrower_at_the_end(tmp_path):
+    save_kind("opt", tmp_path / "opt")  # its embedding, and so its last states, are half as wide as its layers
+    backbone, _ = pretrained.load_backbone(tmp_path / "opt")
+    assert [layer.shape for layer in models.mean_states(backbone, [[3, 4], [5]])] == [(2, 32), (2, 32), (2, 16)]
+    assert models.state_width(backbone) == 16

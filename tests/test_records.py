@@ -15,7 +15,7 @@ from helpers.statistics import Interval
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RESULTS", tmp_path)
-    return Record("01_first", load_profile("smoke"), "mine", {"seed": 0})
+    return Record("01_first", load_profile("laptop"), "mine", {"seed": 0})
 
 
 def measure_loss(record):
@@ -55,7 +55,7 @@ def test_chapters_of_a_run_share_a_file_and_replace_only_themselves(record, tmp_
 
 
 def test_a_run_without_a_name_is_called_like_its_profile(record):
-    assert Record("01_first", record.profile).folder == files.RESULTS / "smoke"
+    assert Record("01_first", record.profile).folder == files.RESULTS / "laptop"
 
 
 def test_a_measurement_is_written_with_its_interval(record):
@@ -112,11 +112,28 @@ def test_a_prediction_without_a_bound_says_how_it_is_judged(record):
     assert record.judge("key").outcome == "undecided"
 
 
+def test_at_smoke_nothing_is_judged_whatever_was_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "RESULTS", tmp_path)
+    record = Record("01_first", load_profile("smoke", tokens=1000))
+    record.predict("longer", "It is longer.", rule="by the means")
+    judged = record.judge("longer", held=False, why="It was missed.")
+    verdict = record.conclude("C1", "A claim.", "refuted", "It is absent.", "It is said to be so.")
+    assert "<strong>Prediction not judged at smoke.</strong>" in judged._repr_html_()
+    assert "not judged at smoke" in verdict._repr_html_()
+    shown = judged._repr_html_() + verdict._repr_html_() + record.predicted().to_html()
+    assert not any(word in shown for word in ("missed", "refuted", "absent"))
+    assert _Sentence(record.outcomes).format("{longer}") == "not judged at smoke"
+    saved = load_results(record.save())["chapters"]["01_first"]
+    assert saved["verdicts"]["C1"]["here"] == saved["predictions"]["longer"]["outcome"] == "not judged at smoke"
+    with pytest.raises(ValueError, match="'proven' is not one of"):  # a mistake shows at once, not first at laptop
+        record.conclude("C1", "A claim.", "proven", "", "")
+
+
 def test_a_sentence_takes_its_numbers_from_the_record(record, capsys):
     measure_loss(record)
     record.predict("falls", "It falls.", rule="by eye")
     record.judge("falls", held=True)
-    sentence = _Sentence(record.measurements | {"n": 3, "outcome": record.predictions["falls"].outcome})
+    sentence = _Sentence(record.measurements | {"n": 3, "outcome": record.outcomes["falls"]})
     assert sentence.format("{loss:.1f}, {loss!v:.2f}, {n} seeds, {outcome}") == "1.2 [1.1, 1.4], 1.25, 3 seeds, held"
 
 

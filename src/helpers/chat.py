@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from helpers import files
 from helpers.generation import stream_reply
-from helpers.models import context_length, device, generates, load_model, quiet
+from helpers.models import context_length, device
+from helpers.pretrained import load_model
 from helpers.tokenization import with_chat_template
 from helpers.transcripts import printable
 
@@ -42,36 +41,10 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
 def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Loads a model to talk with, with a plain chat template if its tokenizer has none.
 
-    The source is `owner/name` on the Hub, or a folder with a model or with an adapter of peft's, whose base model is
-    loaded too. It is refused if it was not made to say what comes next.
+    The source is what `pretrained.load_model` takes: the folder of a model or of an adapter, or `owner/name`.
     """
-    if not Path(source).exists() and "/" not in source:  # without this, a slip would be looked for on the Hub
-        remedy = "Name one that is there, or a model on the Hub as owner/name."
-        raise files.at(source, "there is no such folder", remedy)
-    adapter = Path(source) / "adapter_config.json"
-    with quiet():
-        model, tokenizer = _load_adapted(adapter) if adapter.is_file() else load_model(source)
-    if not generates(model):
-        raise files.at(source, "this model does not generate text", "Give one that was made to say what comes next.")
+    model, tokenizer = load_model(source)
     return model.to(device()), with_chat_template(tokenizer)  # type: ignore[arg-type]  # torch's stubs
-
-
-def _load_adapted(adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads an adapter and the base model that it names; the tokenizer is the adapter's own if it has one."""
-    from peft import PeftModel
-    from transformers import AutoTokenizer
-
-    folder = adapter.parent
-    try:
-        base = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"]
-        model, tokenizer = load_model(base)
-        adapted = PeftModel.from_pretrained(model, str(folder)).eval()
-        if (folder / "tokenizer_config.json").is_file():
-            tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(folder))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = f"the adapter could not be loaded ({str(error).strip().splitlines()[0]})"
-        raise files.at(folder, reason, "Give a folder that peft saved, its base model where it was.") from error
-    return cast("PreTrainedModel", adapted), tokenizer  # it wraps the model and forwards
 
 
 @dataclass

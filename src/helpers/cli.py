@@ -1,4 +1,4 @@
-"""How is it run? The command line: `python -m helpers run`, `study`, `compare`, `publish`, `export`, `pretrain`...
+"""How is it run? The command line: `python -m helpers run`, `lab`, `study`, `compare`, `publish`, `export`...
 
 Each command imports what it needs when it is asked for, so that `--help` is quick.
 """
@@ -172,13 +172,21 @@ def _publish(options: Namespace) -> None:
     print(f"See {files.REFERENCE / 'README.md'}")
 
 
-@_command("make the page of an executed notebook, beside it", _option("notebook", type=_path, metavar="NOTEBOOK"))
+@_command(
+    "make the page of an executed notebook: beside it, or, if it is a copy that `lab` made, among its run's",
+    _option("notebook", type=_path, metavar="NOTEBOOK"),
+)
 def _export(options: Namespace) -> None:
-    from helpers.publishing.exporter import export
+    from helpers.lab import export_page
 
-    page = options.notebook.with_suffix(".html")
-    export(options.notebook, page)
-    print(f"See {page}")
+    print(f"See {export_page(options.notebook)}")
+
+
+@_command("open copies of the chapters in JupyterLab, in the folder lab/, which git ignores")
+def _lab(options: Namespace) -> None:
+    from helpers.lab import open_lab
+
+    open_lab()
 
 
 @_command(
@@ -253,12 +261,14 @@ def _report(options: Namespace) -> None:
 @_command(
     "say whether a model can be fine-tuned on your conversations",
     _option("source", metavar="FILE", help="your prompts and answers: a file, a folder, or hub:owner/name"),
-    _option("--model", type=Path, metavar="DIR", help="whose tokens are counted (default: the base model)"),
+    _option("--model", default="", metavar="DIR", help="whose tokens are counted (default: the base model)"),
     _profile("whose base model, and the town's size"),
 )
 def _check_data(options: Namespace) -> int:
     from helpers.corpora import load
-    from helpers.corpora.kinds.checkup import check, in_tokens, in_words
+    from helpers.corpora.kinds.checkup import CONTEXT, IN_WORDS, check, in_tokens
+    from helpers.pretrained import load_tokenizer
+    from helpers.tokenization import end_of_answer, with_chat_template
 
     profile = load_profile(options.profile)
     try:
@@ -266,12 +276,14 @@ def _check_data(options: Namespace) -> int:
         folders = [run / "models" / "base" for run in (files.RESULTS / options.profile, files.REFERENCE)]
         model = options.model or next((folder for folder in folders if folder.exists()), None)
         if model:
-            tokenizer, context = _tokenizer(model)
-            print(f"Lengths are in tokens of {model}, which reads {context} at once.\n")
+            tokenizer, reads = load_tokenizer(model)
+            tokenizer, context = with_chat_template(tokenizer), min(reads, CONTEXT)
+            end_of_answer(tokenizer)  # or there is an error: without one a model could not end an answer
+            print(f"Lengths are in tokens of {model}; a conversation may have {context} of them.\n")
             checkup = check(corpus, in_tokens(tokenizer), context)
         else:
             print("There is no base model yet: lengths are in words, and whether a row fits a model is not checked.\n")
-            checkup = check(corpus, in_words, None, unit="words")
+            checkup = check(corpus, IN_WORDS, None)
     except files.WorkbookError as error:  # to whom asks whether to train, this is a no like any other
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -304,20 +316,6 @@ def _chat(options: Namespace) -> None:
     from helpers.chat import chat
 
     chat(options.model, options.system, options.temperature, options.seed, options.max_new_tokens)
-
-
-def _tokenizer(folder: Path) -> tuple[Any, int]:
-    """Loads a model's tokenizer, and how many tokens it reads at once, without its weights."""
-    from transformers import AutoConfig, AutoTokenizer
-
-    remedy = "Give the folder of a model, with config.json and tokenizer.json"
-    if not folder.is_dir():
-        raise files.at(folder, "there is no such folder", remedy)
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        return AutoTokenizer.from_pretrained(folder), getattr(config, "max_position_embeddings", None) or 512
-    except (OSError, ValueError) as error:
-        raise files.at(folder, f"no tokenizer could be loaded ({str(error).strip().splitlines()[0]})", remedy) from None
 
 
 def _folder(run: str) -> Path:

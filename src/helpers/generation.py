@@ -13,6 +13,7 @@ import torch
 
 from helpers import files
 from helpers.models import context_length, full_attention_mask, in_batches
+from helpers.progress import each
 from helpers.tokenization import encode_conversation, stop_tokens
 
 if TYPE_CHECKING:
@@ -30,13 +31,19 @@ def sample(
 ) -> list[str]:
     """Continues each prompt by sampling from all of the vocabulary; an empty prompt lets the model begin by itself.
 
-    Below a temperature of 1, likely tokens are preferred; at 0, the likeliest token is always taken. Returns the
-    continuations alone, without special tokens; the caller's random state is left as it was.
+    Below a temperature of 1, likely tokens are preferred; at 0, the likeliest token is always taken. Where prompt and
+    continuation do not fit into the context, the prompt loses its beginning, and the continuation is at most half of it
+    long. Returns the continuations alone, without special tokens; the caller's random state is left as it was.
     """
-    rows = [[tokenizer.bos_token_id, *tokenizer(prompt, add_special_tokens=False)["input_ids"]] for prompt in prompts]
+    bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    begin, stops = ([] if token is None else [token] for token in (bos, eos))
+    rows = [[*begin, *tokenizer(prompt, add_special_tokens=False)["input_ids"]] for prompt in prompts]
+    new = min(max_new_tokens, context_length(model) // 2)
+    most = context_length(model) - new
+    rows = [row[-most:] or stops or [0] for row in rows]  # without a begin token, a text follows the end of another
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        written = _continued(model, rows, max_new_tokens, temperature, [tokenizer.eos_token_id], tokenizer.pad_token_id)
+        written = _continued(model, rows, new, temperature, stops, pad if pad is not None else eos or 0)
     return tokenizer.batch_decode(written, skip_special_tokens=True)
 
 
@@ -61,7 +68,7 @@ def reply(
     answers = [""] * len(rows)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for batch in in_batches(rows):
+        for batch in each(list(in_batches(rows)), "answering", "batches"):
             written = _continued(model, [rows[i] for i in batch], max_new_tokens, temperature, stops, stops[0])
             for i, ids in zip(batch, written, strict=True):
                 answers[i] = _text(tokenizer, list(takewhile(lambda token: token not in stops, ids)))
@@ -102,7 +109,7 @@ def _tokens(
     cache = None
     for _ in range(most):
         output = model(input_ids=torch.tensor([unread], device=model.device), past_key_values=cache, use_cache=True)
-        cache, logits = output.past_key_values, output.logits[0, -1].float().cpu()
+        cache, logits = output.get("past_key_values"), output.logits[0, -1].float().cpu()
         if temperature > 0:
             token = int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=draw))
         else:
@@ -110,7 +117,7 @@ def _tokens(
         if token in stops:
             return
         yield token
-        unread = [token]
+        unread = [token] if cache is not None else [*unread, token]  # Mamba has another cache: it reads all again
 
 
 def _prompt(
@@ -156,7 +163,7 @@ def _continued(
         top_p=1.0,
         repetition_penalty=1.0,  # like top_p, a model of the Hub may bring its own; here all write by the same rules
         use_cache=True,  # a model made to be trained may say otherwise: then each token would cost a whole reading
-        eos_token_id=list(stops),
+        eos_token_id=list(stops) or None,
         pad_token_id=pad,
     )  # (rows, tokens + new tokens)
     return output[:, longest:].tolist()

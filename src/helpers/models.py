@@ -1,13 +1,14 @@
 """What is being raised? Small models made from transformers' own configurations, or any model of the Hub; their states.
 
 A small Qwen3 (Yang et al. 2025: Llama's rotary positions, RMS norm and gated feed-forward, and normalised queries and
-keys, with which a small model learns faster), opened by `from_pretrained` without any code of ours. To guess hidden
-tokens instead of the next one, the same network is made bidirectional.
+keys, with which a small model learns faster), which transformers opens without any code of ours. To guess hidden
+tokens instead of the next one, the same network is made bidirectional. Models that are opened: see `pretrained`.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from helpers.profiles import Profile
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 
 def causal_model(profile: Profile, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
@@ -67,32 +68,6 @@ def is_bidirectional(model: PreTrainedModel) -> bool:
     return not getattr(model.config, "is_causal", True)
 
 
-def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads a causal model, in float32 and evaluation mode, and its tokenizer, from a folder or the Hub."""
-    return _load("AutoModelForCausalLM", source)
-
-
-def load_backbone(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads an encoder like BERT or a decoder like GPT without its output layer; otherwise like `load_model`."""
-    return _load("AutoModel", source)
-
-
-def _load(kind: str, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    import transformers
-
-    try:
-        model = getattr(transformers, kind).from_pretrained(source, dtype=torch.float32, use_safetensors=True)
-        tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(source))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise files.at(
-            source,
-            f"no model could be loaded from here ({reason})",
-            "Give a folder with config.json, model.safetensors and tokenizer.json, or a name on the Hub while online.",
-        ) from error
-    return model.eval(), tokenizer
-
-
 def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     """Returns a model of the same kind and size with new random weights; the caller's random state is left alone."""
     with torch.random.fork_rng():
@@ -105,22 +80,50 @@ def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
     from peft import LoraConfig, get_peft_model
 
     task = None if backbone_of(model) is model else "CAUSAL_LM"
+    # Mamba computes past its `out_proj`: matrices beside it would do nothing, and peft refuses them.
+    left_out = ["out_proj"] if any(name.endswith("conv1d") for name, _ in model.named_modules()) else None
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
         torch.manual_seed(seed)
-        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
+        options: dict[str, Any] = {"target_modules": "all-linear", "exclude_modules": left_out, "task_type": task}
+        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, **options)
         return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
 
 
-def generates(model: PreTrainedModel) -> bool:
-    """Returns whether a model, or the one that a backbone was part of, was made to say what comes next."""
-    return not is_bidirectional(model) and any(
-        name.endswith(("ForCausalLM", "LMHeadModel")) for name in model.config.architectures or []
+def is_own(config: PretrainedConfig) -> bool:
+    """Returns whether a model is one of this workbook's: only `causal_model` spreads first weights by the width."""
+    spread = getattr(config, "initializer_range", None)
+    return config.model_type == "qwen3" and spread is not None and math.isclose(spread, config.hidden_size**-0.5)
+
+
+def flops_per_token(model: PreTrainedModel, context: int) -> int:
+    """Returns the training FLOPs of a token: 6 per matrix parameter + 12 × layers × width × context for attention.
+
+    (PaLM, Chowdhery et al. 2022, appendix B.) The embedding counts where it is the output layer too.
+    """
+    matrices = sum(weight.numel() for weight in model.parameters() if weight.ndim > 1)
+    head, table = model.get_output_embeddings(), cast("torch.nn.Embedding", model.get_input_embeddings())
+    looked_up = table.weight.numel() if head is None or head.weight is not table.weight else 0
+    text = model.config.get_text_config()
+    return 6 * (matrices - looked_up) + 12 * text.num_hidden_layers * text.hidden_size * context
+
+
+def generates(config: PretrainedConfig) -> bool:
+    """Returns whether a model of this configuration was made to say what comes next, as the folder it is from says."""
+    return getattr(config, "is_causal", True) and any(
+        name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or []
     )
 
 
+def context_of(config: PretrainedConfig) -> int:
+    """Returns how many tokens a model of this configuration can read at once; 512 where it does not say."""
+    text = config.get_text_config()
+    told = (getattr(text, name, None) for name in ("max_position_embeddings", "max_seq_len", "seq_length"))
+    return next((tokens for tokens in told if tokens and tokens > 0), 512)
+
+
 def context_length(model: PreTrainedModel) -> int:
-    """Returns how many tokens a model can read at once; 512 where its configuration does not say."""
-    return getattr(model.config, "max_position_embeddings", None) or 512
+    """Returns how many tokens a model can read at once, as `context_of` does."""
+    return context_of(model.config)
 
 
 def backbone_of(model: PreTrainedModel) -> PreTrainedModel:
@@ -136,7 +139,16 @@ def padded(rows: Sequence[Sequence[int]], where: torch.device) -> tuple[torch.Te
     return input_ids, (torch.arange(longest, device=where) < lengths[:, None]).long()
 
 
-def in_batches(rows: Sequence[Sequence[int]], tokens: int = 8192) -> Iterator[list[int]]:
+BATCH_TOKENS, BATCH_NUMBERS = 8192, 1 << 26
+"""A model reads so many tokens at once at most, and fewer if it would give more numbers (a quarter of a gigabyte)."""
+
+
+def batch_tokens(numbers: int) -> int:
+    """Returns the tokens of a batch in which each token has so many numbers that are kept, such as logits."""
+    return max(1, min(BATCH_TOKENS, BATCH_NUMBERS // numbers))
+
+
+def in_batches(rows: Sequence[Sequence[int]], tokens: int = BATCH_TOKENS) -> Iterator[list[int]]:
     """Yields places of rows of like length, so many together that with their padding they have about so many tokens."""
     order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))
     while order:
@@ -160,7 +172,7 @@ def full_attention_mask(input_ids: torch.Tensor) -> torch.Tensor:
 def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Returns a model's states: the embeddings, then those after each layer, (rows, tokens, width) each.
 
-    `input_ids` and `attention_mask` are (rows, tokens), padded on the right.
+    OPT's last ones may be narrower. `input_ids` and `attention_mask` are (rows, tokens), padded on the right.
     """
     seen = attention_mask
     if is_bidirectional(model):  # without a mask of four dimensions transformers lets our own see only what is before
@@ -170,15 +182,25 @@ def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torc
 
 
 @torch.inference_mode()
-def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Returns a model's `states`, averaged over the tokens of each row of token ids, (rows, layers + 1, width)."""
-    found: list[Any] = [None] * len(rows)
-    for batch in in_batches(rows):
+def mean_states(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """Returns a model's `states`, averaged over the tokens of each row of token ids: for each, (rows, width)."""
+    text = model.config.get_text_config()
+    found: list[np.ndarray] = []
+    for batch in in_batches(rows, batch_tokens((text.num_hidden_layers + 1) * text.hidden_size)):
         input_ids, mask = padded([rows[row] for row in batch], model.device)
-        means = torch.stack([mean_of(layer, mask) for layer in states(model, input_ids, mask)], 1).float().cpu().numpy()
-        for row, mean in zip(batch, means, strict=True):
-            found[row] = mean
-    return np.stack(found)
+        means = [mean_of(layer, mask).float().cpu().numpy() for layer in states(model, input_ids, mask)]
+        found = found or [np.empty((len(rows), mean.shape[1]), np.float32) for mean in means]
+        for layer, mean in zip(found, means, strict=True):
+            layer[batch] = mean
+    return found
+
+
+@torch.no_grad()
+def state_width(model: PreTrainedModel) -> int:
+    """Returns the width of a model's last states, found out by a token: OPT's may be narrower than those before."""
+    with torch.random.fork_rng():
+        one = torch.zeros((1, 1), dtype=torch.long, device=model.device)
+        return states(model, one, torch.ones_like(one))[-1].shape[-1]
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

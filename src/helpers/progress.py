@@ -6,10 +6,26 @@ output of its own MIME type, which pages leave out. In a log, only the last line
 
 import sys
 import time
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Self, TypeVar
 
-# MIME type of a line of progress in a notebook's output, beside its text.
+Item = TypeVar("Item")
+
+# MIME type that marks what in a notebook's output is for who sits before it, beside its text.
 PROGRESS_MIME = "application/vnd.workbook.progress+json"
+
+
+def in_notebook() -> bool:
+    """Returns whether this is a notebook's kernel, whose stdout goes into a cell's output."""
+    return type(sys.stdout).__module__ == "ipykernel.iostream"
+
+
+def aside(text: str) -> None:
+    """Displays Markdown in a notebook for who works in it: pages leave it out. Elsewhere it does nothing."""
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/markdown": text, "text/plain": text, PROGRESS_MIME: {}}, raw=True)
 
 
 class Progress:
@@ -26,7 +42,7 @@ class Progress:
         self._start = self._shown = time.perf_counter()
         self._width = 0
         self._overwrites = sys.stdout.isatty()
-        self._in_notebook = type(sys.stdout).__module__ == "ipykernel.iostream"
+        self._in_notebook = in_notebook()
         self._output: Any = None  # of the notebook
 
     def __enter__(self) -> Self:
@@ -71,6 +87,14 @@ class Progress:
         elif self._overwrites or end:
             print(("\r" if self._overwrites else "") + line.ljust(self._width), end=end, flush=True)
             self._width = len(line)
+
+
+def each(items: Sequence[Item], label: str, unit: str) -> Iterator[Item]:
+    """Yields the items, and shows how far it is; of a single one nothing."""
+    with Progress(label, len(items), unit, silent=len(items) < 2) as line:
+        for item in items:
+            yield item
+            line.advance()
 
 
 def clock(seconds: float) -> str:

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 from string import Formatter
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from helpers import files
 from helpers.machine import environment, peak_memory_mb
 from helpers.profiles import Profile, calibrate
+from helpers.progress import aside
 from helpers.statistics import Interval, mean_interval, ratio_interval, share_interval
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 VERDICTS = ("supported", "refuted", "not distinguishable")
 DEPENDS = "depends on "  # how a verdict begins that no single word can give
+OUTCOMES = ("held", "missed", "undecided")  # of a prediction
+# At this profile models have read next to nothing: what comes out shows that all runs, and is not judged.
+UNPROVEN = "smoke"
+NOT_JUDGED = f"not judged at {UNPROVEN}"
+NOTHING_PROVEN = f"Profile {UNPROVEN} shows that everything runs. It proves nothing: its models have hardly read."
 ACCURACY = "accuracy"
 # MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page.
 RECORD_MIME = "application/vnd.workbook.record+json"
@@ -89,7 +95,7 @@ class Prediction:
     rule: str  # when it counts as held, missed or undecided
     above: float | None = None  # each measurement it is judged by should lie above this; or `below` that
     below: float | None = None
-    outcome: str = ""  # `held`, `missed` or `undecided`; empty until it is judged
+    outcome: str = ""  # one of `OUTCOMES`, or `NOT_JUDGED`; empty until it is judged
     why: str = ""  # of a missed one, the reason in a sentence
 
     def judge(self, found: Sequence[Measurement], held: bool | None) -> str:
@@ -117,12 +123,12 @@ class Verdict:
 
     claim: str  # its label, `C1` to `C13`
     text: str
-    here: str  # what our small models say: one of `VERDICTS`, or `depends on` and what it depends on
+    here: str  # what our small models say: one of `VERDICTS`, `depends on` and what it depends on, or `NOT_JUDGED`
     because: str  # the evidence here, numbers computed; each line of it is shown as one
     at_scale: str  # what the literature found, with its source, and what would have to hold for ours to carry over
 
     def __post_init__(self) -> None:
-        if self.here not in VERDICTS and not self.here.startswith(DEPENDS):
+        if self.here not in (*VERDICTS, NOT_JUDGED) and not self.here.startswith(DEPENDS):
             raise ValueError(f"verdict {self.here!r} is not one of {VERDICTS} and does not begin with {DEPENDS!r}")
 
     @property
@@ -159,6 +165,11 @@ class Record:
     def folder(self) -> Path:
         """The run's folder under `results/`."""
         return files.RESULTS / (self.run or self.profile.name)
+
+    @property
+    def unproven(self) -> str:
+        """What has to be said where numbers of this profile are shown; empty where they are judged."""
+        return NOTHING_PROVEN if self.profile.name == UNPROVEN else ""
 
     def measure(
         self,
@@ -242,10 +253,11 @@ class Record:
         """Judges a prediction by its rule, and shows it as the output of a cell that ends with this call.
 
         With a bound it is judged by the measurements; with a rule in words by `held`, None if that cannot be told.
-        `why` is shown only if it was missed.
+        `why` is shown only if it was missed. At `smoke` nothing is judged.
         """
         prediction = self.predictions[key]
-        prediction.outcome = prediction.judge(found, held)
+        outcome = prediction.judge(found, held)
+        prediction.outcome = NOT_JUDGED if self.unproven else outcome
         prediction.why = (why or "not known.") if prediction.outcome == "missed" else ""
         return prediction
 
@@ -256,6 +268,11 @@ class Record:
         table = pd.DataFrame(map(asdict, self.predictions.values())).rename(columns={"text": "prediction"})
         return table.reindex(columns=["prediction", "outcome", "why", "rule"])
 
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """What came of each prediction so far, by its key."""
+        return {key: prediction.outcome for key, prediction in self.predictions.items()}
+
     def say(self, text: str, **values: Any) -> None:
         """Displays Markdown in which `{name:.2f}` is the measurement of that name, in this format, with its interval.
 
@@ -264,12 +281,13 @@ class Record:
         """
         from IPython.display import Markdown, display
 
-        outcomes = {key: prediction.outcome for key, prediction in self.predictions.items()}
-        display(Markdown(_Sentence(outcomes | self.measurements | values).format(text)))
+        display(Markdown(_Sentence(self.outcomes | self.measurements | values).format(text)))
 
     def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str) -> Verdict:
-        """Adds a verdict; see `Verdict` for the arguments."""
-        self.verdicts[claim] = Verdict(claim, text, here, because, at_scale)
+        """Adds a verdict; see `Verdict` for the arguments. At `smoke` none is given, whatever is `here`."""
+        verdict = Verdict(claim, text, here, because, at_scale)
+        not_judged = replace(verdict, here=NOT_JUDGED, because=self.unproven)
+        self.verdicts[claim] = not_judged if self.unproven else verdict
         return self.verdicts[claim]
 
     def as_dict(self) -> dict[str, Any]:
@@ -288,17 +306,26 @@ class Record:
         return about | {key: found[key] for key in own} | {"parameters": shown} | made_by
 
     def save(self) -> Path:
-        """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one."""
+        """Writes the record into the run's `results.json`, which it returns, in place of the chapter's earlier one.
+
+        A notebook says how to get its page: what it shows can be read from its file alone, once that is saved.
+        """
         path = self.folder / "results.json"
         chapters = chapters_of(self.folder) | {self.chapter: self.as_dict()}
         files.write_json(path, {"format": 1, "chapters": dict(sorted(chapters.items()))})
+        page = Path(files.RESULTS.name, self.folder.name, f"{self.chapter}.html")  # a shared notebook names no home
+        aside(
+            f"**Save this notebook** (Ctrl+S, ⌘S), and its page is made: `{page}`. Where `make lab` did not open it, "
+            "save it and call `python -m helpers export` with its name."
+        )
         return path
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Shows where the chapter's numbers came from, and the numbers, folded; displayed at the chapter's end."""
         record = json.loads(json.dumps(self.as_dict()))
         text = f"the record of {self.chapter}"
-        return {"text/html": _provenance(record), RECORD_MIME: record, "text/plain": text}
+        own = {"chapter": self.chapter, "run": self.folder.name}
+        return {"text/html": _provenance(record), RECORD_MIME: record | own, "text/plain": text}
 
 
 class _Sentence(Formatter):

@@ -45,11 +45,23 @@ PLAIN_TEMPLATE = (
 )
 """For tokenizers that come without a template and without tokens for the roles."""
 
+FOLDED = (
+    "{% if messages | length > 1 and messages[0]['role'] == 'system' %}"
+    "{% set content = messages[0]['content'] + '\n\n' + messages[1]['content'] %}"
+    "{% set messages = [{'role': messages[1]['role'], 'content': content}] + messages[2:] %}"
+    "{% endif %}"
+)
+"""Before a template that has no place for a system message, such as Gemma's: it begins the user's turn."""
+
 IGNORED = -100
 """The label that the loss of torch and transformers leaves out."""
 
 ENCODED_AT_ONCE = 64
 """Documents that a stream encodes together: enough for all cores, little for the memory."""
+
+
+class RolesRefused(files.WorkbookError):
+    """A chat template does not take the roles of a conversation, or their order."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -117,16 +129,30 @@ def with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenize
     """Gives a tokenizer what conversations need, where it lacks it: a plain chat template, and a token that pads.
 
     Base models of the Hub have neither. The plain template writes each role as a word on a line of its own, so here,
-    other than by role markers that are tokens, a message can pose as a turn of someone else's. A tokenizer that lacks
-    nothing is returned itself, any other as a copy; one without an end token to make it with is refused.
+    other than by role markers that are tokens, a message can pose as a turn of someone else's. A template that has no
+    place for a system message gets one, see `FOLDED`. A tokenizer that lacks nothing is returned itself, any other as a
+    copy; one without an end token to make it with is refused.
     """
-    if tokenizer.chat_template and tokenizer.pad_token:
+    folds = "" if not tokenizer.chat_template or _shows_system(tokenizer) else FOLDED
+    if tokenizer.chat_template and tokenizer.pad_token and not folds:
         return tokenizer
-    _require_end(tokenizer)
     ready = copy.deepcopy(tokenizer)
-    ready.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    ready.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
+    if not (tokenizer.chat_template and tokenizer.pad_token):
+        _require_end(tokenizer)
+        ready.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    ready.chat_template = folds + str(tokenizer.get_chat_template()) if tokenizer.chat_template else PLAIN_TEMPLATE
     return ready
+
+
+def _shows_system(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Returns whether a chat template takes a system message and shows it."""
+    from jinja2 import TemplateError
+
+    asked = [{"role": "system", "content": "\ue000"}, {"role": "user", "content": "\ue001"}]
+    try:
+        return "\ue000" in str(tokenizer.apply_chat_template(asked, tokenize=False))
+    except TemplateError:
+        return False
 
 
 def encode_conversation(
@@ -214,7 +240,7 @@ def _template_parts(
             marked, chat_template=template, tokenize=False, add_generation_prompt=answer
         )
     except TemplateError as error:
-        raise files.WorkbookError(f"The chat template refuses the roles {', '.join(roles)}: {error}.") from error
+        raise RolesRefused(f"The chat template refuses the roles {', '.join(roles)}: {error}.") from error
     texts = re.split("\ue000(\\d+)\ue001", str(text))
     if texts[1::2] != [str(i) for i in range(len(roles))]:
         raise files.WorkbookError(

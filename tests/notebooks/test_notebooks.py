@@ -9,6 +9,7 @@ import pytest
 from helpers import files
 from helpers.claims import CLAIMS
 from helpers.publishing import chapters
+from helpers.publishing.summary import OPEN, TRY_IT
 
 PARAMETERS = ["PROFILE", "SEED", "NAME", "MODEL", "CORPUS", "OVERRIDES"]
 PATHS = sorted(files.NOTEBOOKS.glob("*.ipynb"))
@@ -66,6 +67,26 @@ def test_its_second_cell_has_the_parameters_at_their_defaults(notebook):
     assert list(values)[: len(PARAMETERS)] == PARAMETERS
     defaults = {"PROFILE": "laptop", "SEED": 0, "NAME": "", "MODEL": "", "CORPUS": "", "OVERRIDES": {}}
     assert values.items() >= defaults.items()
+
+
+def test_plumbing_is_folded_in_jupyterlab_as_it_is_on_the_page(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            shown = {"parameters", *OPEN, TRY_IT} & set(chapters.tags(cell))
+            assert cell.metadata.get("jupyter", {}).get("source_hidden", False) == (not shown), cell.id
+
+
+def test_the_call_that_checks_an_answer_does_not_tell_it(path, notebook):
+    asked = [cell for cell in notebook.cells if cell.cell_type == "code" and "exercises.check" in cell.source]
+    assert asked
+    for cell in asked:
+        assert chapters.tags(cell) == [TRY_IT]
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Constant) and node.value is not None:
+                assert re.fullmatch(rf"{path.stem[:2]}\.\d", node.value), node.value
+    (text,) = (cell.source for cell in notebook.cells if chapters.heading(cell) == "Exercises")
+    _, folded = text.split("<details><summary>Solutions</summary>")
+    assert folded.rstrip().endswith("</details>")
 
 
 def test_it_ends_with_verdict_exercises_and_what_is_saved(notebook):

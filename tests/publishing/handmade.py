@@ -67,9 +67,9 @@ def verdict(claim, here, because):
     return about | {"at_scale": "So it does (A et al. 2020)."}
 
 
-def shown_record(verdicts=(("C1", "supported", "So it is."),), outcomes=("held", "missed")):
+def shown_record(verdicts=(("C1", "supported", "So it is."),), outcomes=("held", "missed"), profile="laptop"):
     """The output of a chapter's last cell."""
-    record = results({})["chapters"]["01_first"]
+    record = results({})["chapters"]["01_first"] | {"profile": profile}
     record["verdicts"] = {claim: verdict(claim, here, because) for claim, here, because in verdicts}
     record["predictions"] = {outcome: {"text": "x", "rule": "y", "outcome": outcome} for outcome in outcomes}
     return v4.new_output("execute_result", {"text/html": "<p>record</p>", RECORD_MIME: record}, execution_count=1)

@@ -209,6 +209,16 @@ def test_the_box_says_what_was_found(page):
     assert not soup(page(cell("1", figure_output(headline=True)))).svg  # no box: the figure is one like others
 
 
+def test_at_smoke_a_banner_says_that_nothing_is_proven(page):
+    record = shown_record([("C1", "not judged at smoke", "")], ["not judged at smoke"], "smoke")
+    html = soup(page(markdown("# Title"), cell("record", record)))
+    assert "proves nothing" in html.select_one(".banner").get_text()
+    box = html.select_one(".found").get_text(" ", strip=True)
+    assert "1 predictions: 1 not judged at smoke ." in box
+    assert not any(word in box for word in ("held", "missed", "undecided", "supported", "refuted"))
+    assert not soup(page(markdown("# Title"), cell("record", shown_record()))).select_one(".banner")
+
+
 def test_a_page_leads_to_glossary_papers_and_the_readers_own_file(page, monkeypatch, tmp_path):
     cells = [markdown("# Title"), cell("LABELS = ''", tags=["parameters"]), markdown("## References\n\n- A (2020)")]
     (tmp_path / "CITATION.cff").write_text('repository-code: "https://code.example/workbook"\n', encoding="utf-8")

@@ -42,6 +42,16 @@ def test_every_claim_is_listed_with_its_verdict_or_without(run):
     assert all("not run yet" in card.get_text() for card in cards[1:])
 
 
+def test_at_smoke_a_banner_says_that_nothing_is_proven(run):
+    assert not index(run).select_one(".banner")
+    found = results({})
+    found["chapters"]["01_first"] |= {"profile": "smoke"}
+    found["chapters"]["01_first"]["verdicts"]["C1"] |= {"here": "not judged at smoke"}
+    page = index(write_run(run, found))
+    assert "proves nothing" in page.select_one(".banner").get_text()
+    assert "Here: not judged at smoke" in page.select_one(".verdict").get_text()
+
+
 def test_a_chapter_that_failed_since_does_not_pass_for_whole(run):
     failed = cell("1", v4.new_output("error", ename="E", evalue="", traceback=[]))
     nbformat.write(v4.new_notebook(cells=[failed]), run / "01_first.failed.ipynb")

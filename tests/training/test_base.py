@@ -1,11 +1,14 @@
 """A later chapter finds the base model of its run, else the published one, or the model named, and says which."""
 
+import re
+
 import pytest
 import torch
 from backbones import save_bert, save_gpt2
 
 from helpers import files, models, tokenization
 from helpers.profiles import load_profile
+from helpers.training import base
 from helpers.training.base import load_base, load_causal_start, load_start
 
 
@@ -85,7 +88,7 @@ def test_where_something_is_to_be_written_an_encoder_is_refused(save, tmp_path):
     with pytest.raises(files.WorkbookError) as refused:
         load_causal_start(str(tmp_path / "bert"), tmp_path / "mine")
     assert str(refused.value).startswith(f"{tmp_path / 'bert'}: this model does not generate text")
-    assert "Name a causal model, such as GPT or Llama." in str(refused.value)
+    assert "Name one that was made to say what comes next, such as GPT or Llama." in str(refused.value)
     save_gpt2(tmp_path / "gpt2")
     start = load_causal_start(str(tmp_path / "gpt2"), tmp_path / "mine")
     assert type(start.language_model).__name__ == "GPT2LMHeadModel"
@@ -95,5 +98,25 @@ def test_where_something_is_to_be_written_an_encoder_is_refused(save, tmp_path):
 
 def test_a_name_where_nothing_is_gives_the_name(save, tmp_path):
     save("mine", seed=2)
-    with pytest.raises(files.WorkbookError, match=rf"^{tmp_path / 'nothing'}: no model could be loaded"):
+    with pytest.raises(files.WorkbookError, match=rf"^{tmp_path / 'nothing'}: there is no such folder"):
         load_start(str(tmp_path / "nothing"), tmp_path / "mine")
+
+
+def test_a_readers_model_is_trained_gently_and_within_its_context(tmp_path):
+    save_gpt2(tmp_path / "gpt2")
+    profile = load_profile("laptop")
+    fitted = base.fitted(profile, load_causal_start(str(tmp_path / "gpt2"), tmp_path).language_model)
+    assert (fitted.context, fitted.matrix_learning_rate) == (32, 0.0)  # 0: Adam steps the matrices too
+    assert fitted.learning_rate < profile.learning_rate / 100
+    ours = models.causal_model(profile, tokenization.train_tokenizer(["A mill."], 300), 0)
+    assert base.fitted(profile, ours) == profile
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_begun(tmp_path, monkeypatch):
+    save_gpt2(tmp_path / "gpt2")
+    model = load_causal_start(str(tmp_path / "gpt2"), tmp_path).language_model
+    asked = {"trained": 1e6, "read": 1e6, "context": 32, "copies": 3}
+    assert re.search(r"[\d,]+ parameters; about .* GB of memory.*about \d+:\d\d", base.expected_cost(model, **asked))
+    monkeypatch.setattr(base, "free_memory", lambda: 100_000)
+    with pytest.raises(files.WorkbookError, match=r"too large for this machine: .* Name a smaller one"):
+        base.expected_cost(model, **asked)

@@ -26,7 +26,8 @@ from helpers import tokenization
 from helpers.cards import Card, save_tuned
 from helpers.files import WorkbookError
 from helpers.generation import reply
-from helpers.models import causal_model, load_model, weights_fingerprint, with_adapters
+from helpers.models import causal_model, weights_fingerprint, with_adapters
+from helpers.pretrained import load_model
 from helpers.training import demonstrations
 from helpers.training.demonstrations import (
     ConversationTrainer,

@@ -18,7 +18,8 @@ from torch.utils.benchmark import Timer
 from helpers import files
 from helpers.evaluation.likelihood import document_bits, held_out
 from helpers.machine import environment
-from helpers.models import causal_model, device, load_model
+from helpers.models import causal_model, device
+from helpers.pretrained import load_model
 from helpers.profiles import Profile, load_profile
 from helpers.tokenization import encode_documents, pack, train_tokenizer
 from helpers.training.base import BaseText, base_text

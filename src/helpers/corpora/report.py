@@ -34,6 +34,22 @@ class Tally:
             self.examples.append(example)
 
 
+@dataclass
+class Noted:
+    """What was altered or not used in rows that are kept: what to do about it, whether that is a warning, and where."""
+
+    remedy: str
+    warns: bool
+    rows: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """Counts a row, and keeps its place if there are few so far."""
+        self.rows += 1
+        if len(self.places) < EXAMPLES:
+            self.places.append(place)
+
+
 @dataclass(frozen=True)
 class Source:
     """One thing that was read: a package, a file, a data set; the documents are counted before any was removed."""
@@ -58,6 +74,7 @@ class Report:
     kept: dict[str, Tally] = field(default_factory=dict)
     removed: dict[str, Tally] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, Noted] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     classes: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -70,7 +87,9 @@ class Report:
     def from_dict(cls, value: dict[str, Any]) -> Report:
         """Returns the report that `dataclasses.asdict` made of one."""
         tallies = {part: {name: Tally(**tally) for name, tally in value[part].items()} for part in ("kept", "removed")}
-        return cls(**value | tallies | {"sources": [Source(**source) for source in value["sources"]]})
+        noted = {what: Noted(**noted) for what, noted in value["noted"].items()}
+        sources = [Source(**source) for source in value["sources"]]
+        return cls(**value | tallies | {"noted": noted, "sources": sources})
 
     def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         """Returns what there is to say: for each table its title, its header and its rows, all as text."""
@@ -78,11 +97,13 @@ class Report:
         kept = [[split, f"{t.documents:,}", _mb(t.bytes)] for split, t in self.kept.items()]
         removed = [[r, f"{t.documents:,}", _mb(t.bytes), "; ".join(t.examples)] for r, t in self.removed.items()]
         kinds = [[kind, _mb(size), f"{size / total:.1%}"] for kind, size in self.kinds.items()]
+        noted = [[what, f"{n.rows:,}", ", ".join(n.places), n.remedy] for what, n in self.noted.items()]
         sources = [[s.name, s.version, s.licence, f"{s.documents:,}", s.fingerprint] for s in self.sources]
         tables = [
             ("Kept", ["split", "documents", "MB"], kept),
             ("Removed", ["reason", "count", "MB", "for example"], removed),
             ("Classes", ["label", *self.kept], self._classes()),
+            ("Altered or not used, in rows that are kept", ["what", "rows", "for example", "remedy"], noted),
             ("Kinds of text found, before anything was removed", ["kind", "MB", "share"], kinds),
             ("Sources", ["name", "version", "licence", "documents", "fingerprint"], sources),
             ("Findings", ["what"], [[problem] for problem in self.problems]),

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from helpers.models import context_length, in_batches, padded
+from helpers.models import batch_tokens, context_length, in_batches, padded
 from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
@@ -118,7 +118,7 @@ def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.n
     No row of token ids is longer than the model's context.
     """
     found: list[np.ndarray] = [np.empty(0)] * len(rows)
-    for batch in in_batches(rows):
+    for batch in in_batches(rows, batch_tokens(model.config.get_text_config().vocab_size)):
         input_ids, _ = padded([rows[row] for row in batch], model.device)  # (rows, tokens); causal, so it needs no mask
         logits = model(input_ids=input_ids, use_cache=False).logits  # (rows, tokens, vocabulary)
         losses = torch.nn.functional.cross_entropy(

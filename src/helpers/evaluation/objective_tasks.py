@@ -76,7 +76,7 @@ class ObjectiveTasks:
         texts, labels, groups = self.probed
         if texts:
             rows = [ids[: self.profile.context // 4] for ids in encode_documents(tokenizer, texts)]
-            inner = mean_states(model, rows).reshape(len(rows), -1)  # all layers side by side
+            inner = np.concatenate(mean_states(model, rows), axis=1)  # all layers side by side
             results[FEATURES] = float(probe(inner, labels, groups).mean())
         return [Result(task, method, self.seed, value) for task, value in results.items()]
 

@@ -19,8 +19,9 @@ from helpers.evaluation.likelihood import row_bits
 from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.models import context_length
+from helpers.progress import each
 from helpers.records import ACCURACY, Record
-from helpers.tokenization import IGNORED, encode_conversation, encode_documents
+from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
 
 SHOTS = 4
 """Examples that a base model is shown."""
@@ -98,7 +99,7 @@ def few_shot_answers(
     prompts = _prompts(tokenizer, rows, shown, random.Random(seed), shots, context_length(model) - room)
     answers = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    for at in range(0, len(prompts), TOGETHER):
+    for at in each(range(0, len(prompts), TOGETHER), "answering", "batches"):
         places = by_length[at : at + TOGETHER]
         written = sample(model, tokenizer, [prompts[place] for place in places], room, seed, temperature=0.0)
         for place, text in zip(places, written, strict=True):
@@ -143,7 +144,10 @@ def fitting(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration], c
     longest = context - room_for(tokenizer, rows, context) if rows else context
 
     def tokens(row: Demonstration) -> int:
-        as_chat = encode_conversation(tokenizer, row["messages"][:-1], answer=True)[0]
+        try:
+            as_chat = encode_conversation(tokenizer, row["messages"][:-1], answer=True)[0]
+        except RolesRefused:
+            return longest + 1
         return max(len(as_chat), len(_encoded(tokenizer, [_as_text(row)])))
 
     return [row for row in rows if tokens(row) <= longest]

@@ -93,12 +93,12 @@ def tags(cell: dict[str, Any]) -> list[str]:
 
 
 def imports(path: Path) -> set[str]:
-    """Returns the modules of this package that a notebook's cells import."""
+    """Returns the modules of this package that a notebook's cells import, but `lab`, which decides no result."""
     found: set[str] = set()
     for cell in cells(path):
         with contextlib.suppress(SyntaxError):  # a cell of a reader's may be anything; it fails when it is run
             found |= imported(ast.parse(cell["source"])) if cell["cell_type"] == "code" else set()
-    return found
+    return found - {"helpers.lab"}
 
 
 def parameters(path: Path) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _environment(parameters: dict[str, Any]) -> dict[str, str]:
     The Hub is asked only where a parameter names something there.
     """
     model, *texts = (str(parameters.get(name, "")) for name in ("MODEL", "CORPUS", "LABELS", "PROMPTS"))
-    hub = any(text.startswith("hub:") for text in texts) or (model and not Path(model).exists())
+    hub = model or any(text.startswith("hub:") for text in texts)  # an adapter's base model may be there
     return {
         "TQDM_DISABLE": "1",
         "HF_HUB_OFFLINE": "0" if hub else "1",

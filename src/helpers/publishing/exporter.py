@@ -22,7 +22,7 @@ from helpers import files
 from helpers.plotting import DARK_PNG, NARROW_DARK_PNG, NARROW_PNG
 from helpers.progress import clock
 from helpers.publishing import chapters, figures, markdown, summary
-from helpers.records import VERDICTS
+from helpers.records import OUTCOMES, VERDICTS
 
 TEMPLATE = Path(__file__).parent / "template"
 MOST_BYTES = 1_000_000
@@ -30,7 +30,7 @@ MOST_BYTES = 1_000_000
 NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?\s?[%×]?(\s*[\[(±].*)?|\[.*\]|nan|–|")
 LONG = 40  # letters, from which on a table's cell is prose, which is not squeezed into a word a line
 # The words that the page colours, as classes of its style sheet.
-OUTCOMES = {"held", "missed", "undecided", *(verdict.replace(" ", "-") for verdict in VERDICTS)}
+COLOURED = {word.replace(" ", "-") for word in (*OUTCOMES, *VERDICTS)}
 
 
 def export(notebook: Path, page: Path) -> None:
@@ -120,7 +120,7 @@ def lay_out(soup: BeautifulSoup) -> None:
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
     for word in soup.select("main td, .prediction > strong:first-child"):
         outcome = word.get_text(strip=True).removeprefix("Prediction ").rstrip(".").replace(" ", "-")
-        if outcome in OUTCOMES:
+        if outcome in COLOURED:
             word["class"] = outcome
 
 

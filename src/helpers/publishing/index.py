@@ -14,7 +14,7 @@ from helpers.claims import CLAIMS
 from helpers.progress import clock
 from helpers.publishing import chapters, exporter, markdown
 from helpers.publishing.chapters import TEXTS
-from helpers.records import Verdict, chapters_of
+from helpers.records import NOTHING_PROVEN, UNPROVEN, Verdict, chapters_of
 
 
 def write_index(run: Path) -> Path:
@@ -26,6 +26,7 @@ def write_index(run: Path) -> Path:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(exporter.TEMPLATE), autoescape=True)
     environment.filters["clock"] = clock
     verdicts = {label: Verdict(**of) for record in found.values() for label, of in record["verdicts"].items()}
+    unproven = any(record["profile"] == UNPROVEN for record in found.values())
     rows = [_chapter(chapter, run) | {"record": found.get(chapter.name)} for chapter in chapters.chapters()]
     page = environment.get_template("index.html.j2").render(
         title="Raising a Language Model",
@@ -33,6 +34,7 @@ def write_index(run: Path) -> Path:
         chapters=rows,
         pages={row["chapter"].number: row["page"] for row in rows if row["page"]},
         claims=[(label, claim, verdicts.get(label)) for label, claim in CLAIMS.items()],
+        unproven=NOTHING_PROVEN if unproven else "",
         environment=list(found.values())[-1]["environment"] if found else None,
         repository=exporter.repository(),
     )

@@ -28,6 +28,8 @@ from helpers.progress import clock
 from helpers.publishing import chapters, timing
 from helpers.publishing.run import KINDS, Run, own_paths
 
+ENCODERS_TOO = ("03_transfer_learning",)  # chapters that a model which does not generate text may start
+
 Task = dict[str, Any]
 Took = list[tuple[str, str, str]]  # for each chapter that was executed: its name, the time it took, the time expected
 
@@ -50,6 +52,7 @@ def run_workbook(run: Run, names: Sequence[str] = ()) -> int:
     for chapter in chosen:
         chapter_inputs(run, chapter)  # raises now what would otherwise come half-way
         _read_own(run.parameters(chapters.source(chapter)))
+    _check_model(run, chosen)
     took: Took = []
     print(f"Profile {run.profile_name}, chapters {', '.join(chosen)}, into {run.folder}", flush=True)
     dodo = {"DOIT_CONFIG": settings(run), "task_chapters": lambda: tasks(run, took)}
@@ -71,6 +74,15 @@ def _read_own(parameters: dict[str, Any]) -> None:
     for key, kind in KINDS.items():
         if source := parameters.get(key):
             load(source, kind, **named)
+
+
+def _check_model(run: Run, chosen: Sequence[str]) -> None:
+    """Raises now, in seconds, what would otherwise come when a chapter opens the reader's model."""
+    if model := run.settings.get("MODEL"):
+        from helpers import pretrained
+
+        causal = any(chapter not in ENCODERS_TOO for chapter in chosen)
+        (pretrained.load_model if causal else pretrained.load_any)(model)
 
 
 def settings(run: Run) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from nbformat import NotebookNode
 from helpers.plotting import NARROW_DARK_PNG
 from helpers.progress import PROGRESS_MIME
 from helpers.publishing import chapters
-from helpers.records import RECORD_MIME, Verdict
+from helpers.records import NOT_JUDGED, NOTHING_PROVEN, OUTCOMES, RECORD_MIME, UNPROVEN, Verdict
 
 HIDDEN = "hide-input"  # the tag of a cell whose code the page leaves out. The notebook has it
 OPEN = ("plain-sight", "injected-parameters")  # the tags of a cell whose code stands open on the page
+TRY_IT = "try-it"  # the tag of a cell that readers change: folded on the page, open in the notebook
 # What a record is asked for where nothing but words come out: such calls are not shown as code either.
 WORDS = {"say", "judge", "conclude", "predict", "predicted", "save"}
 # The parameters that name a reader's own file, the most telling first, each with an example.
@@ -101,9 +102,11 @@ def _found(notebook: NotebookNode) -> dict[str, Any] | None:
     if not shown:
         return None
     record = shown[-1]
-    outcomes = Counter(prediction["outcome"] or "undecided" for prediction in record["predictions"].values())
+    counts = Counter(prediction["outcome"] or "undecided" for prediction in record["predictions"].values())
+    outcomes = {outcome: counts[outcome] for outcome in (*OUTCOMES, NOT_JUDGED) if counts[outcome]}
     verdicts = [Verdict(**verdict) for verdict in record["verdicts"].values()]
-    return {"record": record, "outcomes": outcomes, "headline": headline, "verdicts": verdicts}
+    found = {"record": record, "outcomes": outcomes, "headline": headline, "verdicts": verdicts}
+    return found | {"unproven": NOTHING_PROVEN if record["profile"] == UNPROVEN else ""}
 
 
 def _command(notebook: NotebookNode, resources: dict[str, Any]) -> str | None:

@@ -50,8 +50,20 @@ def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
     own = _cost(chapter, run, 0.0, at_pace)
     known_here = _known(run.folder, *(files.RESULTS / name for name in PROFILES), files.REFERENCE)
     seconds = _predict([c for c in known_here if (c.chapter, c.settings) == (chapter, own.settings)], own)
-    known = f"about {clock(seconds)}" if seconds else f"at least {clock(run.profile.training_seconds(calibrate()))}"
+    least = run.profile.training_seconds(calibrate()) * _times_ours(run)
+    known = f"about {clock(seconds)}" if seconds else f"at least {clock(least)}"
     return f"{known}, and {clock(reading)} more to read the docstrings, this once" if reading >= 1 else known
+
+
+def _times_ours(run: Run) -> float:
+    """Returns how many times the weights of ours a reader's model has, at least: its files hold two or four bytes each.
+
+    What it will cost, a chapter says when it has opened the model, before it trains.
+    """
+    if not run.settings.get("MODEL"):
+        return 1.0
+    weights = Path(str(run.settings["MODEL"])).expanduser().glob("*.safetensors")
+    return max(1.0, sum(path.stat().st_size for path in weights) / 4 / run.profile.matrix_parameters)
 
 
 def _predict(noted: Iterable[Cost], wanted: Cost) -> float | None:

@@ -5,6 +5,7 @@ Chapter 01 trains the base model; all later chapters start from it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,12 +16,22 @@ from helpers import files
 from helpers.corpora import Corpus, load
 from helpers.corpora.kinds.texts import too_little
 from helpers.corpora.mixing import mix
-from helpers.models import backbone_of, causal_model, generates, load_backbone, load_model
-from helpers.profiles import Profile
+from helpers.machine import free_memory
+from helpers.models import backbone_of, causal_model, context_length, device, flops_per_token, generates, is_own
+from helpers.pretrained import load_any, load_model
+from helpers.profiles import UTILISATION, Profile, calibrate
+from helpers.progress import clock
 from helpers.tokenization import train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+STEP_TOKENS = 2048
+"""Tokens of a step of training, at most, padding included."""
+
+GENTLE = (0.0, 1e-4)
+"""Rates as for `MuonTrainer` at which a model that is not ours is trained on: Adam steps all, in usual small steps."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +74,28 @@ def base_text(profile: Profile, seed: int, own: str = "", column: str = "text") 
     return BaseText(corpora, mixture["text"], {name: sources[name] for name in corpora})
 
 
-def starting_point(
-    source: str, texts: Iterable[str], profile: Profile, seed: int
-) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Returns the source's model and tokenizer; or, of no source, a new model and a tokenizer trained on the texts."""
-    if source:
-        return load_model(source)
+def new_model(texts: Iterable[str], profile: Profile, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Returns a new model and a tokenizer trained on the texts."""
     tokenizer = train_tokenizer(texts, profile.vocab_size)
     return causal_model(profile, tokenizer, seed), tokenizer
+
+
+def fitted(profile: Profile, model: PreTrainedModel) -> Profile:
+    """Returns the sizes with which a model of the reader's is trained on: its context, and rates that are gentle."""
+    context = min(profile.context, context_length(model))
+    if is_own(model.config):
+        return dataclasses.replace(profile, context=context)
+    return dataclasses.replace(profile, context=context, matrix_learning_rate=GENTLE[0], learning_rate=GENTLE[1])
+
+
+def given_model(
+    source: str, profile: Profile
+) -> tuple[tuple[PreTrainedModel, PreTrainedTokenizerFast] | None, Profile]:
+    """Loads the reader's causal model and its tokenizer, if one is named; with the sizes that fit it."""
+    if not source:
+        return None, profile
+    given = load_model(source)
+    return given, fitted(profile, given[0])
 
 
 def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
@@ -90,6 +115,32 @@ def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]
     return *load_model(own), which
 
 
+def expected_cost(model: PreTrainedModel, trained: float, read: float, context: int, copies: int) -> str:
+    """Says what a chapter will cost with a model of the reader's, before anything is spent: time and memory, about.
+
+    Args:
+        trained: tokens that it will be trained on; training takes three times as long as reading.
+        read: tokens that it will read or write besides.
+        context: tokens of a row.
+        copies: of its weights that are held at once.
+
+    Raises:
+        WorkbookError: the copies alone need more memory than is free.
+    """
+    text, size = model.config.get_text_config(), model.num_parameters()
+    flops = flops_per_token(model, context) * (trained + read / 3)
+    held = 4 * size * copies
+    # Of each token in a step about twenty states of each layer, and three copies of what it says of the vocabulary.
+    beside = 4 * STEP_TOKENS * (20 * text.num_hidden_layers * text.hidden_size + 3 * text.vocab_size)
+    free = free_memory()
+    needs = f"{size:,} parameters; about {(held + beside) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+    if held > free:
+        raise files.WorkbookError(f"This model is too large for this machine: {needs}. Name a smaller one.")
+    seconds = flops / (UTILISATION * calibrate() * 1e9)
+    line = f"{needs}; expected on this machine ({device().type}): about {clock(seconds)}."
+    return line + " Memory may not be enough: close other programs." * (held + beside > free)
+
+
 @dataclass(frozen=True)
 class Start:
     """The trained model from which a later chapter starts; `which` says in a sentence which model it is.
@@ -105,19 +156,18 @@ class Start:
 
 def load_start(source: str, run: Path) -> Start:
     """Loads the model to start from: the base model, as `load_base` finds it, or another that the reader names."""
-    if not source:
-        model, tokenizer, which = load_base(run)
-        return Start(backbone_of(model), tokenizer, model, which)
-    backbone, tokenizer = load_backbone(source)
-    if not generates(backbone):
-        return Start(backbone, tokenizer, None, f"The trained model is `{source}`, which does not generate text.")
-    model, tokenizer = load_model(source)
-    return Start(backbone_of(model), tokenizer, model, f"The trained model is `{source}`.")
+    if source:
+        return _named(source, *load_any(source))
+    model, tokenizer, which = load_base(run)
+    return Start(backbone_of(model), tokenizer, model, which)
 
 
 def load_causal_start(source: str, run: Path) -> Start:
     """Loads a model to start from, as `load_start` does, and refuses one that does not generate text."""
-    start = load_start(source, run)
-    if start.language_model is None:
-        raise files.at(source, "this model does not generate text", "Name a causal model, such as GPT or Llama.")
-    return start
+    return _named(source, *load_model(source)) if source else load_start("", run)
+
+
+def _named(source: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Start:
+    if not generates(model.config):
+        return Start(model, tokenizer, None, f"The trained model is `{source}`, which does not generate text.")
+    return Start(backbone_of(model), tokenizer, model, f"The trained model is `{source}`.")

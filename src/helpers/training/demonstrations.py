@@ -29,7 +29,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from helpers import files
 from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
-from helpers.tokenization import IGNORED, encode_conversation, encode_documents
+from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, training_arguments
 
 
@@ -48,6 +48,9 @@ RECIPE = Recipe()
 ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
 
+GENTLE = Recipe(rates=(0.0, 2e-4))
+"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for it (Hu et al. 2022)."""
+
 
 class EncodedRow(NamedTuple):
     """A conversation or a text as a model reads it; labels are not shifted, and `IGNORED` where nothing is asked."""
@@ -59,16 +62,22 @@ class EncodedRow(NamedTuple):
 def encode_conversations(
     tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Sequence[Mapping[str, str]]], context: int
 ) -> list[EncodedRow]:
-    """Encodes conversations for training; those that are longer than the context are left out.
+    """Encodes conversations for training; those longer than the context, or refused by the template, are left out.
 
     To cut one would teach a model to stop in the middle, or to answer what it cannot see. `kinds.checkup` says
     beforehand how many there are. The tokenizer has a chat template (see `tokenization.with_chat_template`).
     """
-    rows = []
+    rows, refused = [], None
     for messages in conversations:
-        ids, said = encode_conversation(tokenizer, messages)
+        try:
+            ids, said = encode_conversation(tokenizer, messages)
+        except RolesRefused as error:
+            refused = error
+            continue
         if len(ids) <= context:
             rows.append(EncodedRow(ids, [token if mine else IGNORED for token, mine in zip(ids, said, strict=True)]))
+    if not rows and refused:
+        raise refused
     if not rows:
         raise files.WorkbookError(
             f"None of {len(conversations):,} conversations fits into {context} tokens. "

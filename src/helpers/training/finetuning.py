@@ -21,7 +21,9 @@ from torch.nn.utils import parameters_to_vector
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainingArguments
 
 from helpers import files, models
+from helpers.pretrained import load_backbone
 from helpers.tokenization import encode_documents
+from helpers.training.optimizers import Muon, parameter_groups
 from helpers.training.trainer import MuonTrainer, TrainingLog, training_arguments
 
 SCRATCH, FROZEN, LAST, LORA, FULL = "scratch", "frozen", "last block", "LoRA", "full"
@@ -57,6 +59,12 @@ RECIPES = {
 }
 """Epochs of an arm (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
+GENTLE = {SCRATCH: RECIPES[SCRATCH], LAST: (4, (0.0, 1e-4)), LORA: (4, (0.0, 3e-4)), FULL: (4, (0.0, 5e-5))}
+"""The same for a trained model that is not ours: Adam steps all, in steps that are usual for it (Hu et al. 2022)."""
+
+HEAD_RATE = 1e-3
+"""The rate of the head beside those: it is new, and begins at zero."""
+
 
 class Classifier(torch.nn.Module):
     """A backbone and a linear layer on the mean of its last states.
@@ -67,7 +75,7 @@ class Classifier(torch.nn.Module):
     def __init__(self, backbone: PreTrainedModel, labels: Sequence[str]) -> None:
         super().__init__()
         self.backbone, self.labels = backbone, tuple(labels)
-        self.head = torch.nn.Linear(backbone.config.hidden_size, len(labels))
+        self.head = torch.nn.Linear(models.state_width(backbone), len(labels))
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
 
@@ -109,7 +117,8 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
 def blocks(backbone: PreTrainedModel) -> torch.nn.ModuleList:
     """Returns the blocks of a model of transformers, whatever it calls them."""
     lists = [part for part in backbone.modules() if isinstance(part, torch.nn.ModuleList)]
-    return next(part for part in lists if len(part) == backbone.config.num_hidden_layers)
+    layers = backbone.config.get_text_config().num_hidden_layers
+    return next((part for part in lists if len(part) == layers), lists[0])  # ALBERT's layers share one block
 
 
 def finetune_classifier(
@@ -131,17 +140,48 @@ def finetune_classifier(
     if arm == FROZEN:
         batches, state_bytes = [{"rows": rows}], 0
         if inner is None:
-            inner = models.mean_states(classifier.backbone, rows)[:, -1]
+            inner = models.mean_states(classifier.backbone, rows)[-1]
         weight, bias = fit_linear(inner, classes)
         classifier.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
         trained = sum(parameter.numel() for parameter in classifier.eval().head.parameters())
     else:
-        epochs, rates = RECIPES[arm]
+        epochs, rates = (RECIPES if models.is_own(backbone.config) else GENTLE)[arm]
         batches = plan(rows, classes, epochs, seed)
         trained, state_bytes = _train(classifier, batches, rates, seed)
     steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
     tokens = sum(len(row) for batch in batches for row in batch["rows"])
     return classifier, TrainingLog(steps, tokens, seconds, trained=trained, state_bytes=state_bytes)
+
+
+class ClassifierTrainer(MuonTrainer):
+    """Takes a batch in parts, as large as memory allows, whose gradients add up to the whole batch's."""
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Gives the head a rate of its own where the rates are `GENTLE`."""
+        if self.optimizer is None and not self.rates[0]:
+            classifier = cast("Classifier", self.model)
+            head = {"params": list(classifier.head.parameters()), "lr": HEAD_RATE, "orthogonal": False}
+            self.optimizer = Muon([*parameter_groups(classifier.backbone, *self.rates), head])
+        return super().create_optimizer(model)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Returns the mean loss of the batch, and adds its gradient."""
+        model.train()
+        batch = self._prepare_inputs(inputs)
+        rows, tokens = batch["input_ids"].shape
+        size = max(1, most_tokens(cast("Classifier", self.model).backbone) // tokens)
+        losses = []
+        for at in range(0, rows, size):
+            part = {name: values[at : at + size] for name, values in batch.items()}
+            losses.append(model(**part)["loss"] * (len(part["labels"]) / rows))
+            self.accelerator.backward(losses[-1])
+        return torch.stack([loss.detach() for loss in losses]).sum()
+
+
+def most_tokens(backbone: PreTrainedModel) -> int:
+    """Returns how many tokens a training can read at once in two gigabytes, at some twenty states in each layer."""
+    text = backbone.config.get_text_config()
+    return models.batch_tokens(20 * text.num_hidden_layers * text.hidden_size // 8)
 
 
 def _train(
@@ -151,7 +191,7 @@ def _train(
     with tempfile.TemporaryDirectory() as scratch:
         one = {"per_device_train_batch_size": 1}  # of the batches that `plan` has made
         arguments = training_arguments(TrainingArguments, scratch, len(batches), rates[1], 0.1, seed, **one)
-        trainer = MuonTrainer(classifier, arguments, _collate, batches, rates=rates)
+        trainer = ClassifierTrainer(classifier, arguments, _collate, batches, rates=rates)
         trainer.run()
     assert trainer.optimizer is not None
     state = trainer.optimizer.state  # not of all that might have moved: BERT's pooler, for one, is never asked
@@ -240,7 +280,7 @@ def load_classifier(folder: Path) -> tuple[Classifier, PreTrainedTokenizerFast]:
 
     if not (folder / HEAD).exists():
         raise files.at(folder, f"there is no {HEAD}", "Give a folder that `save_classifier` wrote.")
-    backbone, tokenizer = models.load_backbone(folder)
+    backbone, tokenizer = load_backbone(folder)
     named: Any = backbone.config.id2label  # by number
     classifier = Classifier(backbone, [named[i] for i in range(len(named))])
     classifier.head.load_state_dict(load_file(folder / HEAD))

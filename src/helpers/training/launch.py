@@ -13,11 +13,12 @@ from accelerate import PartialState
 
 from helpers import files
 from helpers.corpora.readers import streams
-from helpers.models import load_model, quiet, save_model
+from helpers.models import quiet, save_model
+from helpers.pretrained import load_model
 from helpers.profiles import Profile
 from helpers.tokenization import encode_documents, pack, pack_stream
 from helpers.training import checkpoints as checkpointing
-from helpers.training.base import base_text, starting_point
+from helpers.training.base import base_text, new_model
 from helpers.training.pretraining import pretrain
 
 TOKENIZER_CHARACTERS = 10_000_000
@@ -44,7 +45,7 @@ def launch(profile: Profile, seed: int, folder: Path, corpus: str = "", stream: 
         with state.main_process_first():  # the others find the corpora in the cache
             texts = base_text(profile, seed, corpus).training
     if state.is_main_process:
-        save_model(*starting_point("", texts, profile, seed), start)
+        save_model(*new_model(texts, profile, seed), start)
     state.wait_for_everyone()
     model, tokenizer = load_model(start)
     if stream:

@@ -26,7 +26,8 @@ DECAY = 0.1
 def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dict[str, Any]]:
     """Sorts the trained parameters of a model by what steps them, into groups as optimizers of torch take them.
 
-    Muon steps the matrices of the blocks; Adam the embeddings, the output layer, norms and biases.
+    Muon steps the matrices of the blocks; Adam the embeddings, the output layer, norms and biases. With a rate of 0 for
+    Muon, Adam steps all.
     """
     ends = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
     if model.get_output_embeddings() is not None:
@@ -38,7 +39,8 @@ def parameter_groups(model: Any, muon_rate: float, adam_rate: float) -> list[dic
     ]
     for parameter in model.parameters():
         if parameter.requires_grad:
-            groups[parameter.ndim != 2 or id(parameter) in outer]["params"].append(parameter)
+            by_adam = not muon_rate or parameter.ndim != 2 or id(parameter) in outer
+            groups[by_adam]["params"].append(parameter)
     return [group for group in groups if group["params"]]
 
 

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from helpers import files
-from helpers.models import device, is_bidirectional, weights_fingerprint
+from helpers.models import device, flops_per_token, is_bidirectional, weights_fingerprint
 from helpers.profiles import Profile
 from helpers.progress import Progress, clock
 from helpers.tokenization import IGNORED
@@ -227,7 +227,8 @@ def expected_cost(
     model.eval()
     evaluating = len(at_steps) * timeit(lambda: evaluate(0), number=1) if at_steps else 0.0
     model.train(was_training)
-    size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {tokens * profile.flops_per_token:.1e} FLOPs"
+    flops = tokens * flops_per_token(model, profile.context)
+    size = f"{model.num_parameters():,} parameters, {tokens:,} tokens, {flops:.1e} FLOPs"
     of_these = f", of these {clock(evaluating)} for {len(at_steps)} evaluations" if at_steps else ""
     lines = [size, f"expected on this machine ({device().type}): {clock(expected + evaluating)}{of_these}"]
     if device().type != "cpu":

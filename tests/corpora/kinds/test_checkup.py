@@ -7,8 +7,8 @@ from written import write
 
 from helpers.corpora import load
 from helpers.corpora.kinds import checkup
-from helpers.corpora.kinds.checkup import check, in_tokens, in_words, masked, personal
-from helpers.files import WorkbookError
+from helpers.corpora.kinds.checkup import IN_WORDS, check, in_tokens
+from helpers.corpora.kinds.marks import masked, personal
 from helpers.tokenization import train_tokenizer
 
 WORDS = ["mill", "river", "house", "field", "road", "bridge", "garden", "tower", "market", "church", "well", "baker",
@@ -24,8 +24,8 @@ def some(count, start=0):
     return rows
 
 
-def checked(path, rows, context=None, lengths=in_words):
-    return check(load(write(path, rows), kind="prompts"), lengths, context, unit="words")
+def checked(path, rows, context=None, measure=IN_WORDS):
+    return check(load(write(path, rows), kind="prompts"), measure, context)
 
 
 def found(checkup, what):
@@ -60,7 +60,7 @@ def test_too_few_rows_are_told(tmp_path, count, severity, ok):
     assert result.ok is ok
     assert ("pointless: fewer than 20 rows to learn from" in result.verdict) is not ok
     if count == 1:
-        assert found(result, "no rows to test on").severity == "warning"
+        assert found(result, "no rows to test on").severity == "stop"
         assert "learnt by heart" in str(result)
 
 
@@ -211,7 +211,7 @@ def test_the_pages_escape_what_comes_from_the_data(tmp_path):
 def test_the_terminal_names_findings_places_and_remedies(tmp_path):
     result = checked(tmp_path / "a.jsonl", [*some(10), {"prompt": "", "completion": "b"}])
     shown = str(result)
-    assert "stop: fewer than 20 rows to learn from: 9" in shown
+    assert "stop: fewer than 20 rows to learn from: 8" in shown
     assert "warning: set aside: empty prompt: 1 (a.jsonl:11)\n    Mend the row" in shown
     assert shown.index("stop:") < shown.index("warning:")
     assert shown.endswith(f"Verdict: {result.verdict}")
@@ -240,7 +240,7 @@ def test_tokens_are_those_of_the_chat_template(tokenizer):
         return len(tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"])
 
     expected = [(whole(turns, False), whole(turns[:-1], True)) for turns in CONVERSATIONS]
-    assert in_tokens(tokenizer)(CONVERSATIONS) == expected
+    assert [length[:2] for length in in_tokens(tokenizer).lengths(CONVERSATIONS)] == expected
 
 
 def test_a_template_that_writes_the_prompt_otherwise_is_counted_as_it_writes(tokenizer):
@@ -250,25 +250,79 @@ def test_a_template_that_writes_the_prompt_otherwise_is_counted_as_it_writes(tok
         [f"{len(turns)}{''.join(turn['content'] for turn in turns)}" for turns in (c, c[:-1])] for c in CONVERSATIONS
     ]
     ids = [[len(other(text, split_special_tokens=False)["input_ids"]) for text in pair] for pair in texts]
-    assert in_tokens(other)(CONVERSATIONS) == [tuple(pair) for pair in ids]
+    assert [length[:2] for length in in_tokens(other).lengths(CONVERSATIONS)] == [tuple(pair) for pair in ids]
 
 
 def test_without_a_template_the_contents_are_counted(tokenizer):
     plain = deepcopy(tokenizer)
     plain.chat_template = None
-    whole, prompt = in_tokens(plain)(CONVERSATIONS[:1])[0]
+    whole, prompt, _ = in_tokens(plain).lengths(CONVERSATIONS[:1])[0]
     assert prompt == len(plain("What is the mill?")["input_ids"])
     assert whole > prompt
 
 
-def test_a_template_that_refuses_a_conversation_is_told(tokenizer):
+def test_a_row_that_the_template_refuses_is_named_and_the_others_are_measured(tmp_path, tokenizer):
     strict = deepcopy(tokenizer)
-    strict.chat_template = "{{ raise_exception('no system here') }}"
-    with pytest.raises(
-        WorkbookError, match=r"template refuses a conversation \(no system here\)\. Choose another model"
-    ):
-        in_tokens(strict)(CONVERSATIONS)
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    strict.chat_template = refusal + tokenizer.chat_template
+    odd = {"system": "Be brief.", "prompt": "Who is it?", "completion": "It is the odd one."}
+    result = checked(tmp_path / "a.jsonl", [*some(300), odd], 500, in_tokens(strict))
+    finding = found(result, "the model's chat template refuses the conversation")
+    assert (finding.severity, finding.count, finding.places) == ("warning", 1, ("a.jsonl:301",))
+    assert "no system here" in finding.remedy
+    assert result.ok
+    assert [length[2] for length in in_tokens(strict).lengths(CONVERSATIONS)] == ["", "no system here"]
+    all_odd = [row | {"system": f"Be brief, {i}."} for i, row in enumerate(some(300))]
+    result = checked(tmp_path / "b.jsonl", all_odd, 500, in_tokens(strict))
+    assert found(result, "template refuses").severity == "stop"
+    assert found(result, "rows to learn from").count == 0
+    assert not result.ok
 
 
 def test_words_are_counted_without_a_tokenizer():
-    assert in_words(CONVERSATIONS) == [(7, 4), (9, 7)]
+    assert [length[:2] for length in IN_WORDS.lengths(CONVERSATIONS)] == [(7, 4), (9, 7)]
+
+
+@pytest.mark.parametrize("change", [{"group": "book"}, {"prompt": "What is it?"}], ids=["one group", "one prompt"])
+def test_without_rows_to_test_on_training_is_pointless(tmp_path, change):
+    result = checked(tmp_path / "a.jsonl", [row | change for row in some(300)])
+    assert found(result, "no rows to test on").severity == "stop"
+    assert not result.ok
+
+
+def test_a_test_of_one_group_is_none(tmp_path):
+    rows = [row | {"group": ("one", "two")[i % 2]} for i, row in enumerate(some(300))]
+    result = checked(tmp_path / "a.jsonl", rows)
+    assert found(result, "all rows to test on are of one group").severity == "stop"
+    assert not result.ok
+    rows = [row | {"group": "abcd"[i % 4], "split": ("train", "test")[i % 4 > 1]} for i, row in enumerate(some(300))]
+    assert checked(tmp_path / "b.jsonl", rows).ok
+
+
+def test_rows_that_do_not_fit_do_not_count_as_rows_to_test_on(tmp_path):
+    rows = [row | {"split": "train"} for row in some(300)]
+    rows += [{"prompt": f"{i} " + "word " * 100, "completion": "b", "split": "test"} for i in range(9)]
+    result = checked(tmp_path / "a.jsonl", rows, context=50)
+    assert found(result, "no rows to test on").severity == "stop"
+    assert checked(tmp_path / "a.jsonl", rows, context=200).ok
+
+
+def test_what_was_altered_or_not_used_is_a_finding(tmp_path):
+    rows = [row | {"id": i} for i, row in enumerate(some(300))] + [{"prompt": "2?", "completion": 2, "context": "Two."}]
+    result = checked(tmp_path / "a.jsonl", rows)
+    assert [(f.severity, f.what, f.count, f.places[0]) for f in result.findings] == [
+        ("warning", "not used: column 'context'", 1, "a.jsonl:301"),
+        ("note", "not used: column 'id'", 300, "a.jsonl:1"),
+        ("note", "numbers, true or false taken as text", 1, "a.jsonl:301"),
+    ]
+
+
+def test_splits_that_cannot_be_kept_are_a_finding(tmp_path):
+    result = checked(tmp_path / "a.jsonl", [row | {"split": "test"} for row in some(300)])
+    assert found(result, "rows are named for test alone: divided by a hash instead").severity == "warning"
+
+
+def test_the_models_special_tokens_are_told_where_texts_have_them(tmp_path, tokenizer):
+    rows = [*some(300), {"prompt": "Which?", "completion": "That.<|end|>"}, {"prompt": "[What]?", "completion": "<b>"}]
+    finding = found(checked(tmp_path / "a.jsonl", rows, 500, in_tokens(tokenizer)), "special tokens")
+    assert (finding.severity, finding.places) == ("warning", ("a.jsonl:301: <|end|>",))

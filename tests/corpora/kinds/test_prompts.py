@@ -174,6 +174,14 @@ def test_neither_split_is_empty_if_there_are_two_rows(tmp_path, count):
         assert set(corpus.splits) == {"train", "test"}
 
 
+@pytest.mark.parametrize("count", [4, 6, 12])
+def test_two_groups_are_for_test_if_there_are_four(tmp_path, count):
+    for what in map(str, range(10)):
+        rows = [row | {"group": f"{what} {i % count}"} for i, row in enumerate(some(40, what))]
+        corpus = load_prompts(tmp_path / what / "a.jsonl", rows)
+        assert len(set(corpus.splits["test"]["group"])) >= 2
+
+
 def test_a_single_row_is_for_training(tmp_path):
     corpus = load_prompts(tmp_path / "a.jsonl", ROWS[:1])
     assert said(corpus, "train") == said_of(ROWS[:1])
@@ -240,13 +248,13 @@ FAULTY = {
     "not UTF-8": (b'{"prompt": "caf\xe9", "completion": "b"}', r"byte 16 of the line is not UTF-8"),
     "NUL character": ({"prompt": "a\0b", "completion": "b"}, "NUL character"),
     "half a surrogate pair": (r'{"prompt": "\ud800", "completion": "b"}', "surrogate"),
-    "not text": ({"prompt": 3, "completion": "b"}, "'user' is int, not text"),
+    "not text": ({"prompt": {"a": 3}, "completion": "b"}, "'prompt' holds dict, not text"),
     "empty prompt": ({"prompt": " ", "completion": "b"}, "the user says nothing"),
     "empty answer": ({"prompt": "a", "completion": None}, "the assistant says nothing"),
-    "unknown format": ({"question": "a", "answer": "b"}, "columns found: question, answer"),
-    "unknown role": (turns_of("user", "tool", "assistant"), "the role 'tool' is none of system, user, assistant"),
-    "no messages": ({"messages": [{"from": "human", "value": "a"}]}, "not an object with role and content"),
-    "unknown split": ({"prompt": "a", "completion": "b", "split": "later"}, "'later' is none of train,"),
+    "unknown format": ({"ask": "a", "tell": "b"}, "columns found: ask, tell"),
+    "unknown role": (turns_of("user", "judge", "assistant"), "the role 'judge' is none of system, developer, user,"),
+    "no messages": ({"messages": [{"who": "human", "value": "a"}]}, "not an object with role and content"),
+    "unknown split": ({"prompt": "a", "completion": "b", "split": "elsewhere"}, "'elsewhere' is none of train,"),
     "broken check": ({"prompt": "a", "completion": "b", "check": 4}, "'check' is int, not an object"),
     "unknown rule": ({"prompt": "a", "completion": "b", "check": {"contain": ["b"]}}, "check 'contain' is unknown"),
     "answer breaks its check": (
@@ -260,8 +268,8 @@ ORDERS = {
     ("user", "system", "assistant"): "a system message is not the first",
     ("user", "user", "assistant"): "two messages of the user in succession",
     ("user", "assistant", "assistant"): "two messages of the assistant in succession",
-    ("user", "assistant", "user"): "the last message is not an assistant's",
-    ("assistant", "user", "assistant"): "an assistant begins",
+    ("user",): "the last message is not an assistant's",
+    ("assistant",): "an assistant begins",
     ("system",): "the last message is not an assistant's",
     (): "there are no messages",
 }
@@ -365,17 +373,17 @@ def test_a_line_that_is_too_long_is_skipped_to_its_end(tmp_path, monkeypatch):
 
 BAD = {
     "columns.jsonl": (
-        [{"question": "a", "answer": "b"}] * 3,
-        r"line 1: columns found: question, answer\. Accepted are messages, prompt \+ completion, .* \+ output\."
+        [{"ask": "a", "tell": "b"}] * 3,
+        r"line 1: columns found: ask, tell\. Accepted are a list of messages in messages, .*, assistant\."
         r'\nOf 3 rows, 3 cannot be used:\n  unknown format: 3\. Accepted (?s:.*):\n\{"prompt": .*\n\{"prompt": .*\}\n',
     ),
-    "many.csv": ("question,answer\n" + "a,b\n" * 2 * FIRST, r"line 2: columns found: question, answer\. Accepted are"),
+    "many.csv": ("ask,tell\n" + "a,b\n" * 2 * FIRST, r"line 2: columns found: ask, tell\. Accepted are"),
     "first.jsonl": (
-        [{"question": "a", "answer": "b"}] * FIRST + ROWS,
-        rf"columns found: question, answer\. Accepted are .*\nNone of the first {FIRST} rows can be used",
+        [{"ask": "a", "tell": "b"}] * FIRST + ROWS,
+        rf"columns found: ask, tell\. Accepted are .*\nNone of the first {FIRST} rows can be used",
     ),
     "half.jsonl": (
-        [*ROWS[:5], *[{"prompt": "a", "completion": ""}] * 4, {"prompt": "b"}, {"prompt": 1, "completion": "b"}],
+        [*ROWS[:5], *[{"prompt": "a", "completion": ""}] * 4, {"prompt": "b"}, {"prompt": {}, "completion": {"b": 1}}],
         r"line 6: the assistant says nothing\. Mend .*\nOf 11 rows, 6 cannot be used:\n  empty answer: 4\. Mend.*\n"
         r"  unknown format: 1\. Accepted are .*\n  not text: 1\. ",
     ),
@@ -438,7 +446,7 @@ README = files.ROOT / "data" / "custom" / "README.md"
 
 def test_the_examples_of_the_readme_can_be_read(tmp_path):
     blocks = re.findall(r"^```\n((?:\{|prompt,).*?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     for i, block in enumerate(blocks):
         path = tmp_path / str(i) / ("a.jsonl" if block.startswith("{") else "a.csv")
         corpus = load_prompts(path, block)
@@ -480,9 +488,9 @@ def test_conversations_of_the_hub_are_read(hub_folder):
 
 
 def test_the_hubs_columns_are_told_if_they_do_not_fit(hub_folder):
-    Dataset.from_list([{"text": "a"}] * 5).to_parquet(hub_folder / "data" / "train-00000-of-00001.parquet")
+    Dataset.from_list([{"words": "a"}] * 5).to_parquet(hub_folder / "data" / "train-00000-of-00001.parquet")
     (hub_folder / "data" / "test-00000-of-00001.parquet").unlink()
-    with pytest.raises(WorkbookError, match=r"^hub:.*, row:1: columns found: text\. Accepted are"):
+    with pytest.raises(WorkbookError, match=r"^hub:.*, row:1: columns found: words\. Accepted are"):
         load_prompts(f"hub:{hub_folder}")
 
 

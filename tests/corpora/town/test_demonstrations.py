@@ -7,6 +7,9 @@ from collections import Counter, defaultdict
 from itertools import product
 
 import pytest
+from datasets import load_dataset
+from transformers import AutoConfig, AutoModelForCausalLM
+from trl import SFTConfig, SFTTrainer
 
 from helpers import files
 from helpers.corpora import load
@@ -28,6 +31,7 @@ from helpers.corpora.town.demonstrations.draft import WORDINGS
 from helpers.corpora.town.demonstrations.eskan import Scene, Thing, in_english, in_eskan
 from helpers.corpora.town.lexicon import KIN, OCCUPATIONS, PERSONAL, THINGS
 from helpers.files import WorkbookError
+from helpers.tokenization import train_tokenizer
 
 PEOPLE, SEED = 60, 0
 """Of the published run."""
@@ -96,8 +100,37 @@ def test_the_shipped_files_are_what_is_written(split, tmp_path):
     assert counts[path] == len(path.read_bytes().splitlines()) == len(rows_of(split))
 
 
-def test_the_shipped_files_have_at_most_a_megabyte():
-    assert sum((SHIPPED / f"{split}.jsonl").stat().st_size for split in SPLITS) <= 2**20
+def test_the_shipped_files_have_at_most_a_megabyte_and_a_half():
+    assert sum((SHIPPED / f"{split}.jsonl").stat().st_size for split in SPLITS) <= 1.5 * 2**20
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """The shipped folder as the library `datasets` opens it."""
+    return load_dataset(str(SHIPPED), cache_dir=str(tmp_path / "datasets"))
+
+
+def test_datasets_opens_the_shipped_folder(opened):
+    assert opened["train"].features == opened["test"].features
+    for split in SPLITS:
+        shown = [[(turn["role"], turn["content"]) for turn in turns] for turns in opened[split]["messages"]]
+        assert shown == [[*row.messages] for row in rows_of(split)]
+        assert opened[split]["check"][:] == [row.check for row in rows_of(split)]
+
+
+def test_trl_takes_all_that_is_shipped(opened, tmp_path):
+    tokenizer = train_tokenizer(["Where is the mill? By the river."], 300)
+    config = AutoConfig.for_model(
+        "gpt2", n_embd=4, n_layer=1, n_head=1, vocab_size=len(tokenizer), bos_token_id=0, eos_token_id=1
+    )
+    arguments = SFTConfig(str(tmp_path / "run"), max_length=4096, bf16=False, report_to=[])
+    trainer = SFTTrainer(
+        AutoModelForCausalLM.from_config(config), arguments, train_dataset=opened["train"], processing_class=tokenizer
+    )
+    assert len(trainer.train_dataset) == len(opened["train"])
+    for prepared, row in zip(trainer.train_dataset, opened["train"], strict=True):
+        text = tokenizer.decode(prepared["input_ids"])
+        assert text == tokenizer.apply_chat_template(row["messages"], tokenize=False)
 
 
 def test_the_folder_gives_the_same_conversations_as_the_name(tmp_path):
@@ -120,7 +153,7 @@ def test_the_readme_counts_what_is_shipped_and_shows_one_of_each():
     for task in {row["task"] for rows in shipped.values() for row in rows}:
         counts = [sum(row["task"].startswith(task) for row in shipped[split]) for split in SPLITS]
         row = next(row for row in shipped["test"] if row["task"].startswith(task))
-        shown = " / ".join(row[part] for part in ("system", "prompt", "completion") if part in row)
+        shown = " / ".join(message["content"] for message in row["messages"])
         assert f"\n| `{task}` | {counts[0]} | {counts[1]} | {shown} |\n" in readme
     totals = [len(rows) for rows in shipped.values()]
     assert "{:,} rows for training and {:,} for the test".format(*totals) in readme

@@ -22,6 +22,7 @@ from helpers.experiments.assistant.setup import (
     recipe_for,
     share_of_tasks,
 )
+from helpers.files import WorkbookError
 from helpers.models import weights_fingerprint
 from helpers.profiles import load_profile
 from helpers.records import Record
@@ -156,6 +157,13 @@ def test_demonstrations_without_a_test_can_still_be_learned(setup_of):
     setup = setup_of(questions(facts=5))
     assert (len(setup.train), setup.test) == (5, [])
     assert len(setup.encoded(setup.train)) == 5
+
+
+@pytest.mark.parametrize(("test", "found"), [([], "0 rows"), (questions(facts=5), "5 rows")])
+def test_a_test_that_gives_no_interval_is_refused(setup_of, test, found):
+    with pytest.raises(WorkbookError, match=rf"have {found} to test on .* needed are 2 groups\. Give more prompts"):
+        setup_of(questions(facts=5), test).require_test()
+    setup_of(questions(facts=5), [*questions(facts=5), question("facts", "Who?", group="b")]).require_test()
 
 
 def test_questions_that_leave_no_room_are_not_in_the_test(setup_of, tokenizer):

@@ -7,18 +7,14 @@ may be worse than it could be, or the test less of a test; a `note` is only to b
 Near duplicates are estimated from MinHash sketches as in `helpers.corpora.duplicates`, without the texts. Among the
 first `COMPARED` rows only, and of the candidates for a row at most `CANDIDATES` are compared: the count is a lower
 bound.
-
-Personal data are guessed by their form: e-mail addresses, telephone numbers, and numbers of payment cards, which have
-the length and the beginning of an issuer and a check digit (Luhn 1960) that nine of ten other numbers fail. Names and
-addresses of houses are not found. What is found is shown masked.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -28,9 +24,9 @@ import pandas as pd
 from helpers.corpora.corpus import SET_ASIDE, Corpus
 from helpers.corpora.duplicates import BANDS, ROWS, SEED, shingles
 from helpers.corpora.kinds.loading import digest
+from helpers.corpora.kinds.marks import marks
 from helpers.corpora.kinds.prompts import REPEATED
 from helpers.corpora.report import aligned, html_table, shorten
-from helpers.files import WorkbookError
 
 if TYPE_CHECKING:
     from rensa import RMinHash
@@ -38,8 +34,14 @@ if TYPE_CHECKING:
 
 SEVERITIES = STOP, WARNING, NOTE = ("stop", "warning", "note")
 
+CONTEXT = 1024
+"""Tokens that a conversation may have at most, where a model reads more at once; for want of memory."""
+
 FEWEST, FEW = 20, 200
 """Training rows below which learning is pointless, or doubtful."""
+
+FEWEST_GROUPS = 2
+"""Groups of the test below which no interval can be computed: it is a bootstrap over groups."""
 
 NEAR = 0.8
 """Similarity from which two rows are near duplicates."""
@@ -52,8 +54,22 @@ BATCH = 1000
 Turns = list[dict[str, str]]
 """The messages of a conversation, each with `role` and `content`."""
 
-Lengths = Callable[[list[Turns]], Sequence[tuple[int, int]]]
-"""Gives for each conversation how long all of it is, and how long what comes before its last answer."""
+
+class Length(NamedTuple):
+    """How long a conversation is, how long what comes before its last answer, and why the model refuses it, if so."""
+
+    whole: int
+    prompt: int
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What conversations are measured with, in which unit; and the names of the special tokens."""
+
+    unit: str
+    lengths: Callable[[list[Turns]], Sequence[Length]]
+    special: frozenset[str] = frozenset()
 
 
 Problem = tuple[str, str, str]
@@ -96,41 +112,40 @@ class Checkup:
         return "\n".join([verdict, html_table(header, found), html_table(self.sizes[0], self.sizes[1:])])
 
 
-def check(
-    corpus: Corpus, lengths: Lengths, context: int | None, goal: str = "Fine-tuning", unit: str = "tokens"
-) -> Checkup:
+def check(corpus: Corpus, measure: Measure, context: int | None, goal: str = "Fine-tuning") -> Checkup:
     """Looks through conversations before a model is trained on them.
 
     Args:
-        lengths: measures them; see `in_tokens` and `in_words`.
+        measure: see `in_tokens` and `IN_WORDS`.
         context: how long a conversation may be for the model; None if that is not known.
         goal: what they are for, with which the verdict begins.
     """
     rows = {split: len(part) for split, part in corpus.splits.items()}
-    limit = f"the model's {context} {unit}"
-    lost = WARNING, f"prompt fills {limit}: nothing of the answer is left", _SHORTEN
-    long = WARNING, f"longer than {limit}: left out of training", _SHORTEN
     found, sizes = _Found(), []
-    _look_at_counts(rows, found)
     answers, near = _Answers(found), _Near(rows, found)
+    fitting, groups = Counter[str](), defaultdict[str, set[int]](set)
     for batch in _batches(corpus):
-        measured = lengths([row.messages for row in batch])
-        sizes.append(pd.DataFrame(measured, columns=["whole", "prompt"]).assign(split=batch[0].split))
-        sizes[-1]["task"] = [row.task for row in batch]
-        for row, (whole, prompt) in zip(batch, measured, strict=True):
-            if context is not None and whole > context:
-                found.add(lost if prompt >= context else long, row.place)
+        measured = measure.lengths([row.messages for row in batch])
+        sizes.append(pd.DataFrame([length[:2] for length in measured], columns=["whole", "prompt"]))
+        sizes[-1] = sizes[-1].assign(split=batch[0].split, task=[row.task for row in batch])
+        for row, length in zip(batch, measured, strict=True):
+            if _fits(row, length, context, measure.unit, found):
+                fitting[row.split] += 1
+                groups[row.split].add(digest(row.group))
             answers.add(row)
             near.add(row)
-            _look_for_marks(row, found)
-    if lost[1] in found and found[lost[1]].count > sum(rows.values()) / 2:
-        found[lost[1]].severity = STOP
+            for what, remedy, shown in marks([turn["content"] for turn in row.messages], measure.special):
+                found.add((WARNING, what, remedy), f"{row.place}: {shown}")
+    _look_at_counts(fitting, len(groups["test"]), found)
+    for what in (_LOST, _REFUSED):
+        if what in found and found[what].count > sum(rows.values()) / 2:
+            found[what].severity = STOP
     if len(answers.given) == 1 < rows.get("train", 0):
         found.add(_ALIKE, count=rows["train"])
-    _look_at_set_aside(corpus, found)
+    _look_at_report(corpus, found)
     findings = tuple(sorted(found.values(), key=lambda finding: SEVERITIES.index(finding.severity)))
     ok = all(finding.severity != STOP for finding in findings)
-    return Checkup(corpus.name, findings, _table(pd.concat(sizes), unit), _verdict(findings, rows, goal), ok)
+    return Checkup(corpus.name, findings, _table(pd.concat(sizes), measure.unit), _verdict(findings, rows, goal), ok)
 
 
 def _verdict(findings: Sequence[Finding], rows: dict[str, int], goal: str) -> str:
@@ -141,50 +156,60 @@ def _verdict(findings: Sequence[Finding], rows: dict[str, int], goal: str) -> st
     return f"{goal} on these rows makes sense: {count}." + " Look at the warnings first." * warned
 
 
-def in_tokens(tokenizer: PreTrainedTokenizerBase) -> Lengths:
+def in_tokens(tokenizer: PreTrainedTokenizerBase) -> Measure:
     """Returns what measures conversations in tokens: by the chat template, or where there is none of all contents."""
 
-    def lengths(conversations: list[Turns]) -> list[tuple[int, int]]:
-        prompts = _rendered(tokenizer, [turns[:-1] for turns in conversations], True)
-        wholes = _rendered(tokenizer, conversations, False)
+    def lengths(conversations: list[Turns]) -> list[Length]:
+        written = _written(tokenizer, conversations)
         # Where the prompt is written alike with and without its answer, it is encoded once.
-        rests = [whole.removeprefix(prompt) for whole, prompt in zip(wholes, prompts, strict=True)]
+        rests = [whole.removeprefix(prompt) for prompt, whole, _ in written]
         # The template's special tokens count as one each.
-        ids = tokenizer([*prompts, *rests], add_special_tokens=False, split_special_tokens=False)["input_ids"]
-        counts = list(map(len, ids))
-        asked, added = counts[: len(prompts)], counts[len(prompts) :]
+        texts = [*(prompt for prompt, *_ in written), *rests]
+        counts = list(map(len, tokenizer(texts, add_special_tokens=False, split_special_tokens=False)["input_ids"]))
+        asked, added = counts[: len(written)], counts[len(written) :]
         return [
-            (count + more if whole.startswith(prompt) else more, count)
-            for whole, prompt, count, more in zip(wholes, prompts, asked, added, strict=True)
+            Length(count + more if whole.startswith(prompt) else more, count, refused)
+            for (prompt, whole, refused), count, more in zip(written, asked, added, strict=True)
         ]
 
-    return lengths
+    special = frozenset(token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return Measure("tokens", lengths, special)
 
 
-def _rendered(tokenizer: PreTrainedTokenizerBase, conversations: list[Turns], answer_follows: bool) -> list[str]:
-    """Writes conversations as the model reads them, or raises WorkbookError."""
+def _written(tokenizer: PreTrainedTokenizerBase, conversations: list[Turns]) -> list[tuple[str, str, str]]:
+    """Writes conversations as the model reads them: each without its answer, as a whole, and why it is refused."""
     from jinja2 import TemplateError
 
-    if not tokenizer.chat_template:
-        return ["\n\n".join(turn["content"] for turn in turns) for turns in conversations]
+    def rendered(some: list[Turns], answer_follows: bool) -> list[str]:
+        if not tokenizer.chat_template:
+            return ["\n\n".join(turn["content"] for turn in turns) for turns in some]
+        return cast(
+            "list[str]", tokenizer.apply_chat_template(some, tokenize=False, add_generation_prompt=answer_follows)
+        )
+
     try:
-        rendered = tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=answer_follows)
+        prompts = rendered([turns[:-1] for turns in conversations], True)
+        return [(prompt, whole, "") for prompt, whole in zip(prompts, rendered(conversations, False), strict=True)]
     except TemplateError as error:
-        raise WorkbookError(
-            f"The model's chat template refuses a conversation ({error}). Choose another model, or leave such rows out."
-        ) from None
-    return cast("list[str]", rendered)
+        if len(conversations) > 1:  # at least one of them is at fault
+            return [written for turns in conversations for written in _written(tokenizer, [turns])]
+        contents = [turn["content"] for turn in conversations[0]]
+        return [("\n\n".join(contents[:-1]), "\n\n".join(contents), str(error))]
 
 
-def in_words(conversations: list[Turns]) -> list[tuple[int, int]]:
-    """Measures conversations in words between blanks, for want of a tokenizer."""
+def _words(conversations: list[Turns]) -> list[Length]:
     words = [[len(turn["content"].split()) for turn in turns] for turns in conversations]
-    return [(sum(counts), sum(counts[:-1])) for counts in words]
+    return [Length(sum(counts), sum(counts[:-1])) for counts in words]
+
+
+IN_WORDS = Measure("words", _words)
+"""Measures conversations in words between blanks, for want of a tokenizer."""
 
 
 class _Row(NamedTuple):
     split: str
     place: str
+    group: str
     task: str
     text: str
     messages: Turns
@@ -195,7 +220,7 @@ def _batches(corpus: Corpus) -> Iterator[list[_Row]]:
     for split, part in corpus.splits.items():
         for start in range(0, len(part), BATCH):
             columns = part[start : start + BATCH]
-            values = (columns[name] for name in ("place", "task", "text", "messages"))
+            values = (columns[name] for name in ("place", "group", "task", "text", "messages"))
             yield [_Row(split, *row) for row in zip(*values, strict=True)]
 
 
@@ -209,7 +234,18 @@ _FEW = (
     f"fewer than {FEW} rows to learn from",
     "What is learnt varies from seed to seed; write more, or try seeds",
 )
-_UNTESTED = (WARNING, "no rows to test on", "Nobody could tell whether training helped; name some in a column split")
+_UNTESTED = (
+    STOP,
+    "no rows to test on",
+    "Nobody could tell whether training helped; name some in a column split, or give more groups or prompts",
+)
+_ONE_GROUP = (
+    STOP,
+    "all rows to test on are of one group",
+    "Nobody could tell how sure the result is; name other groups, or others for the test",
+)
+_LOST = "prompt fills the model's context: nothing of the answer is left"
+_REFUSED = "the model's chat template refuses the conversation"
 _ALIKE = (STOP, "all answers are the same", "A constant needs no model; give rows with other answers")
 _SEVERAL = (WARNING, "same prompt as an earlier row, another answer", "Keep them if all are right; else keep one")
 _LEAKED = (WARNING, "prompt of the test is also in train but for case or punctuation", "Take it out of one of them")
@@ -220,12 +256,6 @@ _NEAR_LEAKED = (
 )
 _NEAR_REPEATED = (WARNING, "nearly repeat an earlier row", "They count twice; keep one of each")
 _NOT_COMPARED = (NOTE, "not looked at for near duplicates", f"Only the first {COMPARED:,} rows are compared")
-_DAMAGED = (
-    WARNING,
-    "text that was decoded wrongly",
-    "Read the source again with its own encoding, and save it as UTF-8",
-)
-_PERSONAL = "A model can repeat it word for word; replace it, or make sure that it may be used"
 _SHORTEN = "Shorten them, or choose a model with a longer context"
 
 
@@ -238,7 +268,28 @@ class _Found(dict[str, Finding]):
         finding.places = (*finding.places, *places)[:PLACES]
 
 
-def _look_at_set_aside(corpus: Corpus, found: _Found) -> None:
+def _fits(row: _Row, length: Length, context: int | None, unit: str, found: _Found) -> bool:
+    """Says whether a model can learn from a row; if not, that is found."""
+    if length.refused:
+        remedy = f"Choose another model, or leave them out; it says: {shorten(length.refused)}"
+        found.add((WARNING, _REFUSED, remedy), row.place)
+    elif context is None or length.whole <= context:
+        return True
+    elif length.prompt >= context:
+        found.add((WARNING, _LOST, f"It reads {context} {unit}. {_SHORTEN}"), row.place)
+    else:
+        found.add((WARNING, f"longer than the model's {context} {unit}: left out of training", _SHORTEN), row.place)
+    return False
+
+
+def _look_at_report(corpus: Corpus, found: _Found) -> None:
+    """Takes over what was set aside, altered, or not used when the rows were read."""
+    for what, noted in corpus.report.noted.items():
+        found.add((WARNING if noted.warns else NOTE, what, noted.remedy), *noted.places, count=noted.rows)
+    for problem in corpus.report.problems:
+        if SET_ASIDE not in problem:  # splits that were meant otherwise spoil the test
+            severity = WARNING if "by a hash" in problem else NOTE
+            found.add((severity, problem, "If that is not what you want, mend the source"))
     path = corpus.folder / SET_ASIDE
     if not path.exists():
         return
@@ -248,12 +299,13 @@ def _look_at_set_aside(corpus: Corpus, found: _Found) -> None:
             found.add((severity, f"set aside: {row['kind']}", row["remedy"]), row["place"])
 
 
-def _look_at_counts(rows: dict[str, int], found: _Found) -> None:
+def _look_at_counts(rows: Mapping[str, int], test_groups: int, found: _Found) -> None:
+    """Looks at how many rows a model can learn from, and be tested on."""
     train = rows.get("train", 0)
     if train < FEW:
         found.add(_TOO_FEW if train < FEWEST else _FEW, count=train)
-    if not rows.get("test"):
-        found.add(_UNTESTED, count=0)
+    if test_groups < FEWEST_GROUPS:
+        found.add(_ONE_GROUP if test_groups else _UNTESTED, count=rows.get("test", 0))
 
 
 def _table(sizes: pd.DataFrame, unit: str) -> tuple[tuple[str, ...], ...]:
@@ -330,60 +382,3 @@ def _sketch(text: str) -> RMinHash:
     sketch = RMinHash(num_perm=BANDS * ROWS, seed=SEED)
     sketch.update(list(shingles(text)))
     return sketch
-
-
-_MOJIBAKE = re.compile("[ÂÃ][\x80-\xbf]|â€|â\x80|ï»¿|\ufffd")
-
-_MAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,24}\b")
-_NOBODYS = re.compile(r"[@.](?:example(?:\.\w+)?|test|invalid|localhost)$", re.IGNORECASE)  # RFC 2606
-_DIGITS = re.compile(r"\d[\d ()./-]{6,}\d")
-_PHONE = re.compile(
-    r"(?<![\w.,+-])(?:"
-    r"\+\d[\d ()./-]{6,18}\d"  # international
-    r"|\(\d{2,5}\) ?\d{3,4}[ -]?\d{3,5}|\d{3}-\d{3}-\d{4}"  # with the area code in brackets, or of North America
-    r"|0\d{1,4}[ /-]\d{3,4}[ -]?\d{3,5}"  # with a trunk zero
-    r")(?![\w-]|[.,]\d)"
-)
-_CARD = re.compile(
-    r"(?<![\w.,+-])(?:\d{13,19}|\d{4}(?P<a>[ -])\d{4}(?P=a)\d{4}(?P=a)\d{4}|\d{4}(?P<b>[ -])\d{6}(?P=b)\d{5})"
-    r"(?![\w-]|[.,]\d)"
-)
-_ISSUERS = (
-    (("4",), (13, 16, 19)),
-    (("34", "37"), (15,)),
-    (("51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27", "6011", "65"), (16,)),
-)
-"""With what numbers of cards begin, and how many digits these have."""
-
-
-def personal(text: str) -> dict[str, str]:
-    """Returns what in a text may be personal data: of each kind the first, masked."""
-    found = {}
-    if "@" in text:
-        found["an e-mail address"] = [mail for mail in _MAIL.findall(text) if not _NOBODYS.search(mail)]
-    if _DIGITS.search(text):
-        cards = (match.group() for match in _CARD.finditer(text))
-        found["a card number"] = [card for card in cards if _is_card(re.sub(r"\D", "", card))]
-        phones = (phone for phone in _PHONE.findall(text) if 8 <= len(re.sub(r"\D", "", phone)) <= 15)  # ITU-T E.164
-        found["a telephone number"] = list(phones)
-    return {kind: masked(some[0]) for kind, some in found.items() if some}
-
-
-def _is_card(digits: str) -> bool:
-    """Says whether an issuer gives such numbers, and the check digit is right: the doubled digits' sums end in 0."""
-    issued = any(digits.startswith(beginnings) and len(digits) in sizes for beginnings, sizes in _ISSUERS)
-    total = sum(int(d) for d in digits[-1::-2]) + sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
-    return issued and total % 10 == 0
-
-
-def masked(text: str) -> str:
-    """Returns a text with dots for all letters and digits but the first and the last."""
-    return text[0] + re.sub(r"\w", "•", text[1:-1]) + text[-1]
-
-
-def _look_for_marks(row: _Row, found: _Found) -> None:
-    """Looks for signs of damaged text and for personal data."""
-    if not row.text.isascii() and (damage := _MOJIBAKE.search(row.text)):
-        found.add(_DAMAGED, f"{row.place}: {damage.group()}")
-    for kind, shown in personal(row.text).items():
-        found.add((WARNING, f"perhaps {kind}", _PERSONAL), f"{row.place}: {shown}")

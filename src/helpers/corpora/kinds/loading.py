@@ -24,7 +24,7 @@ from helpers.corpora.corpus import Corpus, Faulty, cached, shown
 from helpers.corpora.readers.folders import SPLIT_NAMES
 from helpers.corpora.readers.tables import NOT_UTF8, SPLIT, Columns
 from helpers.corpora.report import Report, shorten
-from helpers.corpora.rows import Conversation, Flaw, Input, Labelled, Part, Unfit
+from helpers.corpora.rows import Conversation, Flaw, Input, Labelled, Part, Row, Unfit
 from helpers.files import WorkbookError, at
 from helpers.imports import code_version
 
@@ -62,6 +62,10 @@ class Kind(ABC):
         import pyarrow as pa
 
         return pa.schema([(field, pa.string()) for field in self.fields])
+
+    def rows(self, part: Part) -> Iterator[Row]:
+        """Returns the rows of a file, as they are or with those put together that make one document."""
+        return part.rows()
 
     @abstractmethod
     def parse(self, value: Any, place: str, part: Part) -> Document:
@@ -107,7 +111,7 @@ def _documents(part: Part, kind: Kind) -> Generator[Document | Faulty, None, int
             lines += ["Rows that can be used, as .jsonl:", kind.example]
         return WorkbookError("\n".join(lines))
 
-    for rows, row in enumerate(part.rows(), 1):
+    for rows, row in enumerate(kind.rows(part), 1):
         own = isinstance(row.value, Labelled | Conversation)
         place = row.value.place if own else f"{part.name}:{row.number}"
         try:

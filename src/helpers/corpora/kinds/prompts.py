@@ -1,12 +1,7 @@
 """What is asked, and what is a good answer? Conversations, one a row: from files, the Hub, or made by the workbook.
 
-| columns of a row | conversation |
-|---|---|
-| `messages` | a list of objects with `role` (system, user, assistant) and `content`, or the same as JSON text |
-| `prompt` and `completion`, or `prompt` and `response` | a question and its answer; each may be a list of messages |
-| `instruction` and `output`, perhaps `input` | a question, which the input follows after a blank line, and its answer |
-
-Optional columns are `system` (goes before a prompt or an instruction), `task`, `group`, `check` and `split`.
+`helpers.corpora.kinds.layouts` says how they may be written down. Further columns are `task`, `group`, `check` and
+`split`; any others are not used, and the report names them.
 
 Set aside are rows that cannot be read; that hold no text; whose turns are not those of a conversation; whose check has
 an unknown rule, or is broken by their own answer; that repeat an earlier one word for word; and rows of the test split
@@ -20,18 +15,20 @@ row more or less in the file moves no other. Only hashes of rows are kept in mem
 from __future__ import annotations
 
 import json
+import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.corpus import place_of
-from helpers.corpora.kinds import rules
+from helpers.corpora.kinds import layouts, rules, threads
+from helpers.corpora.kinds.layouts import blank, decoded
 from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits
 from helpers.corpora.readers.folders import SPLIT_NAMES
 from helpers.corpora.readers.tables import as_text
-from helpers.corpora.report import Report, shorten
-from helpers.corpora.rows import ROLES, Conversation, Flaw, Message, Part, Unfit
+from helpers.corpora.report import Noted, Report, shorten
+from helpers.corpora.rows import ROLES, Conversation, Flaw, Message, Part, Row, Unfit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,8 +36,11 @@ if TYPE_CHECKING:
 HELD_OUT = 0.1
 """Share of the groups that are for test, where the source does not say which are."""
 
-FORMATS = (("messages",), ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"))
-ACCEPTED = f"Accepted are {', '.join(' + '.join(columns) for columns in FORMATS)}"
+FURTHER = ("task", "group", "check", "split")
+"""Columns that a row may have, whatever the layout of its conversation."""
+
+UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that are blank: fillers of Hangul, and the pattern without dots of Braille."""
 
 REPEATED = Flaw("repeated word for word", "an earlier row has the same messages", "Nothing: one is kept")
 _LEAKED = Flaw("prompt is also in train", "its prompt is in train too", "Take another prompt to test with")
@@ -59,6 +59,7 @@ class Prompts(Kind):
 
     def __init__(self) -> None:
         self._given: list[str | None] = []
+        self._noted: dict[str, Noted] = {}
         self._rows, self._prompts, self._places = array("Q"), array("Q"), array("d")  # hashes, of each row
 
     def schema(self) -> pa.Schema:
@@ -68,14 +69,26 @@ class Prompts(Kind):
         messages = pa.field("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))
         return super().schema().insert(2, messages)
 
+    def rows(self, part: Part) -> Iterator[Row]:
+        """See `Kind`; a tree of replies becomes several rows."""
+        return threads.unfolded(part)
+
     def parse(self, value: Any, place: str, part: Part) -> Document:
         """See `Kind`."""
+        notes: set[layouts.Note] = set()
         if isinstance(value, Conversation):
             row = value._replace(messages=_checked(value.messages))
         else:
-            row = _conversation(value, place, part.split)
+            try:
+                reading = layouts.read(value)
+                notes = reading.notes | layouts.unused(reading, FURTHER)
+            except RecursionError:
+                raise Unfit("nested too deeply", "lists or objects are nested too deeply") from None
+            row = _conversation(reading, place, part.split)
         if row.check and (flaw := rules.flaw_of(json.loads(row.check), row.messages[-1].content)):
             raise Unfit(*flaw)
+        for note in notes:
+            self._noted.setdefault(note.what, Noted(note.remedy, note.warns)).add(place)
         text = "\n\n".join(content for _, content in row.messages)
         return {**row._asdict(), "text": text, "messages": [message._asdict() for message in row.messages]}
 
@@ -91,6 +104,7 @@ class Prompts(Kind):
 
     def settle(self, report: Report) -> Iterator[str | Flaw]:
         """Yields the split of each row, or why it is set aside: what is in train stays there."""
+        report.noted.update(sorted(self._noted.items()))
         splits = self._splits(report)
         train = {prompt for prompt, split in zip(self._prompts, splits, strict=True) if split == "train"}
         seen: set[int] = set()
@@ -104,70 +118,30 @@ class Prompts(Kind):
                 yield split
 
     def _splits(self, report: Report) -> list[str]:
-        """Returns the split of each row: the one that the source names, or by its place; neither is empty."""
+        """Returns the split of each row: the one that the source names, or by its place.
+
+        Neither is empty. From four places on, two are for test: an interval needs as many.
+        """
         names = kept_splits(set(self._given), report)
-        lowest, highest = min(self._places, default=0.0), max(self._places, default=0.0)
+        places = sorted(set(self._places))
+        tested, highest = set(places[: 2 if len(places) > 3 else 1]), places[-1] if places else 0.0
         return [
-            names.get(split) or ("test" if (place < HELD_OUT or place == lowest) and place != highest else "train")
+            names.get(split) or ("test" if (place < HELD_OUT or place in tested) and place != highest else "train")
             for split, place in zip(self._given, self._places, strict=True)
         ]
 
 
-def _conversation(row: Any, place: str, split: str | None) -> Conversation:
+def _conversation(reading: layouts.Reading, place: str, split: str | None) -> Conversation:
     """Returns the conversation of a row, or raises Unfit."""
-    columns = _format(row)
-    if columns == ("messages",):
-        turns = _turns(_from_json(row["messages"], "messages"), "messages", "")
-    else:
-        asked, answered = columns
-        system = [] if _blank(row.get("system")) else [Message("system", row["system"])]
-        question = _turns(row[asked], asked, "user")
-        if asked == "instruction" and not _blank(row[asked]) and not _blank(row.get("input")):
-            question = [Message("user", f"{as_text(row[asked], asked)}\n\n{as_text(row['input'], 'input')}")]
-        turns = [*system, *question, *_turns(row[answered], answered, "assistant")]
+    columns = reading.columns
     return Conversation(
-        _checked(turns),
-        _name(row.get("group"), "group") or place,
-        _split(row.get("split")) or split,
+        _checked(reading.messages),
+        _name(columns.get("group"), "group") or place,
+        _split(columns.get("split")) or split,
         place,
-        _name(row.get("task"), "task"),
-        _check(row.get("check")),
+        _name(columns.get("task"), "task"),
+        _check(columns.get("check")),
     )
-
-
-def _format(row: Any) -> tuple[str, ...]:
-    """Returns the columns of the first format that a row has, one that it fills if there are several."""
-    having = [columns for columns in FORMATS if isinstance(row, dict) and all(column in row for column in columns)]
-    filled = (columns for columns in having if not any(_blank(row[column]) for column in columns))
-    if columns := next(chain(filled, having), None):
-        return columns
-    found = ", ".join(map(str, row)) if isinstance(row, dict) else f"none, but a bare {type(row).__name__}"
-    raise Unfit("unknown format", f"columns found: {found}", ACCEPTED)
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _from_json(value: Any, column: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (RecursionError, ValueError) as error:
-        raise Unfit("broken JSON", f"{column!r} is text, but no JSON ({error})") from None
-
-
-def _turns(value: Any, column: str, role: str) -> list[Message]:
-    """Returns the messages of a column: a list of them, or where it may be one text, that as said by the role."""
-    if role and not isinstance(value, list):
-        return [Message(role, "" if value is None else value)]
-    if not isinstance(value, list):
-        raise Unfit("no messages", f"{column!r} is {type(value).__name__}, not a list of messages")
-    for turn in value:
-        if not isinstance(turn, dict) or not {"role", "content"} <= set(turn):
-            raise Unfit("no messages", f"{column!r} holds {shorten(repr(turn))}, not an object with role and content")
-    return [Message(turn["role"], "" if turn["content"] is None else turn["content"]) for turn in value]
 
 
 def _checked(turns: Iterable[Message]) -> tuple[Message, ...]:
@@ -182,10 +156,15 @@ def _checked(turns: Iterable[Message]) -> tuple[Message, ...]:
     if wrong := _order([message.role for message in messages]):
         raise Unfit("wrong order of roles", wrong)
     for message in messages:
-        if not message.content.strip():
+        if not _is_visible(message.content):
             kind = "empty answer" if message.role == "assistant" else "empty prompt"
             raise Unfit(kind, f"the {message.role} says nothing")
     return tuple(messages)
+
+
+def _is_visible(text: str) -> bool:
+    """Says whether there is anything to see in a text: more than blanks and characters without a form of their own."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in UNSEEN for character in text)
 
 
 def _order(roles: list[str]) -> str:
@@ -205,7 +184,7 @@ def _order(roles: list[str]) -> str:
 
 def _name(value: Any, column: str) -> str:
     """Returns a group or a task as text; a whole number will do."""
-    if _blank(value):
+    if blank(value):
         return ""
     if not isinstance(value, str | int):
         raise Unfit("not text", f"{column!r} is {type(value).__name__}, neither text nor a whole number")
@@ -213,7 +192,7 @@ def _name(value: Any, column: str) -> str:
 
 
 def _split(value: Any) -> str | None:
-    if _blank(value):
+    if blank(value):
         return None
     name = SPLIT_NAMES.get(str(value).strip().lower())
     if not name:
@@ -223,9 +202,9 @@ def _split(value: Any) -> str | None:
 
 def _check(value: Any) -> str:
     """Returns how an answer is to be judged as JSON text; .parquet has all rules in all rows, but as None."""
-    if _blank(value):
+    if blank(value):
         return ""
-    check = _from_json(value, "check")
+    check = decoded(value, "check")
     if isinstance(check, dict):
         check = {rule: wanted for rule, wanted in check.items() if wanted is not None}
     return as_text(json.dumps(check, ensure_ascii=False, default=str), "check")

@@ -134,8 +134,8 @@ def open_streams(address: Address) -> tuple[dict[str | None, IterableDataset], s
 
     name, config, split, _ = address
     if split:
-        return {None: load_dataset(name, config or None, split=split, streaming=True)}, ""
-    found = load_dataset(name, config or None, streaming=True)
+        return {None: load_dataset(name, config or None, split=split, streaming=True, trust_remote_code=False)}, ""
+    found = load_dataset(name, config or None, streaming=True, trust_remote_code=False)
     if len(found) == 1:
         ((only, stream),) = found.items()
         alone = f"its only split, {only}, is divided by a hash" if SPLIT_NAMES.get(str(only)) != "train" else ""

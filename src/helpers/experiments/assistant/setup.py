@@ -3,22 +3,35 @@
 One place for the chapter and its studies, so that both train and test alike.
 """
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import pandas as pd
+from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora import Corpus
+from helpers.corpora.kinds.checkup import CONTEXT, FEWEST_GROUPS
 from helpers.evaluation.likelihood import Forgetting, HeldOut, held_out
-from helpers.evaluation.skills import Demonstration, bits_per_token, fitting
-from helpers.models import context_length
+from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for
+from helpers.files import WorkbookError
+from helpers.models import causal_model, context_length, flops_per_token, is_own, untrained, with_adapters
 from helpers.profiles import Profile
 from helpers.tokenization import with_chat_template
-from helpers.training.base import BaseText
-from helpers.training.demonstrations import RECIPE, EncodedRow, Recipe, encode_conversations, encode_replay, finetune
+from helpers.training.base import BaseText, expected_cost
+from helpers.training.demonstrations import (
+    GENTLE,
+    RECIPE,
+    EncodedRow,
+    Recipe,
+    encode_conversations,
+    encode_replay,
+    finetune,
+)
 
 REPLAYED = 0.06
 """Tokens replayed in an epoch, as a share of those of the base run: at laptop three tenths of what is read."""
@@ -39,6 +52,13 @@ TRAIN_ROWS, EVERY = 60, 6
 """For a curve, about so many of the rows trained on are measured; of the test, one in so many."""
 
 
+RANK = 16
+"""Of LoRA's matrices beside a model that is not ours."""
+
+ANSWER_FLOPS = 2e12
+"""What a model that is not ours may spend on answering the test, each time: two minutes on two cores, about."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a model is fine-tuned and tested with: the causal model to start from, not changed, and demonstrations.
@@ -57,6 +77,38 @@ class Setup:
     context: int
     replay_tokens: int
 
+    @property
+    def own(self) -> bool:
+        """Whether the base is a model of ours, for which the recipe was chosen."""
+        return is_own(self.base.config)
+
+    @property
+    def way(self) -> str:
+        """What of the base is trained."""
+        return "all weights" if self.own else f"LoRA's of rank {RANK}, merged at the end"
+
+    def learner(self, seed: int) -> PreTrainedModel | PeftModel:
+        """Returns what is tuned: a copy of the base, or of a base that is not ours one in which LoRA alone is."""
+        return copy.deepcopy(self.base) if self.own else with_adapters(self.base, RANK, seed)
+
+    def fresh(self, profile: Profile, seed: int) -> PreTrainedModel:
+        """Returns a model that has read nothing: of the base's kind and size, if that is ours, else a small of ours."""
+        if self.own:
+            return untrained(self.base, seed)
+        return causal_model(dataclasses.replace(profile, context=self.context), self.tokenizer, seed)
+
+    def expected_cost(self, rows: Sequence[EncodedRow], recipe: Recipe) -> str:
+        """Says what the chapter will cost with a base model that is not ours: see `base.expected_cost`."""
+        if self.own:
+            return "What the chapter costs is said at its head."
+        tokens = sum(len(row.input_ids) for row in rows)
+        few = 60 * 20 * tokens / len(rows)  # twenty rows, sixty times
+        trained = (recipe.epochs + 2 / 3) * tokens + few + recipe.epochs * self.replay_tokens
+        asked = tokens_to_answer(self.tokenizer, self.test, self.context)
+        unread = sum(len(text) for held in self.unread.values() for text in held.texts) / 3
+        cost = expected_cost(self.base, trained, 3 * asked + 4 * unread, self.context, copies=5)
+        return f"Trained: {self.way}. Asked: {len(self.test):,} questions, as many as are soon answered. {cost}"
+
     def encoded(self, demonstrations: Sequence[Demonstration]) -> list[EncodedRow]:
         """Encodes demonstrations for training."""
         return encode_conversations(self.tokenizer, [row["messages"] for row in demonstrations], self.context)
@@ -64,6 +116,17 @@ class Setup:
     def replay(self, epochs: int, seed: int) -> list[EncodedRow]:
         """Encodes text to be read again beside the demonstrations: for each of the epochs other text."""
         return encode_replay(self.tokenizer, self.texts, epochs * self.replay_tokens, self.context, seed)
+
+    def require_test(self) -> Self:
+        """Returns the set-up itself, or raises WorkbookError if its test has too few groups for an interval."""
+        groups = len({row["group"] for row in self.test})
+        if groups < FEWEST_GROUPS:
+            raise WorkbookError(
+                f"The demonstrations have {len(self.test):,} rows to test on that leave room for an answer, of {groups}"
+                f" groups; needed are {FEWEST_GROUPS} groups. Give more prompts, name more groups, or name some rows "
+                "test in a column split. `python -m helpers check-data` says more."
+            )
+        return self
 
     def answer_bits(self, model: PreTrainedModel, rows: Sequence[EncodedRow]) -> dict[str, float]:
         """Returns a model's bits per token of answers: of some `rows`, as `train`, and of some of the test, `held-out`.
@@ -112,15 +175,29 @@ def make_setup(
         for name, corpus in text.corpora.items()
         if "test" in corpus.splits
     }
-    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), 1024)
+    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), CONTEXT)
     test = fitting(tokenizer, test, context)
+    if not is_own(base.config) and test:
+        spent = flops_per_token(base, context) / 3 * tokens_to_answer(tokenizer, test, context)
+        test = share_of_tasks(test, ANSWER_FLOPS / spent)
     replay_tokens = round(profile.tokens * REPLAYED)
     return Setup(base, tokenizer, train, test, text.training, unread, context, replay_tokens)
 
 
-def recipe_for(profile: Profile) -> Recipe:
-    """Returns the recipe for all weights; with a part of the demonstrations, as at `smoke`, of one epoch."""
-    return RECIPE if profile.demonstrations == 1 else dataclasses.replace(RECIPE, epochs=1)
+def tokens_to_answer(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration], context: int) -> int:
+    """Returns the tokens that a base model reads and writes to answer a test after examples, about."""
+    contents = [message["content"] for row in rows for message in row["messages"]]
+    read = sum(map(len, tokenizer(contents, add_special_tokens=False)["input_ids"]))
+    return (1 + SHOTS) * read + len(rows) * room_for(tokenizer, rows, context)
+
+
+def recipe_for(profile: Profile, own: bool = True) -> Recipe:
+    """Returns the recipe for all weights of a model of ours, or for LoRA beside another.
+
+    With a part of the demonstrations, as at `smoke`, it is of one epoch.
+    """
+    recipe = RECIPE if own else GENTLE
+    return recipe if profile.demonstrations == 1 else dataclasses.replace(recipe, epochs=1)
 
 
 def share_of_tasks(rows: Sequence[Demonstration], share: float) -> list[Demonstration]:

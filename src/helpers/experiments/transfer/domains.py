@@ -15,10 +15,11 @@ from helpers.corpora import town
 from helpers.corpora.pydocs import corpus
 from helpers.evaluation.learning_curves import share_of_steps
 from helpers.evaluation.likelihood import HeldOut, document_bits, held_out
-from helpers.models import context_length
+from helpers.models import is_own
 from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
+from helpers.training.base import fitted
 from helpers.training.pretraining import pretrain, steps_of
 
 PACKAGE, TOWN = "left-out package", "second town"
@@ -70,16 +71,15 @@ def train_on(
 ) -> DomainRun:
     """Trains a copy of a causal model on a domain, once.
 
-    The profile gives context, batch and the learning rates of a `fresh` model; a trained one has `TRAINED_ON` of those.
+    The profile gives context, batch and the learning rates of a `fresh` model; a trained one of ours has `TRAINED_ON`
+    of those, and another gentle ones.
     """
     learner = copy.deepcopy(model)
-    matrices, rest = (1.0, 1.0) if fresh else TRAINED_ON
-    slower = dataclasses.replace(
-        profile,
-        context=min(profile.context, context_length(model)),
-        matrix_learning_rate=matrices * profile.matrix_learning_rate,
-        learning_rate=rest * profile.learning_rate,
-    )
+    slower = fitted(profile, model)
+    if fresh or is_own(model.config):
+        matrices, rest = (1.0, 1.0) if fresh else TRAINED_ON
+        rates = matrices * profile.matrix_learning_rate, rest * profile.learning_rate
+        slower = dataclasses.replace(slower, matrix_learning_rate=rates[0], learning_rate=rates[1])
     blocks = pack(encode_documents(tokenizer, domain.texts), slower.context)
 
     def bits(step: int) -> float:

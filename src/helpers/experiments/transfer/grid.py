@@ -14,10 +14,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.corpora.kinds.draws import LabelTask, Sample
 from helpers.evaluation.classification import BASELINES, PAIRS, WORDS, Predicted, predict_by_counts
-from helpers.models import mean_states
+from helpers.models import context_length, mean_states
+from helpers.profiles import Profile
 from helpers.progress import Progress
 from helpers.records import Record
-from helpers.training import finetuning
+from helpers.training import base, finetuning
 from helpers.training.finetuning import FROZEN, FULL, SCRATCH, Classifier
 from helpers.training.trainer import TrainingLog
 
@@ -55,20 +56,38 @@ class Trial(Predicted):
 
 
 def run_grid(
-    task: Task, methods: Sequence[str], sizes: Sequence[int], seeds: Sequence[int], test_size: int
+    task: Task, methods: Sequence[str], sizes: Sequence[int], seeds: Sequence[int], test_size: int, keep: bool = True
 ) -> list[Trial]:
     """Trains and tests each method with each number of labels and each seed.
 
     Methods are of `finetuning.ARMS` and `BASELINES`, sizes are as `Task.sizes` allows them, and a test has `test_size`
-    texts. Of the trials returned, those of the first seed and the most labels keep their classifiers.
+    texts. Of the trials returned, those of the first seed and the most labels keep their classifiers if they shall
+    `keep` them: each has the weights of a model.
     """
     trials = []
     with Progress(task.name, len(seeds) * len(sizes) * len(methods), "trainings") as progress:
         for seed in seeds:
-            for trial in _run_seed(task, methods, sorted(sizes), seed, test_size, keep=seed == seeds[0]):
+            for trial in _run_seed(task, methods, sorted(sizes), seed, test_size, keep=keep and seed == seeds[0]):
                 trials.append(trial)
                 progress.advance()
     return trials
+
+
+def expected_cost(tasks: Sequence[Task], profile: Profile, test_size: int) -> str:
+    """Says what the chapter will cost with a model of the reader's: see `base.expected_cost`.
+
+    Each number of labels is learned from scratch and in full with each seed; both starts read both domains at the end.
+    """
+    trained, read = 4.0 * profile.tokens / 30, 0.0
+    for task in tasks:
+        some = task.encode(task.sample("train", 64, 0))
+        tokens, sizes = sum(map(len, some)) / len(some), task.sizes(profile.labels)
+        fewest = finetuning.FEWEST_STEPS * finetuning.BATCH
+        passes = [max(size * finetuning.RECIPES[arm][0], fewest) for size in sizes for arm in (SCRATCH, FULL)]
+        trained += tokens * profile.seeds * sum(passes)
+        read += tokens * profile.seeds * (sizes[-1] + test_size * 3 * len(sizes)) + 2 * tokens * (sizes[-1] + test_size)
+    model = tasks[0].backbone
+    return base.expected_cost(model, trained, read, min(profile.context, context_length(model)), copies=12)
 
 
 def _run_seed(
@@ -76,7 +95,7 @@ def _run_seed(
 ) -> Iterator[Trial]:
     most, test = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed)
     rows, test_rows = task.encode(most), task.encode(test)
-    states = mean_states(task.backbone, rows)[:, -1] if FROZEN in methods else None
+    states = mean_states(task.backbone, rows)[-1] if FROZEN in methods else None
     for size, method in product(sizes, methods):
         few = size - size % len(task.labels)  # equally many of each class
         known, cost, kept = most.first(few), None, None
@@ -96,11 +115,11 @@ def probe_layers(backbone: PreTrainedModel, task: Task, known: Sample, test: Sam
 
     (Alain and Bengio 2017.)
     """
-    learned, unseen = (mean_states(backbone, task.encode(of)) for of in (known, test))  # (texts, layers + 1, width)
+    learned, unseen = (mean_states(backbone, task.encode(of)) for of in (known, test))  # by layer: (texts, width)
     right = []
-    for layer in range(learned.shape[1]):
-        weight, bias = finetuning.fit_linear(learned[:, layer], known.classes)
-        right.append((unseen[:, layer] @ weight.T + bias).argmax(1) == test.classes)
+    for seen, new in zip(learned, unseen, strict=True):
+        weight, bias = finetuning.fit_linear(seen, known.classes)
+        right.append((new @ weight.T + bias).argmax(1) == test.classes)
     return np.array(right, float)
 
 

@@ -88,21 +88,17 @@ def write(folder: Path, people: int, seed: int) -> dict[Path, int]:
 
 
 def _row(conversation: Conversation) -> dict[str, Any]:
-    """Returns a conversation as a reader would write it: of one turn as prompt and completion, else as messages."""
-    row: dict[str, Any] = {"task": conversation.task}
-    messages = conversation.messages
-    if len(messages) > 3:
-        row["messages"] = [message._asdict() for message in messages]
-    else:
-        *system, prompt, completion = messages
-        if system:
-            row["system"] = system[0].content
-        row |= {"prompt": prompt.content, "completion": completion.content}
-    if conversation.split == TEST:  # what only a test needs
-        row["group"] = conversation.group
-        if conversation.check:
-            row["check"] = json.loads(conversation.check)
-    return row
+    """Returns a conversation as a row; all rows have the same columns of the same types, as other libraries want it.
+
+    Where nothing is said, a column holds an empty text. Only a test needs a group and a check.
+    """
+    tested = conversation.split == TEST
+    return {
+        "task": conversation.task,
+        "messages": [message._asdict() for message in conversation.messages],
+        "group": conversation.group if tested else "",
+        "check": conversation.check if tested else "",
+    }
 
 
 def _new(drafts: Iterable[Draft], begun: set[tuple[str, str]]) -> Iterator[Draft]:
