@@ -4,6 +4,7 @@ papermill calls a notebook complete even if its kernel died half-way, so it writ
 executed notebook only on success. What ran of a failed notebook is kept beside it as `NN_name.failed.ipynb`.
 """
 
+import logging
 import os
 import subprocess
 from collections.abc import Callable
@@ -93,6 +94,9 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
             notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0].removeprefix("error: ")}
             _write(notebook, kept, parameters)
         raise ChapterFailed(message, message.startswith("error: ")) from None
+    except KeyboardInterrupt:
+        logging.disable()  # else what nbclient left waiting says, in a traceback, that the kernel died
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
