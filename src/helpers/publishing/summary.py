@@ -43,7 +43,7 @@ def prepare(notebook: NotebookNode, resources: dict[str, Any]) -> tuple[Notebook
             continue
         cell.outputs = [output for output in cell.outputs if PROGRESS_MIME not in output.get("data", {})]
         tags = chapters.tags(cell)
-        if "injected-parameters" in tags:
+        if {"parameters", "injected-parameters"} & set(tags):
             cell.source = _PATH.sub(r"\1", cell.source)
         apart = "parameters" in tags or bool(set(OPEN) & set(tags))
         if apart:
