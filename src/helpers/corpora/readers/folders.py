@@ -4,7 +4,7 @@
 |---|---|
 | .txt, .md | pieces of about 4 kB, cut at blank lines (or lines, or sentences); a shorter file is one row |
 | .jsonl | one a line: an object, or a bare value |
-| .json | one for each member of a list, alike; also of a list that is all an object holds, such as `{"data": [...]}` |
+| .json | one for each member of a list, alike; also of lists in an object: `{"data": [...]}`, or one for each split |
 | .csv, .tsv | one a row; the first line that is not blank names the columns |
 | .parquet | one a row |
 
