@@ -103,7 +103,7 @@ def _load_rows(source: str, kind: str, column: str, label: str, limit: int | Non
             remedy = "Write hub:owner/name[:config][:split]"
             raise at(source, f"conversations are not in one column {own_column!r}", remedy)
         return _told(load_rows(hub.open_hub(source, limit), _kind(source, kind, own_column or column, label)))
-    if not Path(source).expanduser().exists():
+    if not (source.strip() and Path(source).expanduser().exists()):  # an empty path is the current folder
         known = ", ".join(OWN[kind])
         raise at(source, f"there is no such source of kind {kind}", f"Known are {known}, hub:owner/name, and paths")
     parser = _kind(source, kind, column, label)

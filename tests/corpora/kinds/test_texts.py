@@ -36,7 +36,7 @@ def test_three_files_are_held_out_by_pieces(tmp_path):
 
 def test_too_little_text_says_how_much_is_needed(tmp_path):
     corpus = load(write(tmp_path / "a.txt", "\n".join(map(SENTENCE.format, range(150)))))
-    assert "20 documents will do, or 160,000 bytes of plain text" in str(corpus.report)
+    assert "20 documents will do, or 160,000 characters of plain text" in str(corpus.report)
     enough = load(write(tmp_path / "b.txt", "\n".join(map(SENTENCE.format, range(4000)))))
     assert enough.report.kept.keys() == {"train", "validation", "test"}
     assert not too_little(enough)
@@ -49,3 +49,10 @@ def test_what_an_author_holds_out_stays_held_out_and_what_is_wanting_is_taken_fr
     assert corpus.report.problems == ["no rows are named for test: each is 5% of train, by a hash"]
     alone = load(write(tmp_path / "b.jsonl", [row | {"split": "test"} for row in rows]))
     assert "none for train: divided by a hash" in str(alone.report)
+
+
+def test_a_text_without_anything_to_see_is_empty(tmp_path):
+    lines = [{"text": SENTENCE.format(i)} for i in range(60)] + [
+        {"text": text} for text in ("\u200b", "\u2060 \ufeff", "")
+    ]
+    assert load(write(tmp_path / "a.jsonl", lines)).report.removed["empty"].documents == 3

@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 
 import pytest
+from datasets import ClassLabel, Dataset, Features, Value
 from written import parquet, write
 
 from helpers.corpora import load
@@ -40,6 +41,7 @@ EXPORTED = {
     "blanks.csv": table(header=(" text ", "\tlabel\u200b")),
     "spaced.csv": table(", ", header=('"text"', '"label"')),
     "carriage-returns.csv": table(end="\r"),
+    "mixed-ends.csv": table(end="\r\n").replace("bad\r\n", "bad\r"),
     "trailing.csv": table(after=","),
     "trailing-header.csv": table(header=("text", "label", "", ""), after=",,"),
     "trailing-header-alone.csv": table(header=("text", "label", "")),
@@ -75,6 +77,12 @@ def test_a_table_is_read_as_it_was_exported(tmp_path, name):
     assert not corpus.report.problems
 
 
+def test_classes_keep_the_names_that_a_parquet_file_has(tmp_path):
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
+    Dataset.from_list(ROWS, features=features).to_parquet(tmp_path / "a.parquet")
+    assert load(str(tmp_path / "a.parquet"), "labels").report.classes.keys() == {"bad", "good"}
+
+
 def test_what_is_called_gz_and_is_not_packed_is_read(tmp_path):
     (tmp_path / "a.csv.gz").write_text(table())
     assert sum(part.num_rows for part in load(str(tmp_path / "a.csv.gz"), "labels").splits.values()) == len(ROWS)
@@ -95,6 +103,9 @@ REFUSED = {
     "zip.jsonl": (archive("a.jsonl"), "a zip archive.*Unpack it"),
     "page.csv": ("\n<!DOCTYPE html>\n<html><body>Log in</body></html>", "an HTML page.*Fetch"),
     "page.jsonl": ("<html><body>Log in</body></html>", "an HTML page.*Fetch"),
+    "table.csv": ("<table>\n<tr><td>text</td></tr></table>", "an HTML page"),
+    "title.csv": ("Our survey, 2024\n\n" + table(), "no column 'text'; found: Our survey, 2024.*remove what is above"),
+    "row-names.csv": (table(after=",1"), "name every column in the header"),
     "pickle.csv": (b"\x80\x04\x95\0\0", "a pickle, which could run code"),
     "picture.csv": (b"\x89PNG\r\n\x1a\n\0", "a picture"),
     "odd.csv": (table().encode("utf-16") + b"\0", "no whole UTF-16"),

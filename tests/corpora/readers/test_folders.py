@@ -121,10 +121,7 @@ BAD = {
     "broken.jsonl": ('{"text": "a"}\n{"text": \n{', r"line 2: broken JSON"),
     "broken.json": ('[\n"a",\n]', r"line 3: broken JSON"),
     "columns.json": ('{"text": {"0": "a"}, "label": {"0": "b"}}', r"object of columns.*orient='records'"),
-    "splits.json": (
-        '{"train": [{"text": "a"}], "test": [{"text": "b"}]}',
-        r"object of columns or splits.*one file a split",
-    ),
+    "splits.json": ('{"train": ["a"], "test": ["b"]}', r"object of columns or splits.*one file a split"),
     "deep.jsonl": ("[" * 100_000, r"line 1: this JSON cannot be read"),
     "column.jsonl": ('{"text": "a"}\n' + '{"body": "a", "id": 1}\n' * 2, r"line 2: .*found: body, id.*--column NAME"),
     "column.json": ('["a", {"body": "a"}, {"body": "b"}]', r", row 2: .*found: body"),
@@ -191,6 +188,8 @@ SPLIT_FOLDERS = {
     "folders": ("train/part.jsonl", "test/part.jsonl"),
     "eval": ("train.jsonl", "eval.jsonl"),
     "training": ("training.jsonl", "testing.jsonl"),
+    "capitals": ("reviewsTrain.jsonl", "reviewsTest.jsonl"),
+    "glued": ("traindata.jsonl", "testdata.jsonl"),
     "suffix": ("mydata_train.jsonl", "mydata-test.jsonl"),
     "in a folder of data": ("training_data/a/train.jsonl", "training_data/a/held-out.jsonl"),
 }
@@ -207,8 +206,44 @@ def test_an_authors_test_rows_stay_out_of_train(tmp_path, names):
     assert not corpus.report.problems
 
 
+def test_splits_within_a_json_are_kept(tmp_path):
+    rows = {split: [{"text": f"{split} {i}", "label": "ab"[i % 2]} for i in range(40)] for split in ("train", "test")}
+    path = write(tmp_path / "a.json", json.dumps(rows))
+    for kind in ("labels", "text"):
+        corpus = load(path, kind)
+        assert all(text.startswith(split) for split in rows for text in corpus.splits[split]["text"])
+    alone = load(write(tmp_path / "b.json", json.dumps({"test": rows["test"]})), "labels")
+    assert "rows are named for test alone: divided by a hash instead" in alone.report.problems
+
+
+@pytest.mark.parametrize("column", ["Split", "set", "is_test", "partition"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+def test_a_column_that_may_name_splits_is_a_finding(tmp_path, column, name):
+    split = ["0", "1"] if column == "is_test" else ["train", "Test"]
+    rows = [{"text": f"text {i}", "label": "ab"[i % 2], column: split[i % 4 == 3], "stars": "1"} for i in range(80)]
+    table = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    data = {"a.jsonl": rows, "a.csv": "\n".join(table), "a.parquet": parquet(rows)}[name]
+    (finding,) = load(write(tmp_path / name, data), "labels").report.problems
+    assert finding == f"{name}: column {column!r} may name splits, but is not used: call it 'split' if it does"
+    assert not load(write(tmp_path / name, data), "labels", label=column).report.problems
+
+
+def test_folders_within_those_of_classes_are_a_finding(tmp_path):
+    for place in ("fold1/good", "fold1/bad", "fold2/good", "fold2/bad"):
+        for i in range(40):
+            write(tmp_path / place / f"{i}.txt", f"{place} {i}")
+    (finding,) = load(str(tmp_path), "labels").report.problems
+    assert finding == "classes are fold1, fold2: the folders within are not used: bad, good"
+
+
 @pytest.mark.parametrize(
-    "names", [("train.csv", "test.csv", "more.csv"), ("test.csv", "dev.csv"), ("train_test.csv",) * 1]
+    "names",
+    [
+        ("train.csv", "test.csv", "more.csv"),
+        ("test/a.csv", "test/b.csv"),
+        ("test.csv", "dev.csv"),
+        ("train_test.csv",) * 1,
+    ],
 )
 def test_names_for_splits_that_are_not_understood_are_a_finding(tmp_path, names):
     for name in names:

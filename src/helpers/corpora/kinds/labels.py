@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from helpers.corpora.corpus import place_of
-from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits, named_split
+from helpers.corpora.kinds.loading import Document, Kind, digest, is_visible, kept_splits, named_split
 from helpers.corpora.readers.tables import as_text, choose, missing
 from helpers.corpora.report import Report, shorten
 from helpers.corpora.rows import MEND, Flaw, Labelled, Part, Unfit
@@ -90,7 +90,7 @@ class Labels(Kind):
     def add(self, document: Document) -> Flaw | None:
         """See `Kind`."""
         same = _same(document["text"])
-        place, code = place_of(document["group"]), digest(same) if same else None
+        place, code = place_of(document["group"]), digest(same) if is_visible(same) else None
         self._rows.append(_Seen(document["split"], document["label"], code, place))
         return None
 

@@ -12,17 +12,18 @@ A new kind is one class with `fields`, `parse` and `add`, and `settle` where row
 from __future__ import annotations
 
 import json
+import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from helpers.corpora.corpus import Corpus, Faulty, cached, shown
-from helpers.corpora.readers.folders import SPLIT_NAMES
-from helpers.corpora.readers.tables import NOT_UTF8, SPLIT, Columns
+from helpers.corpora.readers.tables import NOT_UTF8, SPLIT, SPLIT_NAMES, Columns, may_split
 from helpers.corpora.report import Report, shorten
 from helpers.corpora.rows import Conversation, Flaw, Input, Labelled, Part, Row, Unfit
 from helpers.files import WorkbookError, at
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 FIRST = 20
 """Rows of a file of which one must be fit."""
+
+UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that are blank: fillers of Hangul, and the pattern without dots of Braille."""
 
 Document = dict[str, Any]
 """By column; and `split`, one of `train`, `validation`, `test`, or None where a hash is to decide."""
@@ -89,13 +93,27 @@ def load_rows(source: Input, kind: Kind) -> Corpus:
 
     def make(report: Report) -> Iterator[Document | Faulty]:
         for part in source.parts():
-            rows = yield from _documents(part, kind)
+            watched = part._replace(rows=partial(_watched, part, kind, report))
+            rows = yield from _documents(watched, kind)
             report.sources.append(replace(part.source, documents=rows))
         report.problems.extend(source.notes)
 
     key = [*kind.columns.values(), *source.key, code_version(type(kind).__module__)]
     settle = kind.settle if kind.settles else None
     return cached(source.name, key, kind.schema(), make, kind.name, kind.identity, settle)
+
+
+def _watched(part: Part, kind: Kind, report: Report) -> Iterator[Row]:
+    """Passes the rows of a file on, and reports which column names splits in each of them and is not read."""
+    telling: set[str] | None = None
+    for row in part.rows():
+        yield row
+        if isinstance(row.value, dict) and telling != set():
+            names = row.value.keys() - {SPLIT, *kind.columns.values()} if telling is None else telling
+            telling = {name for name in names if may_split(name, row.value.get(name, ""))}
+    for name in sorted(telling or ()):
+        unused = f"column {name!r} may name splits, but is not used: call it {SPLIT!r} if it does"
+        report.problems.append(f"{part.name}: {unused}")
 
 
 def _documents(part: Part, kind: Kind) -> Generator[Document | Faulty, None, int]:
@@ -165,6 +183,11 @@ def named_split(value: Any, columns: Columns) -> str | None:
         reason = f"the split {shorten(repr(given))} is none of {', '.join(SPLIT_NAMES)}"
         raise Unfit("unknown split", reason, "Name one of these, or call the column something else than split")
     return split
+
+
+def is_visible(text: str) -> bool:
+    """Says whether there is anything to see in a text: more than blanks and characters without a form of their own."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in UNSEEN for character in text)
 
 
 def digest(value: Any) -> int:

@@ -15,7 +15,6 @@ row more or less in the file moves no other. Only hashes of rows are kept in mem
 from __future__ import annotations
 
 import json
-import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -24,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 from helpers.corpora.corpus import place_of
 from helpers.corpora.kinds import layouts, rules, threads
 from helpers.corpora.kinds.layouts import blank, decoded
-from helpers.corpora.kinds.loading import Document, Kind, digest, kept_splits
-from helpers.corpora.readers.folders import SPLIT_NAMES
-from helpers.corpora.readers.tables import as_text
+from helpers.corpora.kinds.loading import Document, Kind, digest, is_visible, kept_splits
+from helpers.corpora.readers.tables import SPLIT_NAMES, as_text
 from helpers.corpora.report import Noted, Report, shorten
 from helpers.corpora.rows import ROLES, Conversation, Flaw, Message, Part, Row, Unfit
 
@@ -38,9 +36,6 @@ HELD_OUT = 0.1
 
 FURTHER = ("task", "group", "check", "split")
 """Columns that a row may have, whatever the layout of its conversation."""
-
-UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"
-"""Letters and signs that are blank: fillers of Hangul, and the pattern without dots of Braille."""
 
 REPEATED = Flaw("repeated word for word", "an earlier row has the same messages", "Nothing: one is kept")
 _LEAKED = Flaw("prompt is also in train", "its prompt is in train too", "Take another prompt to test with")
@@ -156,15 +151,10 @@ def _checked(turns: Iterable[Message]) -> tuple[Message, ...]:
     if wrong := _order([message.role for message in messages]):
         raise Unfit("wrong order of roles", wrong)
     for message in messages:
-        if not _is_visible(message.content):
+        if not is_visible(message.content):
             kind = "empty answer" if message.role == "assistant" else "empty prompt"
             raise Unfit(kind, f"the {message.role} says nothing")
     return tuple(messages)
-
-
-def _is_visible(text: str) -> bool:
-    """Says whether there is anything to see in a text: more than blanks and characters without a form of their own."""
-    return any(unicodedata.category(character)[0] in "LNPS" and character not in UNSEEN for character in text)
 
 
 def _order(roles: list[str]) -> str:

@@ -11,7 +11,7 @@ import hashlib
 from typing import Any, ClassVar
 
 from helpers.corpora.corpus import ENOUGH, SPLITS, Corpus
-from helpers.corpora.kinds.loading import Document, Kind, named_split
+from helpers.corpora.kinds.loading import Document, Kind, is_visible, named_split
 from helpers.corpora.readers.tables import PIECE, text_in
 from helpers.corpora.rows import Flaw, Part
 
@@ -27,7 +27,7 @@ def too_little(corpus: Corpus) -> str:
     counts = " and ".join(f"{held.get(split, 0)} for {split}" for split in SPLITS[1:])
     return (
         f"too little for chapter 01, which holds out {FEWEST} documents each for validation and test (here {counts}): "
-        f"{ENOUGH} documents will do, or {2 * PIECE * ENOUGH:,} bytes of plain text"
+        f"{ENOUGH} documents will do, or {2 * PIECE * ENOUGH:,} characters of plain text"
     )
 
 
@@ -55,7 +55,7 @@ class Texts(Kind):
         """See `Kind`."""
         text = document["text"]
         seen = hashlib.sha256(text.encode()).digest()[:16]
-        if not text.strip():
+        if not is_visible(text):
             return Flaw("empty", "there is no text", "Nothing: there is nothing to read")
         if seen in self._seen:
             return Flaw("repeated word for word", "an earlier text is the same", "Nothing: one is kept")

@@ -67,7 +67,9 @@ _OFFICE = {"xl/": "an Excel workbook", "word/": "a Word document", "ppt/": "a Po
            "mimetype": "an OpenDocument or EPUB file"}  # fmt: skip
 """What a zip archive is that holds a name which begins so."""
 
-_PAGE = re.compile(rb"(?:<!--.*?-->|\s)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    rb"(?:<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body|meta|table|div)\b", re.IGNORECASE | re.DOTALL
+)
 _JSON = re.compile(r'[\[{]\s*(?:["\[{]|$)')
 _XML = re.compile(rb"\s*<\?xml\b")
 
@@ -79,7 +81,7 @@ class Content(NamedTuple):
         ending: that of the format: `.json` for one value or several over many lines, `.jsonl` for one a line.
         packed: whether it is compressed with gzip.
         encoding: what is not UTF-8 but says what it is; empty for UTF-8.
-        carriage_returns: whether lines end with `\\r` alone.
+        carriage_returns: whether lines end with `\\r` alone, some or all.
     """
 
     ending: str
@@ -114,7 +116,7 @@ def look(path: Path) -> Content:
     _refuse(path, head)
     encoding = _encoding(head)
     text = head.decode(encoding or "utf-8-sig", "replace")
-    bare = "\r" in text[:-1] and "\n" not in text
+    bare = re.search(r"\r[^\n]", text) is not None
     return Content(_text_format(ending(path), text.replace("\r", "\n") if bare else text), packed, encoding, bare)
 
 
@@ -154,11 +156,11 @@ class _Recoded(io.RawIOBase):
         self._rest = b""
 
     def _recode(self, content: Content) -> Iterator[bytes]:
-        decoder = codecs.getincrementaldecoder(content.encoding or "latin-1")()  # Latin-1 keeps every byte
+        of_encoding = codecs.getincrementaldecoder(content.encoding or "latin-1")()  # Latin-1 keeps every byte
+        decoder = io.IncrementalNewlineDecoder(of_encoding, translate=content.carriage_returns)
         after = "utf-8" if content.encoding else "latin-1"
         while piece := self._stream.read(_READ):
-            text = decoder.decode(piece)
-            yield (text.replace("\r", "\n") if content.carriage_returns else text).encode(after)
+            yield decoder.decode(piece).encode(after)
         yield decoder.decode(b"", True).encode(after)
 
     def readable(self) -> bool:

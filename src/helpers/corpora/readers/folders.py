@@ -4,7 +4,7 @@
 |---|---|
 | .txt, .md | pieces of about 4 kB, cut at blank lines (or lines, or sentences); a shorter file is one row |
 | .jsonl | one a line: an object, or a bare value |
-| .json | one for each member of a list, alike; also of a list that is all an object holds, such as `{"data": [...]}` |
+| .json | one for each member of a list, alike; also of lists in an object: `{"data": [...]}`, or one for each split |
 | .csv, .tsv | one a row; the first line that is not blank names the columns |
 | .parquet | one a row |
 
@@ -29,22 +29,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers.corpora.readers.content import ending, look, told
-from helpers.corpora.readers.tables import READERS, TABLES, Columns, read_rows, read_whole, where
-from helpers.corpora.report import Source
+from helpers.corpora.readers.tables import READERS, TABLES, Columns, read_rows, read_whole, splits_in, where
+from helpers.corpora.report import Source, shorten
 from helpers.corpora.rows import Input, Labelled, Part, Row
 from helpers.files import at, fingerprint, shown
 from helpers.imports import code_version
-
-SPLIT_NAMES = {
-    name: split
-    for split, names in {
-        "train": "train training trainset",
-        "validation": "validation valid val dev devel development eval evaluation",
-        "test": "test testing testset holdout heldout",
-    }.items()
-    for name in names.split()
-}
-"""What files, columns and the Hub call the splits."""
 
 FEW_FILES = 20
 """Up to so many files of plain text are held out by pieces, not whole: of three, one to test on were a third."""
@@ -59,7 +48,7 @@ class Found(NamedTuple):
 
     Attributes:
         splits: of each file, what it is named for; None for all if a hash is to decide.
-        unclear: which names for splits are not understood.
+        unclear: which names are not understood.
         classes: of each text, where folders name them.
         passed: the files that are about the data.
     """
@@ -129,8 +118,12 @@ def find(top: Path, example: str = "", labelled: bool = False) -> Found:
         raise at(paths[classes.index("")], "it lies in no folder that names its class", "Move it into one")
     for path in paths:
         _check_ending(path, "" if classes else example)
-    asked = top.is_dir() and not any(map(_splits_of, classes))  # classes may be called valid and invalid
-    return Found(paths, *given_splits(within, asked), classes, passed)
+    asked = top.is_dir() and not any(map(splits_in, classes))  # classes may be called valid and invalid
+    splits, unclear = given_splits(within, asked)
+    if not unclear and not any(splits):  # the folder that all lie in may be named for a split
+        splits, unclear = given_splits([path.relative_to(top) if asked else path for path in paths], asked)
+    deeper = _deeper(within, classes)
+    return Found(paths, splits, ". ".join(filter(None, [unclear, deeper])), classes, passed)
 
 
 def _listed(top: Path, tables: bool) -> tuple[list[Path], str]:
@@ -198,7 +191,7 @@ def given_splits(paths: list[Path], asked: bool) -> tuple[list[str | None], str]
 
     `paths` are relative to the folder that all have in common. They are not asked where the reader named one file.
     """
-    named = [_splits_of(*path.parts) if asked else set() for path in paths]
+    named = [splits_in(*path.parts) if asked else set() for path in paths]
     understood = all(len(splits) == 1 for splits in named)
     if understood and "train" in set.union(*named):
         return [next(iter(splits)) for splits in named], ""
@@ -211,16 +204,19 @@ def given_splits(paths: list[Path], asked: bool) -> tuple[list[str | None], str]
     return [None for _ in paths], reason
 
 
-def _splits_of(*names: str) -> set[str]:
-    """Returns the splits that names are words for."""
-    words = re.split(r"[^a-z]+", re.sub(r"h[eo]ld[-_ ]out", "holdout", " ".join(names).lower()))
-    return {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
-
-
 def _classes(paths: list[Path]) -> list[str]:
     """Returns the class of each text: the first of its folders that is not named for a split, if all have such."""
     folders = [path.parent.parts for path in paths]
-    classes = [next((name for name in names if not _splits_of(name)), "") for names in folders]
+    classes = [next((name for name in names if not splits_in(name)), "") for names in folders]
     if "" in classes:
         return [next(iter(names), "") for names in folders]
     return classes
+
+
+def _deeper(paths: list[Path], classes: list[str]) -> str:
+    """Returns which folders lie in those of classes, and are named for nothing."""
+    names = {name for path, label in zip(paths, classes, strict=False) for name in path.parent.parts if name != label}
+    if unused := sorted(name for name in names if not splits_in(name)):
+        named = shorten(", ".join(sorted(set(classes))))
+        return f"classes are {named}: the folders within are not used: {shorten(', '.join(unused))}"
+    return ""

@@ -17,7 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from helpers.corpora.readers.folders import SPLIT_NAMES, stamps
+from helpers.corpora.readers.folders import stamps
+from helpers.corpora.readers.tables import SPLIT_NAMES
 from helpers.corpora.report import Source, shorten
 from helpers.corpora.rows import Input, Part, Row
 from helpers.files import WorkbookError, shown

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.corpora.readers import folders, hub
-from helpers.corpora.readers.folders import SPLIT_NAMES
-from helpers.corpora.readers.tables import SPLIT, read_rows, text_in, where
+from helpers.corpora.readers.tables import SPLIT, SPLIT_NAMES, read_rows, text_in, where
 from helpers.corpora.rows import Row, Unfit
 from helpers.files import WorkbookError, at, fingerprint
 

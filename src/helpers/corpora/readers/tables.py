@@ -14,14 +14,18 @@ import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from helpers.corpora.readers.content import Content, look, open_bytes, open_utf8, told, wrapped_rows
 from helpers.corpora.report import shorten
 from helpers.corpora.rows import Flaw, Row, Unfit
 from helpers.files import at
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PIECE = 4000
 """Characters after which a text file is cut at the next blank line; after twice as many at the end of a line, or of a
@@ -33,8 +37,21 @@ LONGEST = 1 << 24
 SPLIT = "split"
 """The column that names a row's split, where a table has it."""
 
+SPLIT_NAMES = {
+    name: split
+    for split, names in {
+        "train": "train training trainset traindata trn",
+        "validation": "validation valid val dev devel development devdata eval evaluation",
+        "test": "test testing testset testdata tst holdout heldout",
+    }.items()
+    for name in names.split()
+}
+"""What files, columns and the Hub call the splits."""
+
 NOT_UTF8 = "not UTF-8"
 """The kind of flaw of a line in another encoding; more than a few mean that all of the file is in another."""
+
+NO_COLUMN = "no such column"
 
 SHOWN = 1000  # bytes that are kept of a line that is too long
 
@@ -43,7 +60,7 @@ Columns = Mapping[str, str]
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
-    """Yields the rows of a file; of .parquet, only the columns wanted and `SPLIT`, if any are wanted.
+    """Yields the rows of a file; of .parquet, if any columns are wanted, only these and what may name splits.
 
     Raises:
         WorkbookError: the file as a whole cannot be read, or has not these columns.
@@ -99,7 +116,7 @@ def missing(columns: Columns, found: Iterable[str]) -> Flaw | None:
     for argument, column in columns.items():
         if column not in there:
             reason = f"there is no column {column!r}; found: {', '.join(map(str, there)) or 'none'}"
-            return Flaw("no such column", reason, choose(argument))
+            return Flaw(NO_COLUMN, reason, choose(argument))
     return None
 
 
@@ -122,6 +139,21 @@ def value_in(text: str, column: str) -> Any:
         return ast.literal_eval(text.strip())
     except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
         raise Unfit("broken JSON", reason, "Write it as JSON, such as with json.dumps of Python") from None
+
+
+def splits_in(*names: str) -> set[str]:
+    """Returns the splits that names are words for: `reviewsTest` and `my-test.csv` for test."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(names)).lower()
+    words = re.sub(r"h[eo]ld[-_ ]out", "holdout", words)
+    return {SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", words) if word in SPLIT_NAMES}
+
+
+def may_split(column: str, value: Any = None) -> bool:
+    """Says whether a column, by its value in a row or its name alone, may say what is for which split."""
+    if value is None:
+        return bool(splits_in(column)) or column.lower() in (SPLIT, "set", "subset", "partition", "fold")
+    said = str(value).strip().lower()
+    return said in SPLIT_NAMES or (said in ("0", "1", "true", "false", "yes", "no") and bool(splits_in(column)))
 
 
 def where(path: Path, number: int) -> str:
@@ -253,6 +285,8 @@ def _members(path: Path, value: Any) -> list[Any]:
     """Returns the rows of a .json that holds one value, which is no list."""
     if not isinstance(value, dict):
         return [value]
+    if value and SPLIT_NAMES.keys() >= value.keys() and all(map(_is_rows, value.values())):
+        return [{**row, SPLIT: split} for split, rows in value.items() for row in rows]
     if rows := wrapped_rows(value):
         return rows
     held = list(value.values())
@@ -260,6 +294,10 @@ def _members(path: Path, value: Any) -> list[Any]:
         reason = f"it is an object of columns or splits ({shorten(', '.join(value))}), not a list of rows"
         raise at(path, reason, "Write a list of objects (in pandas: to_json(NAME, orient='records')), one file a split")
     return [value]
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
 def _one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -315,7 +353,8 @@ def _read_csv(path: Path, content: Content, columns: Columns) -> Iterator[Row]:
     cells, _, flaw = next(records)
     header = [name.strip().strip(_INVISIBLE).strip() for name in cells]
     if flaw := flaw or missing(columns, header) or _twice(header):  # without a header there are no columns
-        raise at(path, flaw.reason, flaw.remedy, first.number)
+        above = ". Or remove what is above the line that names the columns, or write such a line"
+        raise at(path, flaw.reason, flaw.remedy + (above if flaw.kind == NO_COLUMN else ""), first.number)
     records.header = header
     waiting: list[Row] = []  # rows of blank cells: what spreadsheets write below a table is none
     for cells, taken, flaw in records:
@@ -348,6 +387,9 @@ def _separator(header: str, usual: str, columns: Columns) -> str:
     wanted = set(columns.values())
     having = (of for of, names in cells.items() if wanted and wanted <= {name.strip() for name in names})
     return next(having, "") or max(cells, key=lambda of: len(cells[of]) if of != ":" else 0)
+
+
+_RAGGED = "Quote fields that contain the separator or a line break, and name every column in the header"
 
 
 class _Record(NamedTuple):
@@ -398,7 +440,7 @@ class _Records:
             cells = self._fitted(cells)
             if len(cells) != len(self.header):
                 reason = f"the row has {len(cells)} fields, the header {len(self.header)}"
-                flaw = Flaw("ragged row", reason, "Quote fields that contain the separator or a line break")
+                flaw = Flaw("ragged row", reason, _RAGGED)
         if self.header and (flaw or len(self._taken) > 1):
             return self._second_look(cells, flaw)
         return _Record(cells, self._taken, flaw)
@@ -449,14 +491,23 @@ def _read_parquet(path: Path, content: Content, columns: Columns) -> Iterator[Ro
             names = table.schema_arrow.names
             if flaw := missing(columns, names) or _twice(names):
                 raise at(path, flaw.reason, flaw.remedy)
-            wanted = [name for name in names if name in {*columns.values(), SPLIT}] if columns else None
+            wanted = [name for name in names if name in columns.values() or may_split(name)] if columns else None
+            classes = _class_names(table.schema_arrow)
             number = 0
             for batch in table.iter_batches(batch_size=1000, columns=wanted):
                 for row in batch.to_pylist():
                     number += 1
-                    yield Row(row, number)
+                    yield Row(row | {name: of.get(row[name]) for name, of in classes.items() if name in row}, number)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise at(path, f"it is no readable Parquet file ({shorten(str(error))})", "Make or fetch it again") from None
+
+
+def _class_names(schema: pa.Schema) -> dict[str, dict[int, str]]:
+    """Returns the names of classes by column and number, which the library datasets writes beside the numbers."""
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # what another wrote there is left alone
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"].items()
+        return {name: dict(enumerate(of["names"])) for name, of in features if "names" in of}
+    return {}
 
 
 Reader = Callable[[Path, Content, Columns], Iterator[Row]]
