@@ -45,6 +45,10 @@ LAYOUTS = {
     "contents": lambda q, a: {
         "contents": [{"role": "user", "parts": [{"text": q}]}, {"role": "model", "parts": [{"text": a}]}]
     },
+    "turns": lambda q, a: {"turns": USUAL(q, a)},
+    "items": lambda q, a: {"items": HUMAN_GPT(q, a)},
+    "answers with authors": lambda q, a: {"question": q, "answers": [{"author": "Ann", "text": a, "score": 2}]},
+    "SQuAD, thrice": lambda q, a: {"question": q, "answers": [{"text": a, "answer_start": 0}] * 3},
     "bare": lambda q, a: USUAL(q, a),
     "a message each": lambda q, a: {"prompt": USUAL(q, a)[0], "response": USUAL(q, a)[1]},
     "chatgpt": lambda q, a: {"messages": turns("USER", "ChatGPT")(q, a)},
@@ -71,6 +75,10 @@ LAYOUTS = {
             ("problem", "solution"),
             ("user", "assistant"),
             ("human", "assistant"),
+            ("User", "Bot"),
+            ("Questions", "Answers"),
+            ("input_text", "output_text"),
+            ("message", "response"),
         )
     },
     "nested replies": lambda q, a: {
@@ -146,6 +154,12 @@ def test_what_a_layout_has_beside_the_question_follows_it(tmp_path, columns, ans
     assert corpus.report.noted == {}
 
 
+def test_chat_history_of_messages_goes_before_the_message(tmp_path):
+    before = [{"role": "USER", "message": "A?"}, {"role": "CHATBOT", "message": "a"}]
+    rows = [{"message": q, "response": a, "chat_history": before} for q, a in BOTH]
+    assert said(load_prompts(tmp_path / "a.jsonl", rows)) == said_of(BOTH, ["user", "A?"], ["assistant", "a"])
+
+
 def noted(corpus):
     return {what: (note.rows, note.warns) for what, note in corpus.report.noted.items()}
 
@@ -172,9 +186,29 @@ ALTERED = {
     "no weight": ({"messages": turns("user", "assistant", weight=0)("A?", "a")}, ("A?", "a"), "weight 0 is not heeded"),
     "weight of a row": ({"prompt": "A?", "completion": "a", "weight": 0.0}, ("A?", "a"), "weight 0 is not heeded"),
     "no roles": ({"dialog": ["A?", "a"]}, ("A?", "a"), "messages without roles"),
+    "UltraChat": ({"data": ["A?", "a"]}, ("A?", "a"), "messages without roles"),
+    "answers with authors": (
+        {"question": "A?", "answers": [{"author": "Ann", "text": "a"}, {"author": "Bob", "text": "b"}]},
+        ("A?", "a"),
+        "several answers in a list",
+    ),
+    "questions": ({"questions": ["A?", "B?"], "answer": "a"}, ("A?\nB?", "a"), "several texts in a list"),
+    "choices": ({"question": "A?", "choices": ["a", "b"], "answer": "a"}, ("A?", "a"), "not used: column 'choices'"),
+    "data of another kind": (
+        {"prompt": "A?", "completion": "a", "data": ["b"]},
+        ("A?", "a"),
+        "not used: column 'data'",
+    ),
+    "bad": ({"prompt": "A?", "completion": "a", "label": False}, ("A?", "a"), "what is said to be bad is learned"),
+    "thinking": (
+        {"prompt": "A?", "completion": [{"type": "thinking", "thinking": "Well."}, {"type": "text", "text": "a"}]},
+        ("A?", "a"),
+        "not used: column 'thinking' of messages",
+    ),
     "tool": ({"messages": turns("tool", "assistant")("A?", "a")}, ("A?", "a"), "messages of a tool"),
 }
 WARNED = {"context", "history", "reasoning", "no weight", "weight of a row", "no roles", "tool"}
+WARNED |= {"UltraChat", "questions", "choices", "bad", "thinking"}
 
 
 @pytest.mark.parametrize("name", ALTERED)
@@ -210,12 +244,17 @@ UNFIT = {
         {"messages": [{"role": "user", "content": "A?"}, {"role": "assistant", "content": None, "tool_calls": [1]}]},
         "tool call", "Write the call into the content",
     ),
+    "tool call, without content": (
+        {"messages": [{"role": "user", "content": "A?"}, {"role": "assistant", "tool_calls": [1]}]},
+        "tool call", "Write the call into the content",
+    ),
+    "MT-Bench": ({"turns": ["A?", "B?"]}, "no messages", "Write each with its answer"),
     "role": ({"messages": turns("user", "narrator")("A?", "a")}, "unknown role", "Rename it"),
     "twice": ({"prompt": "A?", "Prompt": "B?", "completion": "a"}, "two columns of one name", "Rename one of them"),
     "no list": ({"chat": "USER: A? ASSISTANT: a"}, "broken JSON", "Mend the row"),
     "code": ({"messages": "[__import__('os')]"}, "broken JSON", "Mend the row"),
-    "nobody answers": ({"messages": turns("user")("A?", "")}, "wrong order of roles", "Mend the row"),
-    "nobody asks": ({"messages": turns("assistant")("a", "")}, "wrong order of roles", "Mend the row"),
+    "nobody answers": ({"messages": turns("user")("A?", "")}, "wrong order of roles", "user and assistant in turn"),
+    "nobody asks": ({"messages": turns("assistant")("a", "")}, "wrong order of roles", "user and assistant in turn"),
     "invisible": ({"prompt": "A?", "completion": "\u200b\u2060\ufeff \u3164"}, "empty answer", "Mend the row"),
     "deep": ({"prompt": "A?", "completion": json.loads("[" * 900 + "]" * 900)}, None, None),
 }  # fmt: skip
@@ -242,7 +281,15 @@ def test_columns_that_are_unknown_are_told_with_all_that_are_known(tmp_path):
 
 def test_the_readme_names_all_columns_and_roles():
     readme = (files.ROOT / "data" / "custom" / "README.md").read_text("utf-8")
-    columns = {*layouts.MESSAGES, *layouts.ASKED, *layouts.ANSWERED, *layouts.SYSTEM, layouts.HISTORY, *threads.REPLIES}
+    columns = {
+        *layouts.MESSAGES,
+        *layouts.PERHAPS,
+        *layouts.ASKED,
+        *layouts.ANSWERED,
+        *layouts.SYSTEM,
+        *layouts.HISTORIES,
+        *threads.REPLIES,
+    }
     assert [column for column in columns if f"`{column}`" not in readme] == []
     roles = readme.partition("| role | other names |")[2].partition("\n\n")[0]
     names = {*layouts.ROLE_NAMES, *layouts.TOOL_NAMES}

@@ -38,6 +38,8 @@ def test_markup_of_a_chat_is_found(text, shown):
         "The user: a portrait. See the Assistant section.",
         "# Title\n## Answers\n### Results\n#### Responsebility",
         "None of them. Nan's house. Not null.",
+        "[]",
+        "Empty.",
         "x |> f(y) <- z",
     ],
 )
@@ -45,7 +47,7 @@ def test_ordinary_texts_are_left_in_peace(text):
     assert found("Where?", text) == []
 
 
-@pytest.mark.parametrize("text", ["nan", "None", " NULL\n", "N/A", "#N/A", "<NA>"])
+@pytest.mark.parametrize("text", ["nan", "None", " NULL\n", "N/A", "#N/A", "<NA>", "<empty>", "-", "—", "."])
 def test_a_message_that_says_only_that_something_is_missing_is_found(text):
     assert found("Where?", text) == [("a", text.strip())]
 

@@ -374,7 +374,7 @@ def test_a_line_that_is_too_long_is_skipped_to_its_end(tmp_path, monkeypatch):
 BAD = {
     "columns.jsonl": (
         [{"ask": "a", "tell": "b"}] * 3,
-        r"line 1: columns found: ask, tell\. Accepted are a list of messages in messages, .*, assistant\."
+        r"line 1: columns found: ask, tell\. Accepted are a list of messages in messages, .*, gpt\."
         r'\nOf 3 rows, 3 cannot be used:\n  unknown format: 3\. Accepted (?s:.*):\n\{"prompt": .*\n\{"prompt": .*\}\n',
     ),
     "many.csv": ("ask,tell\n" + "a,b\n" * 2 * FIRST, r"line 2: columns found: ask, tell\. Accepted are"),
@@ -554,3 +554,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     rows, used = peak(large)
     assert rows == count
     assert used < peak(small)[1] + 40
+
+
+def test_groups_that_pandas_wrote_as_floats_are_whole_numbers(tmp_path):
+    rows = [row | {"group": float(i // 2)} for i, row in enumerate(ROWS)]
+    corpus = load_prompts(tmp_path / "a.jsonl", rows)
+    assert said(corpus) == said_of(ROWS)
+    assert "1" in {group for part in corpus.splits.values() for group in part["group"]}

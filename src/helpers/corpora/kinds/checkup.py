@@ -165,7 +165,8 @@ def in_tokens(tokenizer: PreTrainedTokenizerBase) -> Measure:
         rests = [whole.removeprefix(prompt) for prompt, whole, _ in written]
         # The template's special tokens count as one each.
         texts = [*(prompt for prompt, *_ in written), *rests]
-        counts = list(map(len, tokenizer(texts, add_special_tokens=False, split_special_tokens=False)["input_ids"]))
+        encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=False, return_attention_mask=False)
+        counts = list(map(len, encoded["input_ids"]))
         asked, added = counts[: len(written)], counts[len(written) :]
         return [
             Length(count + more if whole.startswith(prompt) else more, count, refused)

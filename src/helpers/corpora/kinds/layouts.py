@@ -1,8 +1,8 @@
 """How are conversations written down? The layouts in use, as data, and one way to read them all.
 
 A row holds a whole conversation in one of the columns `MESSAGES`; or what is asked in one of `ASKED` and what is
-answered in one of `ANSWERED`, to which `SYSTEM` and `HISTORY` may be added. Names of columns and of roles are told
-apart neither by case nor by the blanks around them.
+answered in one of `ANSWERED`, to which `SYSTEM` and `HISTORIES` may be added; or, failing these, a conversation in one
+of `PERHAPS`. Names of columns and of roles are told apart neither by case nor by the blanks around them.
 
 What is altered on the way, and what of a row is not used, is noted, so that nothing is lost unsaid.
 """
@@ -22,31 +22,39 @@ from helpers.corpora.rows import Message, Unfit
 MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat", "contents")
 """Columns of a whole conversation: a list of messages, or the same as JSON or Python text."""
 
+PERHAPS = ("turns", "data", "items")
+"""Columns that hold one in some data sets, and anything in others: looked at where no other column will do."""
+
 ASKED: Mapping[str, tuple[str, ...]] = {
     "prompt": (),
     "instruction": ("input", "context"),
     "question": ("context",),
+    "questions": ("context",),
     "query": (),
     "problem": (),
     "input": (),
     "inputs": (),
+    "input_text": (),
+    "text_input": (),
     "user": (),
     "human": (),
+    "request": (),
+    "message": (),
 }
 """Columns of what is asked, each with those that it is known to go with: their text follows after a blank line."""
 
-ANSWERED = ("completion", "response", "output", "answer", "answers", "solution", "reply", "target", "targets",
-            "assistant")  # fmt: skip
+ANSWERED = ("completion", "response", "output", "output_text", "answer", "answers", "solution", "reply", "target",
+            "targets", "assistant", "bot", "chatbot", "gpt")  # fmt: skip
 """Columns of what is answered."""
 
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction")
-HISTORY = "history"
+HISTORIES = ("history", "chat_history")
 
 LONGEST_LITERAL = 1 << 20
 """Characters up to which a text is read as a Python literal, which takes a hundred times its memory."""
 
 ACCEPTED = (
-    f"Accepted are a list of messages in {', '.join(MESSAGES)}; or what is asked in {', '.join(ASKED)}, "
+    f"Accepted are a list of messages in {', '.join((*MESSAGES, *PERHAPS))}; or what is asked in {', '.join(ASKED)}, "
     f"and the answer in {', '.join(ANSWERED)}"
 )
 
@@ -87,16 +95,19 @@ TOOL_NAMES: Mapping[str, str] = {
 }
 """Roles of the use of tools, and whose words they are taken for."""
 
+CALLS = ("tool_calls", "function_call")
+REASONING = ("reasoning", "reasoning_content", "thinking", "redacted_thinking")
+
 MEANT = {
     "context",
-    "history",
-    "reasoning",
-    "reasoning_content",
-    "thinking",
-    "tool_calls",
+    *HISTORIES,
+    *REASONING,
+    *CALLS,
     "tools",
     "functions",
     "images",
+    "choices",
+    "options",
 }
 """Columns that belong to what a model is to read or to say: a warning where they are not used."""
 
@@ -113,11 +124,13 @@ AS_TEXT = Note("numbers, true or false taken as text", "Nothing, if they are to 
 GREETING = Note("an assistant began: what was said before the first question is left out", "Nothing")
 UNANSWERED = Note("the last message was not answered: it is left out", "Nothing, if no answer is lost")
 ALTERNATIVES = Note("several answers in a list: the first is taken", "Give each a row of its own to use all of them")
+IN_LINES = Note("several texts in a list taken as one, in lines", "Give each a row of its own", True)
 OF_TOOLS = Note(
     "messages of a tool taken as the user's, calls as the assistant's", "Leave them out, if of no use", True
 )
 IN_TURN = Note("messages without roles are taken as the user's and the assistant's in turn", "Name the roles", True)
 WEIGHTLESS = Note("weight 0 is not heeded: what was not to be learned is", "Leave these rows out", True)
+BAD = Note("label false is not heeded: what is said to be bad is learned", "Leave these rows out", True)
 
 
 class Reading(NamedTuple):
@@ -147,9 +160,10 @@ def read(row: Any) -> Reading:
             turns[-1] = turns[-1]._replace(content="\n\n".join(contents))
             used += beside
         turns += _turns(columns[answered], answered, "assistant", notes)
-    if not blank(columns.get(HISTORY)) and _is_list(columns[HISTORY]):
-        turns = [*_list_of_messages(decoded(columns[HISTORY], HISTORY), HISTORY, notes), *turns]
-        used += (HISTORY,)
+    for name in HISTORIES:
+        if not blank(columns.get(name)) and _is_list(columns[name]):
+            turns = [*_list_of_messages(decoded(columns[name], name), name, notes), *turns]
+            used += (name,)
     systems = tuple(name for name in SYSTEM if name in columns and not blank(columns[name]))
     turns = [*(Message("system", _content(columns[name], name, notes)) for name in systems), *turns]
     return Reading(_trimmed(turns, notes), columns, {*used, *systems}, notes)
@@ -210,8 +224,8 @@ def _layout(columns: dict[str, Any], row: Any) -> tuple[str, ...]:
     if asked and answered:
         filled = [next((n for n in names if not blank(columns[n])), names[0]) for names in (asked, answered)]
         return tuple(filled)
-    if there:
-        return (there[0],)
+    if wholes := there or [name for name in PERHAPS if _is_list(columns.get(name))]:
+        return (wholes[0],)
     reason, remedy = next((why for names, why in REFUSED.items() if columns.keys() >= set(names)), ("", ACCEPTED))
     found = ", ".join(map(str, row)) if isinstance(row, Mapping) else f"none, but a bare {type(row).__name__}"
     raise Unfit("unknown format", f"columns found: {found}" + (f"; {reason}" if reason else ""), remedy)
@@ -230,21 +244,30 @@ def _turns(value: Any, column: str, role: str, notes: set[Note]) -> list[Message
         value = decoded(value, column)
     if isinstance(value, Mapping) and _key(value, SPEAKER):
         value = [value]
-    if isinstance(value, list) and value and all(isinstance(turn, Mapping) and _key(turn, SPEAKER) for turn in value):
+    if isinstance(value, list) and value and all(_speaks(turn) for turn in value):
         return _list_of_messages(value, column, notes)
     if role == "assistant":
         value = _first(value, notes)
+    elif isinstance(value, list) and len(value) > 1 and all(isinstance(text, str) for text in value):
+        notes.add(IN_LINES)
     return [Message(role, _content(value, column, notes))]
+
+
+def _speaks(turn: Any) -> bool:
+    """Says whether this is a message; an answer may have its author's name too."""
+    if not isinstance(turn, Mapping) or (speaker := _key(turn, SPEAKER)) is None:
+        return False
+    return plain(speaker) != "author" or plain(str(turn[speaker])) in {*ROLE_NAMES, *TOOL_NAMES}
 
 
 def _first(answers: Any, notes: set[Note]) -> Any:
     """Returns the first of several answers, or the one that there is."""
     if isinstance(answers, Mapping) and isinstance(answers.get("text"), list):
         answers = answers["text"]  # as SQuAD has them, beside their places in the context
-    if not isinstance(answers, list) or any(isinstance(part, Mapping) for part in answers):
+    if not isinstance(answers, list) or any(isinstance(part, Mapping) and "type" in part for part in answers):
         return answers
     given = [answer for answer in answers if not blank(answer)]
-    if len(given) > 1:
+    if any(answer != given[0] for answer in given):
         notes.add(ALTERNATIVES)
     return given[0] if given else None
 
@@ -253,6 +276,9 @@ def _list_of_messages(value: Any, column: str, notes: set[Note]) -> list[Message
     if not isinstance(value, list | tuple):
         raise Unfit("no messages", f"{column!r} is {type(value).__name__}, not a list of messages")
     if value and all(isinstance(turn, str) for turn in value):
+        if column == "turns":  # as MT-Bench has them
+            reason = "'turns' that are texts are questions without their answers"
+            raise Unfit("no messages", reason, "Write each with its answer, as objects with role and content")
         notes.add(IN_TURN)
         return [Message(("user", "assistant")[i % 2], said) for i, said in enumerate(value)]
     return [message for turn in value for message in _messages(turn, column, notes)]
@@ -275,12 +301,14 @@ def _messages(turn: Any, column: str, notes: set[Note]) -> list[Message]:
 
 def _message(turn: Mapping[str, Any], speaker: str, column: str, notes: set[Note]) -> Message:
     said = _key(turn, SAID)
+    if said is None and any(plain(str(name)) in CALLS for name in turn):
+        turn, said = {**turn, "content": None}, "content"
     if said is None:
         reason = f"{column!r} holds {shorten(repr(turn))}, not an object with role and content"
         raise Unfit("no messages", reason)
     role, content = _role(turn[speaker], notes), _content(turn[said], column, notes)
     others = {name: value for name, value in turn.items() if name not in (speaker, said) and not blank(value)}
-    if not content.strip() and any(plain(name) in ("tool_calls", "function_call") for name in others):
+    if not content.strip() and any(plain(name) in CALLS for name in others):
         raise Unfit("tool call", "the assistant says nothing, but calls a tool", "Write the call into the content")
     notes |= {_not_used(name, value, " of messages") for name, value in others.items()}
     return Message(role, content)
@@ -315,7 +343,7 @@ def _content(value: Any, column: str, notes: set[Note]) -> str:
         notes.add(AS_TEXT)
         return json.dumps(value)
     if isinstance(value, list):
-        return "\n".join(_content(part, column, notes) for part in value)
+        return "\n".join(_content(part, column, notes) for part in value if not _is_reasoning(part, notes))
     said = _key(value, ("text", "parts")) if isinstance(value, Mapping) else None
     if said is not None and str(value.get("type", "text")).endswith("text"):
         return _content(value[said], column, notes)
@@ -325,9 +353,19 @@ def _content(value: Any, column: str, notes: set[Note]) -> str:
     raise Unfit("not text", f"{column!r} holds {found}, not text", "Turn it into text, or leave the row out")
 
 
+def _is_reasoning(part: Any, notes: set[Note]) -> bool:
+    """Says whether a part of a message is what the model thought before it answered, which is not used."""
+    if not isinstance(part, Mapping) or part.get("type") not in REASONING:
+        return False
+    notes.add(_not_used(part["type"], part, " of messages"))
+    return True
+
+
 def _not_used(name: str, value: Any, where: str = "") -> Note:
     if plain(name) == "weight" and str(value) in ("0", "0.0"):
         return WEIGHTLESS
+    if plain(name) == "label" and str(value).strip().lower() == "false":  # in sets of good and bad answers
+        return BAD
     remedy = "If answers depend on it, write it into the messages; else nothing"
     return Note(f"not used: column {name!r}{where}", remedy, plain(name) in MEANT)
 

@@ -20,8 +20,12 @@ class Mark(NamedTuple):
     shown: str
 
 
-_NOTHING = {"nan", "none", "null", "nil", "n/a", "na", "#n/a", "<na>", "undefined"}
-"""What programs write in place of what is missing."""
+_NOTHING = {
+    *("nan", "none", "null", "nil", "n/a", "na", "#n/a", "nat", "undefined"),
+    *("<na>", "<nan>", "<none>", "<null>", "<empty>", "[empty]", "(empty)"),
+    *(".", "..", "...", "…", "-", "--", "---", "–", "—", "_", "?"),
+}
+"""What programs and people write in place of what is missing."""
 
 _BRACKETED = re.compile(r"<[^<>\n]{1,40}>|\[[^\[\]\n]{1,40}\]")
 _MARKUP = re.compile(
@@ -65,7 +69,7 @@ def marks(contents: list[str], special: Collection[str]) -> Iterator[Mark]:
         yield Mark("text that was decoded wrongly", remedy, damage.group())
     if any(len(content) < 12 and content.strip().lower() in _NOTHING for content in contents):
         shown = next(content.strip() for content in contents if content.strip().lower() in _NOTHING)
-        yield Mark("a message that says no more than 'nan', 'None' or the like", "Leave out what is missing", shown)
+        yield Mark("a message that says no more than 'nan', '-' or the like", "Leave out what is missing", shown)
     yield from _markup(text, special)
     remedy = "A model can repeat it word for word; replace it, or make sure that it may be used"
     for kind, shown in personal(text).items():

@@ -139,6 +139,9 @@ def _conversation(reading: layouts.Reading, place: str, split: str | None) -> Co
     )
 
 
+_REMEDY = "Put the system first, then user and assistant in turn, each once; or leave the row out"
+
+
 def _checked(turns: Iterable[Message]) -> tuple[Message, ...]:
     """Returns messages, less a system that says nothing, or raises Unfit if they are no conversation."""
     messages = []
@@ -149,7 +152,7 @@ def _checked(turns: Iterable[Message]) -> tuple[Message, ...]:
     if messages and messages[0].role == "system" and not messages[0].content.strip():
         del messages[0]
     if wrong := _order([message.role for message in messages]):
-        raise Unfit("wrong order of roles", wrong)
+        raise Unfit("wrong order of roles", wrong, _REMEDY)
     for message in messages:
         if not is_visible(message.content):
             kind = "empty answer" if message.role == "assistant" else "empty prompt"
@@ -173,9 +176,11 @@ def _order(roles: list[str]) -> str:
 
 
 def _name(value: Any, column: str) -> str:
-    """Returns a group or a task as text; a whole number will do."""
+    """Returns a group or a task as text; a whole number will do, also as pandas writes it where some are missing."""
     if blank(value):
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, str | int):
         raise Unfit("not text", f"{column!r} is {type(value).__name__}, neither text nor a whole number")
     return as_text(str(value), column)
