@@ -131,6 +131,12 @@ def only_sentencepiece(folder):
     (folder / "tokenizer.model").write_bytes(b"a model of SentencePiece")
 
 
+def pad_elsewhere(folder):
+    shutil.rmtree(folder)
+    save_kind("llama", folder)
+    edit(folder / "config.json", pad_token_id=9999)
+
+
 def template(text):
     return lambda folder: edit(folder / "tokenizer_config.json", chat_template=text)
 
@@ -164,6 +170,7 @@ FAULTS = {
     ),
     "a text for a number": (lambda f: edit(f / "config.json", vocab_size="many"), r"Validation error.*'vocab_size'"),
     "numbers for names": (lambda f: edit(f / "config.json", architectures=[3]), r"no model could be loaded from here"),
+    "a padding that is not there": (pad_elsewhere, r"no model could be loaded from here \(Padding_idx"),
     "no architecture": (lambda f: edit(f / "config.json", architectures=None), r"not say of which architecture"),
     "SentencePiece alone": (only_sentencepiece, r"there is no tokenizer in this folder \(no tokenizer.json\)"),
     "looks ahead": (looks_ahead, r"this model looks ahead when it reads"),
@@ -230,6 +237,12 @@ def test_what_looks_like_a_path_is_not_looked_for_on_the_hub(monkeypatch, name):
     monkeypatch.setattr(pretrained, "_fetched", lambda name: pytest.fail("the Hub was asked"))
     monkeypatch.chdir(files.ROOT)
     with pytest.raises(WorkbookError, match=rf"^{re.escape(name)}: there is no such folder"):
+        pretrained.find(name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "~nobody/model", "a" * 5000, "a\0b"])
+def test_what_no_folder_can_be_called_is_refused(name):
+    with pytest.raises(WorkbookError, match=r"(there is no such folder|no model could be loaded from here \(.*\))\. "):
         pretrained.find(name)
 
 

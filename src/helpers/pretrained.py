@@ -88,10 +88,13 @@ def find(source: str | Path) -> Path:
     Raises:
         WorkbookError: there is no such folder, or nothing of that name on the Hub.
     """
-    path, text = Path(source).expanduser(), str(source)
-    if path.is_dir():
+    text = str(source)
+    with _told(source):  # of a home that is not there, or a name that is too long
+        path = Path(source).expanduser()
+        is_folder, is_there = path.is_dir(), path.exists()
+    if is_folder and text.strip():
         return path
-    if path.exists():
+    if is_there and not is_folder:
         raise files.at(source, "this is a file, not a model's folder", _WHOLE)
     on_hub = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", text) and not path.parent.exists()
     if not on_hub or isinstance(source, Path):
@@ -147,7 +150,6 @@ def _described(source: str | Path, folder: Path) -> tuple[PretrainedConfig, PreT
     _check_files(source, folder)
     adapter = folder / "adapter_config.json"
     if adapter.is_file():
-        _check_weights(source, folder, "adapter_model.safetensors")
         base = _base_of(adapter)
         try:
             if (find(base) / adapter.name).is_file():
@@ -155,6 +157,7 @@ def _described(source: str | Path, folder: Path) -> tuple[PretrainedConfig, PreT
             config, tokenizer = _described(base, find(base))
         except files.WorkbookError as error:
             raise files.WorkbookError(f"{source}: the adapter's base model cannot be used. {error}") from error
+        _check_weights(source, folder, "adapter_model.safetensors")
         if not (folder / "tokenizer_config.json").is_file():
             return config, tokenizer
     elif not (folder / "config.json").is_file():
@@ -327,14 +330,11 @@ def _try_out(source: str | Path, model: PreTrainedModel) -> None:
 @contextmanager
 def _told(source: str | Path) -> Iterator[None]:
     """Turns what libraries raise over somebody's files into one sentence that names the model."""
-    from huggingface_hub.errors import StrictDataclassError
-    from jinja2 import TemplateError
-    from safetensors import SafetensorError
-
-    known = (ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError)
     try:
         yield
-    except (*known, SafetensorError, StrictDataclassError, TemplateError, UserWarning) as error:
+    except files.WorkbookError:
+        raise
+    except Exception as error:  # a damaged file can make a library fail in any way
         if "trust_remote_code" in str(error):
             reason = "it brings program code of its own, and no code of a model is run here"
             raise files.at(source, reason, "Name a model of a kind that transformers knows.") from error
