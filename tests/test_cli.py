@@ -168,7 +168,7 @@ def test_a_model_without_an_end_token_cannot_be_fine_tuned(tmp_path, results, mo
     save_model(causal_model(profile, tokenizer, seed=0), tokenizer, tmp_path / "model")
     arguments = ["check-data", conversations(tmp_path / "rows.jsonl", 30), "--model", str(tmp_path / "model")]
     assert main(arguments) == 1
-    assert "error: The tokenizer has no token that ends a text" in capsys.readouterr().err
+    assert f"error: {tmp_path / 'model'}: The tokenizer has no token that ends a text" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who works in JupyterLab changes nothing that is committed, is told what it costs, and gets a page by saving."""
 
 import asyncio
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -149,12 +150,14 @@ def test_a_chapter_begins_by_saying_what_it_costs_and_what_it_proves(workbook, m
     defaults = "PROFILE = 'laptop'\nSEED = 0\nMODEL = ''\nCOLUMN = 'text'\nOVERRIDES = {}"
     write(files.NOTEBOOKS / "01_first.ipynb", defaults)
     given = {"PROFILE": "laptop", "SEED": 0, "MODEL": "owner/name", "COLUMN": "text", "another": 1}
-    record = Record("01_first", load_profile("laptop", tokens=500_000), "mine")
+    given |= {"OVERRIDES": {"tokens": 500_000}}
+    fitted = dataclasses.replace(load_profile("laptop", tokens=500_000), matrix_learning_rate=0.0)  # to the model
+    record = Record("01_first", fitted, "mine")
     assert lab.begin(record, given) is record
     assert asked == [("01_first", "laptop", "mine", {"tokens": 500_000, "MODEL": "owner/name"})]
     assert "**about 1:00**" in said[-1]
     assert "proves nothing" not in said[-1]
-    lab.begin(Record("01_first", load_profile("smoke")), given | {"MODEL": ""})
+    lab.begin(Record("01_first", load_profile("smoke")), given | {"MODEL": "", "OVERRIDES": {}})
     assert asked[-1][1:] == ("smoke", "smoke", {})
     assert "proves nothing" in said[-1]
     assert chapters_of(files.RESULTS / "mine") == {}  # nothing is written

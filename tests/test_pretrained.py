@@ -10,7 +10,7 @@ import architectures
 import pytest
 import torch
 from backbones import KINDS, bpe, save_gpt2, save_kind
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from helpers import files, models, pretrained, tokenization
@@ -120,6 +120,27 @@ def not_a_number(folder):
     reweigh(folder, lambda weights: weights["transformer.ln_f.bias"].fill_(float("nan")))
 
 
+def shard_elsewhere(folder):
+    index = {"metadata": {}, "weight_map": {"a": "../model.safetensors"}}
+    (folder / "model.safetensors").rename(folder.parent / "model.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def only_sentencepiece(folder):
+    without_tokenizer(folder)
+    (folder / "tokenizer.model").write_bytes(b"a model of SentencePiece")
+
+
+def pad_elsewhere(folder):
+    shutil.rmtree(folder)
+    save_kind("llama", folder)
+    edit(folder / "config.json", pad_token_id=9999)
+
+
+def template(text):
+    return lambda folder: edit(folder / "tokenizer_config.json", chat_template=text)
+
+
 FAULTS = {
     "weights of git-lfs": (lambda f: point(f / "model.safetensors"), r"pointer of Git LFS.*`git lfs pull`"),
     "tokenizer of git-lfs": (lambda f: point(f / "tokenizer.json"), r"tokenizer.json: only a pointer of Git LFS"),
@@ -142,6 +163,16 @@ FAULTS = {
     "unknown kind": (lambda f: edit(f / "config.json", model_type="mine"), r"no model could be loaded.*mine"),
     "short context": (lambda f: edit(f / "config.json", n_positions=16), r"reads 16 tokens at once, and at least 32"),
     "no config": (lambda f: (f / "config.json").unlink(), r"there is no config.json"),
+    "shards elsewhere": (shard_elsewhere, r"index.json: it does not say which files beside it hold the weights"),
+    "quantized": (
+        lambda f: edit(f / "config.json", quantization_config={"quant_method": "gptq"}),
+        r"quantized \(gptq\)",
+    ),
+    "a text for a number": (lambda f: edit(f / "config.json", vocab_size="many"), r"Validation error.*'vocab_size'"),
+    "numbers for names": (lambda f: edit(f / "config.json", architectures=[3]), r"no model could be loaded from here"),
+    "a padding that is not there": (pad_elsewhere, r"no model could be loaded from here \(Padding_idx"),
+    "no architecture": (lambda f: edit(f / "config.json", architectures=None), r"not say of which architecture"),
+    "SentencePiece alone": (only_sentencepiece, r"there is no tokenizer in this folder \(no tokenizer.json\)"),
     "looks ahead": (looks_ahead, r"this model looks ahead when it reads"),
 }
 
@@ -158,6 +189,37 @@ def test_what_cannot_work_is_refused_in_one_sentence(folder, capfd, fault):
     assert said.out == ""
 
 
+TEMPLATES = {
+    "{{ messages[0].content ": "unexpected end of template",
+    "{{ messages[0].content | nothing }}": "No filter named 'nothing'",
+    "{% for i in range(10**9) %}{% endfor %}": "Range too big",
+    "{{ 1 / 0 }}": "division by zero",
+    "{{ ''.__class__.__mro__ }}": "unsafe",
+    "{% for m in messages %}[{{ m.role }}]{% endfor %}": "does not show each message once",
+    "{{ raise_exception('Never') }}": "Never",
+}
+
+
+@pytest.mark.parametrize("text", TEMPLATES)
+def test_a_template_that_fails_is_told_before_anything_is_spent(folder, tmp_path, monkeypatch, capfd, text):
+    monkeypatch.setattr(files, "RESULTS", tmp_path / "results")
+    template(text)(folder)
+    rows = [{"prompt": f"Where is mill {i}?", "answer": f"By river {i}."} for i in range(40)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    capfd.readouterr()
+    for status, command in [
+        (2, ["chat", str(folder)]),
+        (1, ["check-data", str(tmp_path / "rows.jsonl"), "--model", str(folder)]),
+        (2, ["run", "04", "--profile", "smoke", "--set", f"MODEL={folder}"]),
+    ]:
+        assert main(command) == status
+        said = capfd.readouterr()
+        assert re.fullmatch(
+            rf"error: [^\n]*{re.escape(TEMPLATES[text])}[^\n]* Mend [^\n]* a plain one is used\.\n", said.err
+        )
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize(("chapter", "kind"), [("01", "bert"), ("03", "t5"), ("04", "bert"), ("01", None)])
 def test_a_run_does_not_begin_with_a_model_that_its_chapter_cannot_use(tmp_path, monkeypatch, capfd, chapter, kind):
     monkeypatch.setattr(files, "RESULTS", tmp_path / "results")
@@ -166,7 +228,7 @@ def test_a_run_does_not_begin_with_a_model_that_its_chapter_cannot_use(tmp_path,
     capfd.readouterr()
     assert main(["run", chapter, "--profile", "smoke", "--set", f"MODEL={tmp_path / 'model'}"]) == 2
     said = capfd.readouterr()
-    assert re.fullmatch(rf"error: {tmp_path / 'model'}: [^\n]*\n", said.err)
+    assert re.fullmatch(rf"error: (--set MODEL=)?{tmp_path / 'model'}: [^\n]*\n", said.err)
     assert not (tmp_path / "results").exists()
 
 
@@ -175,6 +237,12 @@ def test_what_looks_like_a_path_is_not_looked_for_on_the_hub(monkeypatch, name):
     monkeypatch.setattr(pretrained, "_fetched", lambda name: pytest.fail("the Hub was asked"))
     monkeypatch.chdir(files.ROOT)
     with pytest.raises(WorkbookError, match=rf"^{re.escape(name)}: there is no such folder"):
+        pretrained.find(name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "~nobody/model", "a" * 5000, "a\0b"])
+def test_what_no_folder_can_be_called_is_refused(name):
+    with pytest.raises(WorkbookError, match=r"(there is no such folder|no model could be loaded from here \(.*\))\. "):
         pretrained.find(name)
 
 
@@ -220,6 +288,28 @@ def test_an_adapter_is_read_with_its_base_model_everywhere(folder, tmp_path, mon
     assert pretrained.load_tokenizer(into)[1] == 32
     shutil.rmtree(folder)
     with pytest.raises(WorkbookError, match=r"adapter: the adapter's base model cannot be used. .*model: there is no"):
+        pretrained.load_model(into)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_that_cannot_be_merged_is_refused_in_one_sentence(folder, tmp_path, capfd):
+    into = tmp_path / "adapter"
+    faults = {
+        r"does not name its base model": lambda: edit(into / "adapter_config.json", base_model_name_or_path=3),
+        r"it is an adapter itself": lambda: edit(into / "adapter_config.json", base_model_name_or_path="../adapter"),
+        r"no adapter_model.safetensors": lambda: (into / "adapter_model.safetensors").unlink(),
+        r"cut off or damaged": lambda: truncate(into / "adapter_model.safetensors"),
+    }
+    for reason, spoil in faults.items():
+        adapter_of(folder, into)
+        spoil()
+        capfd.readouterr()
+        assert main(["chat", str(into)]) == 2
+        assert re.fullmatch(rf"error: {into}[^\n]*{reason}[^\n]*\n", capfd.readouterr().err)
+    shutil.rmtree(into)
+    options = PrefixTuningConfig(num_virtual_tokens=2, task_type="CAUSAL_LM")
+    get_peft_model(pretrained.load_model(folder)[0], options).save_pretrained(into)
+    with pytest.raises(WorkbookError, match=r"of the kind PREFIX_TUNING is not part of the weights"):
         pretrained.load_model(into)
 
 

@@ -268,7 +268,7 @@ def _check_data(options: Namespace) -> int:
     from helpers.corpora import load
     from helpers.corpora.kinds.checkup import CONTEXT, IN_WORDS, check, in_tokens
     from helpers.pretrained import load_tokenizer
-    from helpers.tokenization import end_of_answer, with_chat_template
+    from helpers.tokenization import with_chat_template
 
     profile = load_profile(options.profile)
     try:
@@ -278,7 +278,6 @@ def _check_data(options: Namespace) -> int:
         if model:
             tokenizer, reads = load_tokenizer(model)
             tokenizer, context = with_chat_template(tokenizer), min(reads, CONTEXT)
-            end_of_answer(tokenizer)  # or there is an error: without one a model could not end an answer
             print(f"Lengths are in tokens of {model}; a conversation may have {context} of them.\n")
             checkup = check(corpus, in_tokens(tokenizer), context)
         else:

@@ -10,12 +10,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from helpers import files
-from helpers.profiles import PROFILES, pace
+from helpers.profiles import pace
 from helpers.progress import aside
 from helpers.publishing import chapters, timing
 from helpers.publishing.run import Run
@@ -68,9 +67,8 @@ def begin(record: Record, given: Mapping[str, Any]) -> Record:
 
     `given` are the notebook's names: among them the parameters, of which those count that differ from the default.
     """
-    of_chapter, sizes, usual = chapters.source(record.chapter), asdict(record.profile), PROFILES[record.profile.name]
-    settings = {key: size for key, size in sizes.items() if size != getattr(usual, key)}
-    for key, default in chapters.parameters(of_chapter).items():
+    settings = dict(given.get("OVERRIDES", {}))  # not the record's sizes, which are fitted to a reader's model
+    for key, default in chapters.parameters(chapters.source(record.chapter)).items():
         if key not in ("PROFILE", "NAME", "OVERRIDES") and given.get(key, default) != default:
             settings[key] = given[key]
     run = Run(record.profile.name, record.run, settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,6 +27,9 @@ WANTED = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 READ = ("*config.json", "tokenizer.json", "vocab.json", "*tokens*.json", "*.index.json")
 """Files of JSON that decide how a model is opened."""
 
+VOCABULARIES = ("tokenizer.json", "vocab*")
+"""Files of which a tokenizer has one at least; SentencePiece's must be converted, with a library of its own."""
+
 HUB_SECONDS = 5.0
 """For how long the Hub may be silent."""
 
@@ -35,6 +38,10 @@ FEWEST_TOKENS = 32
 
 _WHOLE = "Give a folder with config.json, model.safetensors and tokenizer.json, or a name on the Hub while online."
 _AGAIN = "Fetch the folder again, whole."
+_NO_TOKENIZER = (
+    "there is no tokenizer in this folder (no tokenizer.json)",
+    "Save the model's tokenizer into it: `AutoTokenizer.from_pretrained(...).save_pretrained(...)`.",
+)
 _CAUSAL = "Name one that was made to say what comes next, such as GPT or Llama."
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl")
 _POINTER = b"version https://git-lfs"
@@ -67,9 +74,9 @@ def load_any(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFa
 def load_tokenizer(source: str | Path) -> tuple[PreTrainedTokenizerFast, int]:
     """Loads the tokenizer of a causal model, and how many tokens the model reads at once, without its weights."""
     folder = find(source)
-    with _told(source):
+    with quiet(), _told(source):
         config, tokenizer = _described(source, folder)
-    _require_causal(source, config)
+        _require_causal(source, config)
     return tokenizer, context_of(config)
 
 
@@ -81,10 +88,13 @@ def find(source: str | Path) -> Path:
     Raises:
         WorkbookError: there is no such folder, or nothing of that name on the Hub.
     """
-    path, text = Path(source).expanduser(), str(source)
-    if path.is_dir():
+    text = str(source)
+    with _told(source):  # of a home that is not there, or a name that is too long
+        path = Path(source).expanduser()
+        is_folder, is_there = path.is_dir(), path.exists()
+    if is_folder and text.strip():
         return path
-    if path.exists():
+    if is_there and not is_folder:
         raise files.at(source, "this is a file, not a model's folder", _WHOLE)
     on_hub = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", text) and not path.parent.exists()
     if not on_hub or isinstance(source, Path):
@@ -127,8 +137,8 @@ def _load(source: str | Path, causal: bool) -> tuple[PreTrainedModel, PreTrained
             model = _adapted(source, folder, _base_of(adapter), config)
         else:
             model = _opened(source, folder, config)
-    _check_weights_are_numbers(source, model)
-    _try_out(source, model.eval())
+        _check_weights_are_numbers(source, model)
+        _try_out(source, model.eval())
     model.name_or_path = model.config._name_or_path = str(source)
     return model, tokenizer
 
@@ -142,9 +152,12 @@ def _described(source: str | Path, folder: Path) -> tuple[PretrainedConfig, PreT
     if adapter.is_file():
         base = _base_of(adapter)
         try:
+            if (find(base) / adapter.name).is_file():
+                raise files.at(base, "it is an adapter itself", "Merge that one into its base model first.")
             config, tokenizer = _described(base, find(base))
         except files.WorkbookError as error:
             raise files.WorkbookError(f"{source}: the adapter's base model cannot be used. {error}") from error
+        _check_weights(source, folder, "adapter_model.safetensors")
         if not (folder / "tokenizer_config.json").is_file():
             return config, tokenizer
     elif not (folder / "config.json").is_file():
@@ -153,6 +166,8 @@ def _described(source: str | Path, folder: Path) -> tuple[PretrainedConfig, PreT
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         _check_kind(source, config)
         _check_weights(source, folder)
+    if not any(path.match(pattern) for path in folder.iterdir() for pattern in VOCABULARIES):
+        raise files.at(source, *_NO_TOKENIZER)
     own: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     _check_tokenizer(source, folder, own, config)
     return config, own
@@ -161,7 +176,7 @@ def _described(source: str | Path, folder: Path) -> tuple[PretrainedConfig, PreT
 def _base_of(adapter: Path) -> str | Path:
     """Returns the base model that an adapter names; a relative path may count from here, or from the adapter."""
     named = files.read_json(adapter, _AGAIN).get("base_model_name_or_path")
-    if not named:
+    if not named or not isinstance(named, str):
         raise files.at(adapter, "the adapter does not name its base model", "Set base_model_name_or_path in it.")
     beside = adapter.parent / named
     return beside if not Path(named).expanduser().exists() and beside.is_dir() else str(named)
@@ -183,25 +198,36 @@ def _check_files(source: str | Path, folder: Path) -> None:
 
 def _check_kind(source: str | Path, config: PretrainedConfig) -> None:
     """Refuses models of which no chapter can make use."""
+    if not hasattr(config.get_text_config(), "vocab_size"):
+        raise files.at(source, f"this model does not read text (it is of the type {config.model_type})", _CAUSAL)
     if getattr(config, "is_encoder_decoder", False):
         reason = "this model reads with an encoder and writes with a decoder, which no chapter uses"
         raise files.at(source, reason, "Name an encoder such as BERT, or a causal model such as GPT or Llama.")
+    if quantized := getattr(config, "quantization_config", None):
+        kind = quantized.get("quant_method") if isinstance(quantized, dict) else None
+        reason = (
+            f"its weights are quantized ({kind or 'quantization_config in config.json'}), which no chapter can train"
+        )
+        raise files.at(source, reason, "Take the version with whole weights.")
     if context_of(config) < FEWEST_TOKENS:
         reason = f"this model reads {context_of(config)} tokens at once, and at least {FEWEST_TOKENS} are needed"
         raise files.at(source, reason, "Name one with a longer context.")
 
 
 def _require_causal(source: str | Path, config: PretrainedConfig) -> None:
+    if not config.architectures:
+        remedy = 'Add it, such as "architectures": ["LlamaForCausalLM"].'
+        raise files.at(source, "its config.json does not say of which architecture the model is", remedy)
     if not generates(config):
-        raise files.at(source, "this model does not generate text", _CAUSAL)
+        reason = f"this model does not generate text (its architecture is {config.architectures[0]})"
+        raise files.at(source, reason, _CAUSAL)
 
 
 def _check_tokenizer(source: str | Path, folder: Path, tokenizer: Any, config: PretrainedConfig) -> None:
     """Refuses a tokenizer that is not there, or that gives numbers which the model has no embedding for."""
     names = {"tokenizer.json", *tokenizer.vocab_files_names.values()}
     if not any((folder / name).is_file() for name in names) or not tokenizer.is_fast:
-        remedy = "Save the model's tokenizer into it: `AutoTokenizer.from_pretrained(...).save_pretrained(...)`."
-        raise files.at(source, "there is no tokenizer in this folder (no tokenizer.json)", remedy)
+        raise files.at(source, *_NO_TOKENIZER)
     tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
     rows = getattr(config.get_text_config(), "vocab_size", tokens)
     if tokens > rows:
@@ -209,22 +235,19 @@ def _check_tokenizer(source: str | Path, folder: Path, tokenizer: Any, config: P
         raise files.at(source, reason, "Give the tokenizer that belongs to the model, or resize its embedding.")
 
 
-def _check_weights(source: str | Path, folder: Path) -> None:
-    """Refuses weights that are missing, pickled or cut off, without reading them."""
+def _check_weights(source: str | Path, folder: Path, name: str = "model.safetensors") -> None:
+    """Refuses weights that are missing, pickled, elsewhere or cut off, without reading them."""
     from safetensors import SafetensorError, safe_open
 
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file() or not index.is_file():
-        shards = [single]
-    else:
-        shards = [folder / name for name in sorted(set(files.read_json(index, _AGAIN)["weight_map"].values()))]
+    single, index = folder / name, folder / f"{name}.index.json"
+    shards = [single] if single.is_file() or not index.is_file() else _shards(index)
     if not shards[0].is_file() and not index.is_file():
         pickled = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLED)
         if pickled:
             reason = f"its weights are pickled ({pickled[0]}), and such a file can run code when it is opened"
-            remedy = "Take a version with model.safetensors, or have it converted where you trust it."
+            remedy = f"Take a version with {name}, or have it converted where you trust it."
             raise files.at(source, reason, remedy)
-        raise files.at(source, "no model could be loaded from here (there is no model.safetensors)", _WHOLE)
+        raise files.at(source, f"no model could be loaded from here (there is no {name})", _WHOLE)
     for shard in shards:
         if not shard.is_file():
             raise files.at(shard, f"this part of the weights, one of {len(shards)}, is missing", _AGAIN)
@@ -233,6 +256,15 @@ def _check_weights(source: str | Path, folder: Path) -> None:
                 opened.keys()
         except (SafetensorError, OSError) as error:
             raise files.at(shard, f"the weights are cut off or damaged ({_first_line(error)})", _AGAIN) from error
+
+
+def _shards(index: Path) -> list[Path]:
+    """Returns the files among which weights are divided, as an index names them; each lies beside it."""
+    named = files.read_json(index, _AGAIN).get("weight_map")
+    names = list(named.values()) if isinstance(named, dict) else []
+    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        raise files.at(index, "it does not say which files beside it hold the weights", _AGAIN)
+    return [index.with_name(name) for name in sorted(set(names))]
 
 
 def _opened(source: str | Path, folder: Path, config: PretrainedConfig) -> PreTrainedModel:
@@ -264,12 +296,13 @@ def _adapted(source: str | Path, folder: Path, base: str | Path, config: Pretrai
     """Opens an adapter's base model and merges the adapter into it."""
     from peft import PeftModel
 
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise files.at(source, "the adapter could not be loaded (there is no adapter_model.safetensors)", _AGAIN)
     model = _opened(base, find(base), config)
     with warnings.catch_warnings(action="ignore"):
         warnings.filterwarnings("error", "Found missing adapter keys")
         adapted: Any = PeftModel.from_pretrained(cast(Any, model), str(folder))
+    if not hasattr(adapted, "merge_and_unload"):  # such as a prompt in front of all that is read
+        reason = f"an adapter of the kind {adapted.active_peft_config.peft_type.value} is not part of the weights"
+        raise files.at(source, reason, "Name one that can be merged into its base model, such as LoRA's.")
     return cast("PreTrainedModel", adapted.merge_and_unload())
 
 
@@ -286,9 +319,8 @@ def _try_out(source: str | Path, model: PreTrainedModel) -> None:
     ids = torch.arange(8) % table.weight.shape[0]
     rows = torch.stack([ids, torch.cat([ids[:-1], ids[:1]])])  # (2, tokens)
     mask = torch.ones_like(rows)
-    with _told(source):
-        shapes = [state.shape[:2] for state in states(model, rows, mask)]
-        logits = model(input_ids=rows, attention_mask=mask).logits if generates(model.config) else None
+    shapes = [state.shape[:2] for state in states(model, rows, mask)]
+    logits = model(input_ids=rows, attention_mask=mask).logits if generates(model.config) else None
     if any(shape != rows.shape for shape in shapes):
         raise files.at(source, "this model does not give a state for each token", _CAUSAL)
     if logits is not None and (logits[0] - logits[1])[:-1].abs().max() > 1e-4 * logits.abs().max():
@@ -298,13 +330,11 @@ def _try_out(source: str | Path, model: PreTrainedModel) -> None:
 @contextmanager
 def _told(source: str | Path) -> Iterator[None]:
     """Turns what libraries raise over somebody's files into one sentence that names the model."""
-    from jinja2 import TemplateError
-    from safetensors import SafetensorError
-
-    known = (ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError)
     try:
         yield
-    except (*known, SafetensorError, TemplateError, UserWarning) as error:
+    except files.WorkbookError:
+        raise
+    except Exception as error:  # a damaged file can make a library fail in any way
         if "trust_remote_code" in str(error):
             reason = "it brings program code of its own, and no code of a model is run here"
             raise files.at(source, reason, "Name a model of a kind that transformers knows.") from error
@@ -312,5 +342,6 @@ def _told(source: str | Path) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    lines: Sequence[str] = str(error).strip().splitlines()
-    return f"{lines[0].rstrip('.')}" if lines else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    count = 2 if lines[0].endswith(":") else 1  # one that ends so says nothing yet
+    return " ".join(lines[:count]).rstrip(".")

@@ -9,7 +9,7 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -52,6 +52,8 @@ FOLDED = (
     "{% endif %}"
 )
 """Before a template that has no place for a system message, such as Gemma's: it begins the user's turn."""
+
+_PLAIN = "Mend the tokenizer's chat template, or remove it: then a plain one is used."
 
 IGNORED = -100
 """The label that the loss of torch and transformers leaves out."""
@@ -131,28 +133,66 @@ def with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenize
     Base models of the Hub have neither. The plain template writes each role as a word on a line of its own, so here,
     other than by role markers that are tokens, a message can pose as a turn of someone else's. A template that has no
     place for a system message gets one, see `FOLDED`. A tokenizer that lacks nothing is returned itself, any other as a
-    copy; one without an end token to make it with is refused.
+    copy.
+
+    Raises:
+        WorkbookError: there is no end token to make it with, or the template cannot write a question and its answer.
     """
+    try:
+        return _with_chat_template(tokenizer)
+    except files.WorkbookError as error:
+        where = f"{tokenizer.name_or_path}: " if tokenizer.name_or_path else ""
+        raise files.WorkbookError(f"{where}{error}") from error
+
+
+def _with_chat_template(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     folds = "" if not tokenizer.chat_template or _shows_system(tokenizer) else FOLDED
-    if tokenizer.chat_template and tokenizer.pad_token and not folds:
-        return tokenizer
-    ready = copy.deepcopy(tokenizer)
+    ready = tokenizer
+    if folds or not (tokenizer.chat_template and tokenizer.pad_token):
+        ready = copy.deepcopy(tokenizer)
+        ready.chat_template = folds + _template(tokenizer) if tokenizer.chat_template else PLAIN_TEMPLATE
     if not (tokenizer.chat_template and tokenizer.pad_token):
         _require_end(tokenizer)
         ready.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    ready.chat_template = folds + str(tokenizer.get_chat_template()) if tokenizer.chat_template else PLAIN_TEMPLATE
+    _template_parts(ready, _template(ready), ("user",), True)
+    end_of_answer(ready)
     return ready
 
 
 def _shows_system(tokenizer: PreTrainedTokenizerFast) -> bool:
     """Returns whether a chat template takes a system message and shows it."""
-    from jinja2 import TemplateError
-
     asked = [{"role": "system", "content": "\ue000"}, {"role": "user", "content": "\ue001"}]
     try:
-        return "\ue000" in str(tokenizer.apply_chat_template(asked, tokenize=False))
-    except TemplateError:
+        return "\ue000" in _written(tokenizer, [asked], _template(tokenizer), answer=False)[0]
+    except RolesRefused:
         return False
+
+
+def _written(
+    tokenizer: PreTrainedTokenizerFast,
+    conversations: Sequence[Sequence[Mapping[str, str]]],
+    template: str,
+    *,
+    answer: bool,
+) -> list[str]:
+    """Writes conversations by a chat template; with `answer`, the beginning of an answer follows each.
+
+    Raises:
+        RolesRefused: the template refuses one, or fails: its author's code can go wrong in any way.
+    """
+    from jinja2 import TemplateError
+
+    known = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+    try:
+        given: Any = list(conversations)
+        return cast(
+            "list[str]",
+            tokenizer.apply_chat_template(given, chat_template=template, tokenize=False, add_generation_prompt=answer),
+        )
+    except (*known, TemplateError) as error:
+        roles = ", ".join(dict.fromkeys(message["role"] for messages in conversations for message in messages))
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise RolesRefused(f"The chat template refuses the roles {roles}: {reason}. {_PLAIN}") from error
 
 
 def encode_conversation(
@@ -221,7 +261,12 @@ def _template(tokenizer: PreTrainedTokenizerFast) -> str:
             "The tokenizer has no chat template, so there is no telling how to write a conversation. "
             "`helpers.tokenization.with_chat_template` gives it a plain one."
         )
-    return str(tokenizer.get_chat_template())
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError as error:
+        raise files.WorkbookError(
+            "The tokenizer has several chat templates, and none is named `default`. Name that of conversations so."
+        ) from error
 
 
 @lru_cache(maxsize=1024)
@@ -232,19 +277,12 @@ def _template_parts(
 
     Of each part the blanks at its end, which become one token with the word that follows, and the rest, encoded.
     """
-    from jinja2 import TemplateError
-
     marked = [{"role": role, "content": f"\ue000{i}\ue001"} for i, role in enumerate(roles)]
-    try:
-        text = tokenizer.apply_chat_template(
-            marked, chat_template=template, tokenize=False, add_generation_prompt=answer
-        )
-    except TemplateError as error:
-        raise RolesRefused(f"The chat template refuses the roles {', '.join(roles)}: {error}.") from error
-    texts = re.split("\ue000(\\d+)\ue001", str(text))
+    texts = re.split("\ue000(\\d+)\ue001", _written(tokenizer, [marked], template, answer=answer)[0])
     if texts[1::2] != [str(i) for i in range(len(roles))]:
         raise files.WorkbookError(
-            f"The chat template does not show each message once and in order; the roles are {', '.join(roles)}."
+            "The chat template does not show each message once and in order; "
+            f"the roles are {', '.join(roles)}. {_PLAIN}"
         )
     return [
         (

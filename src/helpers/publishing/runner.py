@@ -29,6 +29,7 @@ from helpers.publishing import chapters, timing
 from helpers.publishing.run import KINDS, Run, own_paths
 
 ENCODERS_TOO = ("03_transfer_learning",)  # chapters that a model which does not generate text may start
+ASKING = ("04_finetuning_on_custom_data",)  # chapters that need a chat template which works
 
 Task = dict[str, Any]
 Took = list[tuple[str, str, str]]  # for each chapter that was executed: its name, the time it took, the time expected
@@ -79,10 +80,12 @@ def _read_own(parameters: dict[str, Any]) -> None:
 def _check_model(run: Run, chosen: Sequence[str]) -> None:
     """Raises now, in seconds, what would otherwise come when a chapter opens the reader's model."""
     if model := run.settings.get("MODEL"):
-        from helpers import pretrained
+        from helpers import pretrained, tokenization
 
         causal = any(chapter not in ENCODERS_TOO for chapter in chosen)
-        (pretrained.load_model if causal else pretrained.load_any)(model)
+        _, tokenizer = (pretrained.load_model if causal else pretrained.load_any)(model)
+        if any(chapter in ASKING for chapter in chosen):
+            tokenization.with_chat_template(tokenizer)
 
 
 def settings(run: Run) -> dict[str, Any]:

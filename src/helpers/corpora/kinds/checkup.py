@@ -191,7 +191,7 @@ def _written(tokenizer: PreTrainedTokenizerBase, conversations: list[Turns]) -> 
     try:
         prompts = rendered([turns[:-1] for turns in conversations], True)
         return [(prompt, whole, "") for prompt, whole in zip(prompts, rendered(conversations, False), strict=True)]
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # a template is a program
         if len(conversations) > 1:  # at least one of them is at fault
             return [written for turns in conversations for written in _written(tokenizer, [turns])]
         contents = [turn["content"] for turn in conversations[0]]

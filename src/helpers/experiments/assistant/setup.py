@@ -122,9 +122,10 @@ class Setup:
         groups = len({row["group"] for row in self.test})
         if groups < FEWEST_GROUPS:
             raise WorkbookError(
-                f"The demonstrations have {len(self.test):,} rows to test on that leave room for an answer, of {groups}"
-                f" groups; needed are {FEWEST_GROUPS} groups. Give more prompts, name more groups, or name some rows "
-                "test in a column split. `python -m helpers check-data` says more."
+                f"The demonstrations have {len(self.test):,} rows to test on that leave room for an answer in the "
+                f"{self.context:,} tokens that the model reads at once, of {groups} groups; needed are {FEWEST_GROUPS} "
+                "groups. Give more prompts, name more groups, name some rows test in a column split, or take a model "
+                "that reads more. `python -m helpers check-data` says more."
             )
         return self
 
