@@ -89,16 +89,21 @@ def execute(source: Path, goal: Path, parameters: dict[str, Any], at_cell: Calla
         kept.unlink(missing_ok=True)
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # RuntimeError: the kernel died
         message = _message(source, last, error)
-        if partial.exists():  # not if not even the first cell was begun
-            notebook = nbformat.read(partial, as_version=4)
-            notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0].removeprefix("error: ")}
-            _write(notebook, kept, parameters)
+        _keep(partial, kept, message, parameters)
         raise ChapterFailed(message, message.startswith("error: ")) from None
     except KeyboardInterrupt:
         logging.disable()  # else what nbclient left waiting says, in a traceback, that the kernel died
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _keep(partial: Path, kept: Path, message: str, parameters: dict[str, Any]) -> None:
+    """Keeps what ran of a failed notebook, which says so; there is nothing if not even the first cell was begun."""
+    if partial.exists():
+        notebook = nbformat.read(partial, as_version=4)
+        notebook.metadata["workbook"] = {"incomplete": message.splitlines()[0].removeprefix("error: ")}
+        _write(notebook, kept, parameters)
 
 
 def _write(notebook: NotebookNode, goal: Path, parameters: dict[str, Any]) -> None:
