@@ -23,6 +23,7 @@ GROUND = {
 }
 CORPORA = {"corpora.rows", "corpora.report", "corpora.corpus", "corpora.duplicates", "corpora.mixing"}
 SHOWN = {"cards", "transcripts", "chat", "benchmarks"}
+MOST_LINES = 45
 LAYERS = [
     GROUND,
     CORPORA,
@@ -155,3 +156,14 @@ def test_what_must_start_quickly_imports_nothing_heavy(code, absent):
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "helpers" in loaded
     assert not loaded & absent
+
+
+def test_every_function_fits_on_a_screen():
+    long = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                if lines > MOST_LINES:
+                    long[f"{path.relative_to(PACKAGE)}: {node.name}"] = lines
+    assert long == {}
