@@ -85,7 +85,7 @@ class Setup:
     @property
     def way(self) -> str:
         """What of the base is trained."""
-        return "all weights" if self.own else f"LoRA's of rank {RANK}, merged at the end"
+        return "all weights" if self.own else f"LoRA of rank {RANK}, merged at the end"
 
     def learner(self, seed: int) -> PreTrainedModel | PeftModel:
         """Returns what is tuned: a copy of the base, or of a base that is not ours one in which LoRA alone is."""
