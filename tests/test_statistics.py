@@ -1,31 +1,140 @@
-"""Intervals must cover what they claim to cover, and see clusters."""
+"""Intervals must cover what they claim to cover, and see clusters and seeds."""
 
+import interval_coverage as drawn
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import f1_score
-from statsmodels.stats.proportion import proportion_confint
 
-from helpers.statistics import RESAMPLES, macro_f1_interval, mean_interval, ratio_interval, share_interval
+from helpers import statistics
+from helpers.statistics import (
+    Interval,
+    bootstrap_interval,
+    combined_interval,
+    equivalent,
+    gap_interval,
+    holm,
+    least_detectable,
+    macro_f1_interval,
+    mcnemar,
+    mean_interval,
+    ratio_interval,
+    share_interval,
+)
+
+TRIALS = 200
+LEAST = 90.4
+"""Of 200 intervals that cover 95% of the time, as many percent do at least: three standard errors below."""
 
 
-def test_interval_covers_the_true_ratio_as_often_as_it_says():
+def covered(draw, interval, truth):
+    return drawn.rate(draw, interval, truth, TRIALS)[0]
+
+
+@pytest.mark.parametrize("clusters", [4, 12, 30, 60])
+@pytest.mark.parametrize("resemblance", [0.1, 0.6])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_share_is_covered_with_few_clusters_and_many_however_alike(clusters, resemblance, share):
+    assert covered(lambda rng: drawn.share(rng, clusters, resemblance, share), share_interval, share) > LEAST
+
+
+@pytest.mark.parametrize("clusters", [12, 60])
+def test_a_share_is_covered_where_clusters_are_of_different_sizes(clusters):
+    assert covered(lambda rng: drawn.share(rng, clusters, 0.3, 0.8, uneven=True), share_interval, 0.8) > LEAST
+
+
+@pytest.mark.parametrize("clusters", [4, 12, 60])
+@pytest.mark.parametrize("parts", [(0.3, 0.1), (0.02, 0.0), (0.9, 0.0)])
+def test_a_gap_is_covered_also_where_nearly_all_are_alike(clusters, parts):
+    assert covered(lambda rng: drawn.gap(rng, clusters, 0.2, *parts), gap_interval, parts[0] - parts[1]) > LEAST
+
+
+@pytest.mark.parametrize("clusters", [4, 12, 30, 60])
+def test_a_ratio_is_covered_where_clusters_are_of_very_different_sizes(clusters):
+    assert covered(lambda rng: drawn.ratio(rng, clusters), ratio_interval, 2.0) > LEAST
+
+
+@pytest.mark.parametrize("clusters", [4, 12, 30])
+@pytest.mark.parametrize("right", [0.4, 0.95])
+def test_macro_f1_is_covered(clusters, right):
+    # Classes are as frequent as each other, and mistaken alike: then it is the share that is right.
+    assert covered(lambda rng: drawn.classes(rng, clusters, 0.1, right), macro_f1_interval, right) > LEAST
+
+
+@pytest.mark.parametrize("interval", [share_interval, drawn.combined])
+@pytest.mark.parametrize("number", [2, 3, 5])
+@pytest.mark.parametrize(("share", "spread"), [(0.5, 1), (0.9, 0.5)])
+def test_seeds_and_clusters_together_cover_a_share(interval, number, share, spread):
+    truth = drawn.seeds_truth(share, spread)
+    assert covered(lambda rng: drawn.seeds(rng, number, 12, share, spread), interval, truth) > LEAST
+
+
+@pytest.mark.parametrize("clusters", [2, 4, 12, 60])
+def test_no_share_is_less_sure_than_one_with_a_success_less(clusters):
+    """72 of 72 right is no worse than 71; nor is any share of as many clusters."""
+    for rows in (3, 6):
+        of = np.repeat(np.arange(clusters), rows).tolist()
+        all_right = share_interval(np.ones(len(of)), of)
+        one_wrong = share_interval([0.0] + [1.0] * (len(of) - 1), of)
+        assert one_wrong.low <= all_right.low
+        assert (all_right.high, one_wrong.high) == (1.0, pytest.approx(1.0, abs=0.2))
+
+
+def test_where_all_succeed_the_share_has_the_exact_bound_of_as_many_trials_as_clusters():
+    of = np.repeat(np.arange(12), 6).tolist()
+    right, wrong = share_interval(np.ones(72), of), share_interval(np.zeros(72), of)
+    assert stats.binomtest(12, 12).proportion_ci(0.90, "exact").low == pytest.approx(right.low)  # 5% on one side
+    assert (right.high, wrong.low, wrong.high) == (1.0, 0.0, pytest.approx(1 - right.low))
+    assert right.method == "exact bound, 12 clusters, all alike"
+
+
+def test_no_end_leaves_what_is_possible_and_each_interval_holds_its_estimate():
     rng = np.random.default_rng(0)
-    covered = 0
-    for trial in range(200):
-        weights = rng.uniform(50, 150, 60)
-        values = weights * rng.normal(2.0, 0.5, 60)
-        interval = ratio_interval(values, weights, range(60), seed=trial)
-        covered += interval.low <= 2.0 <= interval.high
-    assert 178 <= covered <= 199  # 95% of 200, with three standard errors of room
+    for _ in range(200):
+        clusters, share = rng.integers(2, 9), rng.choice([0.02, 0.5, 0.98])
+        credits, of = drawn.share(rng, clusters, 0.3, share, uneven=True)
+        others = drawn.share(rng, len(of), 0, share)[0][: len(of)]
+        found = share_interval(credits, of), gap_interval(credits, others, of)
+        for interval, least, value in zip(found, (0, -1), (credits.mean(), (credits - others).mean()), strict=True):
+            assert least <= interval.low <= value + 1e-12
+            assert value - 1e-12 <= interval.high <= 1
 
 
-def test_copies_within_a_cluster_do_not_narrow_the_interval():
-    rng = np.random.default_rng(1)
-    values = rng.normal(1.0, 1.0, 40)
-    alone = ratio_interval(values, np.ones(40), range(40))
-    copied = ratio_interval(np.repeat(values, 10), np.ones(400), np.repeat(range(40), 10))
-    assert copied.low == pytest.approx(alone.low)
-    assert copied.high == pytest.approx(alone.high)
+def test_ties_of_one_who_cannot_tell_are_at_chance():
+    interval = share_interval(np.full(60, 0.5), np.repeat(np.arange(12), 5).tolist())
+    assert interval.low < 0.5 < interval.high
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        share_interval([13.0, 20.0], ["a", "b"])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        gap_interval([13.0, 20.0], [1.0, 0.0], ["a", "b"])
+
+
+@pytest.mark.parametrize("gap", [0.0, 1.0])
+def test_gaps_that_are_all_alike_have_a_width_that_more_clusters_narrow(gap):
+    widths = []
+    for clusters in (4, 12, 60):
+        of = np.repeat(np.arange(clusters), 5).tolist()
+        interval = gap_interval(np.full(len(of), gap), np.zeros(len(of)), of)
+        assert interval.low <= gap <= interval.high
+        widths.append(interval.high - interval.low)
+    assert 1.5 > widths[0] > widths[1] > widths[2] > 0.02
+
+
+@pytest.mark.parametrize("interval", [share_interval, lambda x, of: ratio_interval(x, np.ones(len(x)), of)])
+def test_copies_within_a_cluster_do_not_narrow_the_interval(interval):
+    values = np.random.default_rng(1).integers(2, size=40).astype(float)
+    alone = interval(values, list(range(40)))
+    copied = interval(np.repeat(values, 10), np.repeat(np.arange(40), 10).tolist())
+    assert copied.low <= alone.low + 1e-9
+    assert copied.high >= alone.high - 1e-9
+    assert copied.high - copied.low < 1.1 * (alone.high - alone.low)
+
+
+def test_the_jackknife_of_a_mean_is_the_t_interval_of_the_textbook():
+    values = np.random.default_rng(2).normal(size=9)
+    interval, known = ratio_interval(values, np.ones(9), list(range(9))), mean_interval(values)[1]
+    assert (interval.low, interval.high) == pytest.approx((known.low, known.high))
+    assert interval.method == "t on the jackknife over 9 clusters"
 
 
 def test_identical_rows_give_a_point_not_a_nan():
@@ -36,98 +145,124 @@ def test_identical_rows_give_a_point_not_a_nan():
 def test_one_cluster_gives_no_interval():
     assert ratio_interval([1.0, 2.0], [1.0, 1.0], ["a", "a"]) is None
     assert share_interval([1.0, 0.0], ["a", "a"]) is None
-    assert share_interval([1.0, 1.0], ["a", "a"]) is None
+    assert gap_interval([1.0, 1.0], [1.0, 0.0], ["a", "a"]) is None
     assert macro_f1_interval([0, 1], [0, 1], ["a", "a"]) is None
+    with pytest.raises(ValueError, match="two clusters"):
+        bootstrap_interval(drawn.quotient, np.ones((2, 2)), ["a", "a"])
 
 
-def test_t_interval_is_that_of_the_textbook_and_covers():
+def test_t_interval_is_that_of_the_textbook_and_keeps_to_its_bounds():
     mean, interval = mean_interval([4.0, 6.0])
     assert mean == 5.0
     assert interval.high - mean == pytest.approx(12.706, abs=1e-3)  # one degree of freedom, standard error 1
-    rng = np.random.default_rng(3)
-    intervals = [mean_interval(rng.normal(1.0, 2.0, 5))[1] for _ in range(400)]
-    assert 362 <= sum(i.low <= 1.0 <= i.high for i in intervals) <= 396
-
-
-def test_t_interval_of_one_value_is_refused():
+    _, inside = mean_interval([0.9, 1.0, 0.8], bounds=(0.0, 1.0))
+    assert (inside.low > 0.6, inside.high) == (True, 1.0)
+    assert mean_interval([0.5, 0.5], least=0.1)[1].low == pytest.approx(0.5 - 0.1 * 12.706, abs=1e-3)
     with pytest.raises(ValueError, match="at least two"):
         mean_interval([1.0])
 
 
-def test_a_share_has_the_bootstraps_interval_and_wilsons_where_that_cannot_vary():
-    clusters = [str(i // 2) for i in range(40)]
-    mixed = share_interval([1.0, 0.0] * 10 + [1.0] * 20, clusters)
-    assert mixed == ratio_interval([1.0, 0.0] * 10 + [1.0] * 20, np.ones(40), clusters)
-    for value in (0.0, 1.0):
-        alike = share_interval([value] * 40, clusters)
-        known = proportion_confint(round(20 * value), 20, method="wilson")
-        assert (alike.low, alike.high) == pytest.approx(known)
-        assert alike.low <= value <= alike.high
-
-
-def guesses(seed, rows=120, classes=3):
-    """Returns predictions that are right more often than not, the right classes, and clusters of about six rows."""
-    rng = np.random.default_rng(seed)
-    true, noise = rng.integers(classes, size=(2, rows))
-    return np.where(rng.random(rows) < 0.6, true, noise), true, rng.integers(rows // 6, size=rows).tolist()
+def test_seeds_on_the_same_clusters_err_together_and_on_others_apart():
+    each = Interval(0.6, 0.9, "any")
+    mean, same = combined_interval([0.8] * 4, [each] * 4, (0.0, 1.0), same=True)
+    _, others = combined_interval([0.8] * 4, [each] * 4, (0.0, 1.0), same=False)
+    assert (mean, same.low, same.high) == pytest.approx((0.8, 0.6, 0.9))
+    assert (others.low, others.high) == pytest.approx((0.7, 0.85))
+    assert combined_interval([0.7, 0.9], [each] * 2, (0.0, 1.0), same=True)[1].high == 1.0
 
 
 @pytest.mark.parametrize("classes", [2, 3, 8])
-def test_the_interval_of_macro_f1_contains_macro_f1(classes):
-    for seed in range(5):
-        predicted, true, clusters = guesses(seed, classes=classes)
-        interval = macro_f1_interval(predicted, true, clusters)
-        value = f1_score(true, predicted, average="macro")
-        assert interval.low < value < interval.high
-        assert interval.high - interval.low < 0.4
-
-
-def test_the_interval_of_macro_f1_is_that_of_rows_really_drawn_again():
-    true, clusters = np.tile([0, 1, 2], 10), np.repeat(list("edcba"), 6).tolist()  # every cluster has every class
-    predicted = np.where(np.random.default_rng(0).random(30) < 0.6, true, 1)
-    names = list(dict.fromkeys(clusters))
-    rows_of = [[row for row, cluster in enumerate(clusters) if cluster == name] for name in names]
-    draws = np.random.default_rng(3).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    found = []
-    for draw in draws:
-        rows = [row for times, of in zip(draw, rows_of, strict=True) for row in of * times]
-        found.append(f1_score(true[rows], predicted[rows], average="macro"))
-    interval = macro_f1_interval(predicted, true, clusters, seed=3)
-    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(found, [0.025, 0.975])))
-    assert interval.method == f"bootstrap over {len(names)} clusters, percentile"
-
-
-def test_the_interval_of_macro_f1_sees_clusters_and_no_order():
-    predicted, true, clusters = guesses(1)
-    alone = macro_f1_interval(predicted, true, range(120))
-    copied = macro_f1_interval(np.repeat(predicted, 5), np.repeat(true, 5), np.repeat(range(120), 5))
-    assert (copied.low, copied.high) == pytest.approx((alone.low, alone.high))
-    names = [f"module {cluster}" for cluster in clusters]
-    assert macro_f1_interval(predicted.tolist(), true.tolist(), names) == macro_f1_interval(predicted, true, clusters)
+@pytest.mark.parametrize("right", [0.0, 0.6, 1.0])
+def test_the_interval_of_macro_f1_contains_macro_f1_and_sees_clusters_but_no_order(classes, right):
+    predicted, true, of = drawn.classes(np.random.default_rng(0), 12, 0.1, 0.6, classes)
+    predicted = true if right == 1 else (true + 1) % classes if right == 0 else predicted
+    interval, value = macro_f1_interval(predicted, true, of), f1_score(true, predicted, average="macro")
+    assert interval.low <= value + 1e-12
+    assert value - 1e-12 <= interval.high
+    names = [f"module {cluster}" for cluster in of[::-1]]
+    turned = macro_f1_interval(predicted[::-1].tolist(), true[::-1].tolist(), names)
+    assert (turned.low, turned.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_a_class_that_is_never_right_counts_in_macro_f1():
     true, predicted = [0, 0, 1, 1] * 10, [0, 0, 0, 0] * 10
     interval = macro_f1_interval(predicted, true, range(40))
-    assert interval.low < (2 / 3 + 0) / 2 < interval.high < 0.5
+    assert interval.low < (2 / 3 + 0) / 2 < interval.high < 0.55
 
 
-@pytest.mark.parametrize("share", [0.6, 1.0])
-def test_macro_f1_lies_in_its_interval_even_if_a_class_is_of_one_cluster(share):
-    true = np.repeat(np.arange(8), 16)
-    predicted = np.where(np.arange(128) % 16 < 16 * share, true, (true + 1) % 8)
-    interval = macro_f1_interval(predicted, true, true.tolist())
-    assert interval.low <= f1_score(true, predicted, average="macro") <= interval.high
+@pytest.mark.parametrize(("predicted", "true", "of"), [([0, 1, 1], [0, 1], "ab"), ([0, 1], [0, 1, 1], "ab")])
+def test_unequal_lengths_are_refused(predicted, true, of):
+    with pytest.raises(ValueError, match="one length"):
+        macro_f1_interval(predicted, true, of)
+    with pytest.raises(ValueError, match="one length"):
+        share_interval([1.0, 0.0, 1.0], of)
 
 
-@pytest.mark.parametrize(
-    ("predicted", "true", "clusters", "message"),
-    [
-        ([0, 1, 1], [0, 1], ["a", "b"], "of one length"),
-        ([0, 1], [0, 1, 1], ["a", "b"], "of one length"),
-        ([0, 1], [0, 1], ["a"], "of one length"),
-    ],
-)
-def test_macro_f1_of_unequal_lengths_is_refused(predicted, true, clusters, message):
-    with pytest.raises(ValueError, match=message):
-        macro_f1_interval(predicted, true, clusters)
+def test_the_bootstrap_agrees_with_the_jackknife_where_there_are_many_clusters_and_covers_with_few():
+    rng = np.random.default_rng(0)
+    bits, sizes, of = drawn.ratio(rng, 1500)
+    found, known = (
+        bootstrap_interval(drawn.quotient, np.column_stack([bits, sizes]), of),
+        ratio_interval(bits, sizes, of),
+    )
+    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=0.01)
+
+    def of_few(values, of):
+        return bootstrap_interval(drawn.quotient, np.column_stack([values, np.ones(len(values))]), of)
+
+    hits = [of_few(rng.normal(1, 1, 5), range(5)) for _ in range(60)]
+    assert sum(each.low <= 1 <= each.high for each in hits) >= 52
+
+
+def test_mcnemars_test_is_the_binomial_of_those_that_differ():
+    ones, others = np.array([1, 1, 1, 1, 1, 0, 1, 0, 0.5]), np.array([0, 0, 0, 0, 0, 1, 1, 0, 0.5])
+    assert mcnemar(ones, others) == pytest.approx(stats.binomtest(5, 6).pvalue)
+    assert mcnemar(others, ones) == mcnemar(ones, others)
+    assert mcnemar(ones, ones) == 1.0
+
+
+def test_holm_multiplies_the_smallest_by_all_and_keeps_their_order():
+    assert holm({"b": 0.04, "a": 0.01, "c": 0.03}) == pytest.approx({"b": 0.06, "a": 0.03, "c": 0.06})
+
+
+def test_two_one_sided_tests_are_an_interval_of_90_percent_within_the_margin():
+    ones = np.random.default_rng(0).integers(2, size=400).astype(float)
+    others = ones.copy()
+    others[:8] = 1 - others[:8]
+    of = list(range(400))
+    gap = gap_interval(ones, others, of, level=0.9)
+    assert equivalent(gap, 0.05)
+    assert not equivalent(gap, 0.01)
+    assert gap.low > gap_interval(ones, others, of).low
+    with pytest.raises(ValueError, match="of level"):
+        equivalent(gap_interval(ones, others, of), 0.05)
+
+
+def test_the_least_detectable_gap_is_found_as_often_as_its_power_says():
+    rng = np.random.default_rng(0)
+    least = least_detectable(rng.normal(0, 1, 100_000), np.repeat(np.arange(1000), 100).tolist())
+    assert least == pytest.approx(2.8 * 0.1 / 1000**0.5, rel=0.1)
+    size = least_detectable(np.tile([-1.0, 1.0], 10), list(range(20)))
+    found = [stats.ttest_1samp(rng.normal(size, (20 / 19) ** 0.5, 20), 0).pvalue < 0.05 for _ in range(600)]
+    assert 0.75 < np.mean(found) < 0.85
+
+
+def test_a_share_of_several_seeds_is_not_surer_for_being_seen_twice():
+    credits, of = drawn.share(np.random.default_rng(0), 30, 0.3, 0.8)
+    once = share_interval(credits, of)
+    twice = share_interval(np.tile(credits, 2), of * 2, [0] * len(of) + [1] * len(of))
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high), abs=0.02)
+    assert "30 clusters and 2 seeds" in twice.method
+
+
+def test_ten_thousand_resamples_need_little_memory(monkeypatch):
+    assert statistics.RESAMPLES == 10_000
+    sizes = []
+
+    def largest(sums):
+        sizes.append(len(sums))
+        return sums[:, 0]
+
+    bootstrap_interval(largest, np.ones((1500, 1)), list(range(1500)))
+    assert sum(sizes) == 10_001
+    assert max(sizes) * 1500 <= 1_000_000
