@@ -221,11 +221,16 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
         tokenizer.save_pretrained(partial)
 
 
-def weights_fingerprint(model: PreTrainedModel) -> str:
-    """Returns a fingerprint of the weights: equal if and only if every bit of every parameter is."""
-    weights = ((name, weight.detach().cpu().contiguous()) for name, weight in sorted(model.state_dict().items()))
+def weights_fingerprint(model: PreTrainedModel, dtype: torch.dtype | None = None) -> str:
+    """Returns a fingerprint of the weights: equal if and only if every bit of every parameter is.
+
+    A dtype says to which they are rounded first: `bfloat16` is how they are published.
+    """
+    weights = ((name, weight.detach().cpu().to(dtype or weight.dtype)) for name, weight in model.state_dict().items())
     return files.fingerprint(
-        chain.from_iterable((name, weight.view(torch.uint8).numpy().tobytes()) for name, weight in weights)
+        chain.from_iterable(
+            (name, weight.contiguous().view(torch.uint8).numpy().tobytes()) for name, weight in sorted(weights)
+        )
     )
 
 

@@ -20,7 +20,7 @@ from helpers import files
 from helpers.machine import environment, peak_memory_mb
 from helpers.profiles import Profile, calibrate
 from helpers.progress import aside
-from helpers.statistics import Interval, mean_interval, ratio_interval, share_interval
+from helpers.statistics import Interval, gap_interval, mean_interval, ratio_interval, share_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,7 @@ UNPROVEN = "smoke"
 NOT_JUDGED = f"not judged at {UNPROVEN}"
 NOTHING_PROVEN = f"Profile {UNPROVEN} shows that everything runs. It proves nothing: its models have hardly read."
 ACCURACY = "accuracy"
+BOUNDED = (ACCURACY, "share", "macro-F1")  # how units begin that cannot leave 0 and 1
 # MIME type of a record in a notebook's output, from which the exporter makes the box at the head of the page.
 RECORD_MIME = "application/vnd.workbook.record+json"
 
@@ -50,6 +51,7 @@ class Measurement:
     seeds: tuple[int, ...] = ()
     null: float | None = None  # what the number would be if there were nothing to find
     about: dict[str, Any] = field(default_factory=dict)  # what tells it from others, by column: task, method, size
+    sample: str = ""  # fingerprint of the units, by which seeds that were tested on the same ones are known
 
     def __format__(self, spec: str) -> str:
         """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
@@ -70,6 +72,16 @@ class Measurement:
         """Returns the measurement of which `dataclasses.asdict` made a dict."""
         interval = value["interval"] and Interval(**value["interval"])
         return cls(**value | {"interval": interval, "seeds": tuple(value["seeds"])})
+
+
+def bounds(unit: str, values: Iterable[float]) -> tuple[float, float] | None:
+    """Returns between what values of this unit lie: shares between 0 and 1, or, where one is negative, their gaps.
+
+    None of other units. What is given are the values and the ends of their intervals.
+    """
+    if not unit.startswith(BOUNDED):
+        return None
+    return (0.0, 1.0) if min(values) >= 0 else (-1.0, 1.0)
 
 
 def frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
@@ -179,26 +191,42 @@ class Record:
         *,
         interval: Interval | None = None,
         n: int | None = None,
+        groups: Sequence[Hashable] = (),
         seeds: Sequence[int] = (),
         null: float | None = None,
         **about: Any,
     ) -> Measurement:
-        """Adds a measurement, a finite number; see `Measurement`. A second one of the same name replaces it."""
+        """Adds a measurement, a finite number; see `Measurement`. A second one of the same name replaces it.
+
+        The groups are what was sampled, each row's, where there are rows; they say `n`.
+        """
         if not math.isfinite(value):
             raise ValueError(f"measurement {name!r} is {value}")
-        self.measurements[name] = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about)
-        return self.measurements[name]
+        units = sorted({str(group) for group in groups})
+        n, sample = (len(units), files.fingerprint(units)) if units else (n, "")
+        made = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about, sample)
+        self.measurements[name] = made
+        return made
 
     def share(
-        self, name: str, credits: np.ndarray, groups: Sequence[Hashable], *, unit: str = ACCURACY, **more: Any
+        self,
+        name: str,
+        credits: np.ndarray,
+        groups: Sequence[Hashable],
+        *,
+        unit: str = ACCURACY,
+        seed_of: Sequence[int] = (),
+        **more: Any,
     ) -> Measurement:
         """Adds a share of successes, such as an accuracy, with an interval over groups where there are two of them.
 
         A row's credit is 1 for a success, 0 for a failure, a fraction for a tie; its group is what was sampled: its
-        person, its module. `more` are seeds, null, and what it is about, as for `measure`.
+        person, its module. Where rows are of several seeds, `seed_of` has each one's: then the interval is of both.
+        `more` are seeds, null, and what it is about, as for `measure`.
         """
-        n = len(set(groups))
-        return self.measure(name, credits.mean(), unit, interval=share_interval(credits, groups), n=n, **more)
+        more = {"seeds": tuple(dict.fromkeys(seed_of))} | more
+        interval = share_interval(credits, groups, seed_of)
+        return self.measure(name, credits.mean(), unit, interval=interval, groups=groups, **more)
 
     def gap(
         self,
@@ -208,18 +236,25 @@ class Record:
         groups: Sequence[Hashable],
         *,
         unit: str = ACCURACY,
+        seed_of: Sequence[int] = (),
         **more: Any,
     ) -> Measurement:
-        """Adds how far the mean of scores, (rows,), is above that of others of the same rows; else like `share`."""
-        gap, n = ones - others, len(set(groups))
-        interval = ratio_interval(gap, [1.0] * len(gap), groups)
-        return self.measure(name, gap.mean(), unit, interval=interval, n=n, null=0.0, **more)
+        """Adds how far a share is above another of the same rows: what the credits say, (rows,); else like `share`."""
+        more = {"seeds": tuple(dict.fromkeys(seed_of))} | more
+        interval = gap_interval(ones, others, groups, seed_of)
+        value = (ones - others).mean()
+        return self.measure(name, value, unit, interval=interval, groups=groups, null=0.0, **more)
+
+    def mean(self, name: str, values: np.ndarray, groups: Sequence[Hashable], unit: str, **more: Any) -> Measurement:
+        """Adds a mean of values, (rows,), that are no credits, such as bits or their differences; else like `share`."""
+        interval = ratio_interval(values, [1.0] * len(values), groups)
+        return self.measure(name, values.mean(), unit, interval=interval, groups=groups, **more)
 
     def over_seeds(
         self, name: str, values: Sequence[float], unit: str, *, seeds: Sequence[int], **more: Any
     ) -> Measurement:
         """Adds the mean of one value a seed, with its t interval; there are at least two. `more` is as for `share`."""
-        mean, interval = mean_interval(values)
+        mean, interval = mean_interval(values, bounds(unit, values))
         return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, **more)
 
     def find(self, **about: Any) -> Measurement:

@@ -15,7 +15,7 @@ from helpers.evaluation.classification import (
 )
 from helpers.profiles import load_profile
 from helpers.records import Record
-from helpers.statistics import macro_f1_interval, ratio_interval
+from helpers.statistics import gap_interval, macro_f1_interval
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PROFILE = load_profile("smoke")
@@ -42,7 +42,8 @@ def test_differences_are_paired_text_by_text_over_all_seeds():
     gap = record.find(metric=GAP, task="toy", labels=8, method=FULL, rival=SCRATCH)
     assert gap.name == f"toy, 8 labels.{FULL} - {SCRATCH}"
     assert gap.value == pytest.approx((0 + 1 + 1 - 1 + 1 + 0 - 1 + 1) / 8)
-    expected = ratio_interval([0, 1, 1, -1, 1, 0, -1, 1], np.ones(8), [*groups[0], *groups[1]])
+    right = [1, 1, 1, 0, 1, 1, 0, 1], [1, 0, 0, 1, 0, 1, 1, 0]
+    expected = gap_interval(*right, [*groups[0], *groups[1]], [0] * 4 + [1] * 4)
     assert gap.interval == expected
     assert (gap.n, gap.seeds, gap.null) == (5, (0, 1), 0)
     assert record.measurements[f"toy, 8 labels.{FULL}"].value == 6 / 8
@@ -50,7 +51,7 @@ def test_differences_are_paired_text_by_text_over_all_seeds():
     macro = record.measurements[f"toy, 8 labels, macro-F1.{FULL}"]
     assert macro.value == pytest.approx(0.75)  # of both classes 3 of 4 are right
     true = classes[0] + classes[1]
-    assert macro.interval == macro_f1_interval(full[0] + full[1], true, groups[0] + groups[1])
+    assert macro.interval == macro_f1_interval(full[0] + full[1], true, groups[0] + groups[1], [0] * 4 + [1] * 4)
     assert {name for name in record.measurements if " - " in name} == {f"toy, 8 labels.{FULL} - {SCRATCH}"}
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from helpers import files
@@ -10,6 +11,7 @@ from helpers.experiments import study
 from helpers.experiments.study import Arm, Findings, Study, find_studies, load_study, run_study
 from helpers.files import fingerprint
 from helpers.profiles import load_profile
+from helpers.statistics import share_interval
 
 SMOKE = load_profile("smoke")
 
@@ -156,3 +158,54 @@ def test_a_chapter_shows_its_runs_own_study_before_the_published_one(results):
     (mine / "studies" / "01_first.json").write_text("{")
     with pytest.raises(files.WorkbookError, match="not valid JSON"):
         load_study("01_first", mine)
+
+
+def of_shares(clusters, *shares):
+    """A study of one way over seeds, tested on clusters, one set or one for each seed."""
+
+    def run_arm(arm, record):
+        own = clusters[arm.seed % len(clusters)]
+        right, rows = shares[arm.seed], [name for name in own for _ in range(10)]
+        credits = np.arange(len(rows)) % 10 < 10 * right
+        record.share("right", credits.astype(float), rows, way="a")
+        record.share("wrong", 1 - credits, rows, way="b")
+
+    return Study("?", lambda profile: [Arm(f"seed-{i}", profile, i) for i in range(len(shares))], run_arm)
+
+
+def test_seeds_of_a_share_are_combined_with_the_clusters_they_were_tested_on(results):
+    people, others = [f"person {i}" for i in range(12)], [f"other {i}" for i in range(12)]
+    run_study("same", of_shares([people], 1.0, 1.0, 1.0), SMOKE)
+    run_study("apart", of_shares([people, others], 1.0, 1.0), SMOKE)
+    same, apart = (load_study(name, results / "smoke").mean(way="a") for name in ("same", "apart"))
+    alone = share_interval(np.ones(120), [name for name in people for _ in range(10)])
+    assert (same.interval.low, same.interval.high) == (pytest.approx(alone.low), 1.0)
+    assert same.interval.low < apart.interval.low < 1
+    gap = load_study("same", results / "smoke").gap("a - b", {"way": "a"}, {"way": "b"})
+    assert (gap.value, gap.interval.high) == (1, 1)
+    assert 0.5 < gap.interval.low < 1  # though all seeds' gaps are alike
+
+
+def started_from(model):
+    def run_arm(arm, record):
+        record.fingerprints[study.BASE] = model
+        record.measure("loss", 1.0, "nats")
+
+    return Study("?", lambda profile: [Arm("one", profile, 0)], run_arm)
+
+
+def test_an_arm_keeps_fingerprints_and_a_study_says_if_its_base_is_not_the_runs(results, monkeypatch):
+    run = results / "smoke"
+    run_study("04_old", started_from("abc"), SMOKE)
+    run_study("04_new", started_from("def"), SMOKE)
+    monkeypatch.setattr(study, "current_base", lambda run: "def")
+    found = {name: load_study(name, run) for name in ("04_old", "04_new", "04_none")}
+    assert found["04_new"].arms["one"]["fingerprints"].keys() == {study.BASE, "code", "machine"}
+    said = study.origin(found, run)
+    assert "Studies 04_old: **stale**: made from another base model than this run's." in said
+    assert "Studies 04_new: made from this run's base model." in said
+    before = findings(({"seed": 0}, 1.0))
+    for arm in before.arms.values():
+        arm["fingerprints"] = {}
+    assert "Studies 04_first: made before fingerprints were kept" in study.origin({"04_first": before}, run)
+    assert study.origin({}, run) == ""

@@ -15,7 +15,7 @@ import numpy as np
 
 from helpers.evaluation.likelihood import HeldOut, byte_lengths
 from helpers.records import Record
-from helpers.statistics import mean_interval
+from helpers.statistics import ratio_interval
 
 
 @dataclass
@@ -135,17 +135,17 @@ XZ, XZ_PARTS = "xz, primed", 4
 
 
 def measure_xz(record: Record, corpus: str, held: HeldOut, training: Sequence[str]) -> None:
-    """Adds the bits per byte of held-out text by xz, primed with the training text; t interval over parts of it.
+    """Adds the bits per byte of held-out text by xz, primed with the training text; interval over parts of it.
 
     The record has the unigram's already, as the null, and gets `<corpus>.xz, primed`.
     """
     parts = held.parts(XZ_PARTS)
     bits = xz_bits(training, [part.texts for part in parts])
-    _, interval = mean_interval([cost / part.bytes.sum() for cost, part in zip(bits, parts, strict=True)])
+    interval = ratio_interval(bits, [part.bytes.sum() for part in parts], range(len(parts)))
     null = record.find(corpus=corpus, method="unigram").value
     about: dict[str, Any] = {"corpus": corpus, "method": XZ}
     value = bits.sum() / held.bytes.sum()
-    record.measure(f"{corpus}.{XZ}", value, "bits per byte", interval=interval, n=XZ_PARTS, null=null, **about)
+    record.measure(f"{corpus}.{XZ}", value, "bits per byte", interval=interval, n=len(parts), null=null, **about)
 
 
 def xz_bits(training: Sequence[str], chunks: Sequence[Sequence[str]]) -> np.ndarray:

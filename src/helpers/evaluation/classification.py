@@ -79,23 +79,25 @@ def measure_methods(
     for one in found:
         cells.setdefault((one.method, one.labels), []).append(one)
     for (method, size), of in cells.items():
-        right, groups, seeds = _pooled(of)
-        known: dict[str, Any] = {"seeds": seeds, "null": chance} | of[0].about
+        right, groups, seed_of = _pooled(of)
+        known: dict[str, Any] = {"null": chance} | of[0].about
         name = f"{of[0].task}, {size} labels"
-        record.share(f"{name}.{method}", right, groups, metric=ACCURACY, **known)
+        record.share(f"{name}.{method}", right, groups, seed_of=seed_of, metric=ACCURACY, **known)
         predicted = np.concatenate([one.predicted for one in of])
         true = np.concatenate([one.test.classes for one in of])
-        known |= {"interval": macro_f1_interval(predicted, true, groups), "n": len(set(groups)), "metric": MACRO_F1}
+        known |= {"interval": macro_f1_interval(predicted, true, groups, seed_of), "groups": groups}
+        known |= {"seeds": [one.seed for one in of], "metric": MACRO_F1}
         record.measure(f"{name}, {MACRO_F1}.{method}", metrics.compute("macro_f1", predicted, true), MACRO_F1, **known)
     for (method, rival), size in product(compared, sorted({one.labels for one in found})):
         if (method, size) in cells and (rival, size) in cells:
-            (ones, groups, seeds), (others, *_) = _pooled(cells[method, size]), _pooled(cells[rival, size])
+            (ones, groups, seed_of), (others, *_) = _pooled(cells[method, size]), _pooled(cells[rival, size])
             about = cells[method, size][0].about | {"metric": GAP, "rival": rival}
             name = f"{about['task']}, {size} labels.{method} - {rival}"
-            record.gap(name, ones, others, groups, seeds=seeds, **about)
+            record.gap(name, ones, others, groups, seed_of=seed_of, **about)
 
 
 def _pooled(found: Sequence[Predicted]) -> tuple[np.ndarray, list[str], list[int]]:
-    """Returns of all texts of all seeds whether they were right, and their groups; and the seeds."""
+    """Returns of all texts of all seeds whether they were right, their groups, and their seeds."""
     groups = [group for one in found for group in one.test.groups]
-    return np.concatenate([one.right for one in found]), groups, [one.seed for one in found]
+    seed_of = [one.seed for one in found for _ in one.test.groups]
+    return np.concatenate([one.right for one in found]), groups, seed_of

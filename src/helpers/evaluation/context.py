@@ -15,7 +15,6 @@ from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import HeldOut, row_bits
 from helpers.evaluation.scorecard import OURS, RIVAL
 from helpers.records import Measurement, Record
-from helpers.statistics import ratio_interval
 from helpers.tokenization import encode_documents
 
 
@@ -58,15 +57,14 @@ def measure_context(
     groups = [place.group for place in places]
     if len(set(groups)) < 2:
         return None
-    known: dict[str, Any] = {"n": len(set(groups)), "seeds": (seed,)}
-    ones, costs = np.ones(len(places)), {}
+    known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,)}
+    costs = {}
     for count in shown:
         rows = [[*place.before[-count:], place.token] for place in places]
         costs[count] = np.array([bits[-1] for bits in row_bits(model, rows)])  # (places,)
         for method, bits in ((OURS, costs[count]), (RIVAL, np.array([row[-1] for row in ngram.token_bits(rows)]))):
             name = f"context: {count} tokens shown.{method}"
             about: dict[str, Any] = {"tokens_shown": count, "method": method}
-            interval = ratio_interval(bits, ones, groups)
-            record.measure(name, bits.mean(), "bits per token", interval=interval, **known, **about)
-    gained: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "method": OURS, "gain": "context"}
-    return record.gap(f"context: gain.{OURS}", costs[shown[-1]], costs[shown[0]], groups, **gained)
+            record.mean(name, bits, groups, **known, **about)
+    gained: dict[str, Any] = {"null": 0.0, "method": OURS, "gain": "context"} | known
+    return record.mean(f"context: gain.{OURS}", costs[shown[-1]] - costs[shown[0]], groups, **gained)

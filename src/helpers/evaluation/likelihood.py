@@ -54,7 +54,7 @@ class HeldOut:
     def measure(self, record: Record, name: str, bits: np.ndarray, seed: int, **more: Any) -> Measurement:
         """Adds bits per byte to the record, as `bits_per_byte` has them; `more` are null and what they are about."""
         value, interval = self.bits_per_byte(bits)
-        known: dict[str, Any] = {"interval": interval, "n": self.n_groups, "seeds": (seed,)}
+        known: dict[str, Any] = {"interval": interval, "groups": self.groups, "seeds": (seed,)}
         return record.measure(name, value, "bits per byte", **known, **more)
 
     def parts(self, count: int) -> list[HeldOut]:

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import files
+from helpers.imports import code_version, path_of
+from helpers.machine import environment
 from helpers.profiles import Profile, calibrate
 from helpers.progress import clock
-from helpers.records import Measurement, Record, frame
-from helpers.statistics import mean_interval
+from helpers.records import Measurement, Record, bounds, frame
+from helpers.statistics import Interval, combined_interval, mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from helpers.corpora import Corpus
+
+BASE = "base model"
+"""The fingerprint, in an arm's record, of the model that it started from; beside it those of corpora and `code`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +91,7 @@ def run_study(name: str, study: Study, profile: Profile, run: str = "", only: st
             to_do = [other for other in mine if other not in done]
             print(f"\n{arm.name}. {len(to_do)} arms left: {_time(to_do, done, gflops)}", flush=True)
             record = Record(name, arm.profile, run, arm.parameters)
+            record.fingerprints |= _made_by(study)
             study.run_arm(arm, record)
             files.write_json(folder / f"{arm.name}.json", record.as_dict())
     done = _done(arms, folder)
@@ -125,14 +134,17 @@ class Findings:
         return frame(measurements).assign(seed=seeds)
 
     def over_seeds(self) -> list[Measurement]:
-        """Returns what arms that differ in their seed alone found on average, with t intervals; n is their number."""
+        """Returns what arms that differ in their seed alone found on average; n is their number.
+
+        The intervals are of seeds and clusters together, or of seeds alone where an arm has none.
+        """
         together: dict[str, list[Measurement]] = {}
         for _, found in self.of_each():
             together.setdefault(json.dumps([found.name, found.about], sort_keys=True), []).append(found)
         averaged = []
         for alike in together.values():
             if len(alike) > 1:
-                mean, interval = mean_interval([found.value for found in alike])
+                mean, interval = _average(alike)
                 seeds = tuple(seed for found in alike for seed in found.seeds)
                 averaged.append(replace(alike[0], value=mean, interval=interval, n=len(alike), seeds=seeds))
         return averaged
@@ -166,8 +178,88 @@ class Findings:
         seeds = [seed for seed in first if seed in second]
         if len(seeds) < 2:
             raise KeyError(f"fewer than two seeds have both {dict(ones)} and {dict(others)}")
-        mean, interval = mean_interval([first[seed].value - second[seed].value for seed in seeds])
-        return Measurement(name, mean, first[seeds[0]].unit, interval, len(seeds), tuple(seeds), 0.0)
+        gaps, one = [first[seed].value - second[seed].value for seed in seeds], first[seeds[0]]
+        within, clusters = bounds(one.unit, [-1.0]), [first[seed].n or 1 for seed in seeds]
+        of_all = clusters[0] if _same([first[seed] for seed in seeds]) else sum(clusters)
+        # Gaps of shares that are all alike vary as if one more cluster had spoken for either side (Agresti and Min).
+        mean, interval = mean_interval(gaps, within, least=1 / (of_all + 2) if within else 0.0)
+        return Measurement(name, mean, one.unit, interval, len(seeds), tuple(seeds), 0.0)
+
+    @property
+    def base(self) -> str:
+        """Fingerprints of the base models that its arms started from; empty if they started from none."""
+        return ", ".join(sorted({arm["fingerprints"].get(BASE, "") for arm in self.arms.values()} - {""}))
+
+    @property
+    def dated(self) -> bool:
+        """Whether all its arms keep fingerprints."""
+        return all("code" in arm["fingerprints"] for arm in self.arms.values())
+
+
+def _average(alike: Sequence[Measurement]) -> tuple[float, Interval]:
+    """Returns the mean of one measurement of several seeds, with its interval."""
+    values, unit = [found.value for found in alike], alike[0].unit
+    intervals = [found.interval for found in alike if found.interval]
+    if len(intervals) < len(alike):
+        return mean_interval(values, bounds(unit, values))
+    ends = [end for of in intervals for end in (of.low, of.high)]
+    return combined_interval(values, intervals, bounds(unit, ends), _same(alike))
+
+
+def _same(alike: Sequence[Measurement]) -> bool:
+    """Returns whether seeds were tested on the same clusters; so it is taken where a record does not say."""
+    return len({(found.sample, found.n) for found in alike}) == 1
+
+
+def start_from_base(record: Record) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Loads the base model as `base.load_base` does, and notes its fingerprint in an arm's record."""
+    from helpers.training.base import load_base
+
+    model, tokenizer, _ = load_base(record.folder)
+    record.fingerprints[BASE] = _fingerprint(model)
+    return model, tokenizer
+
+
+def note_corpora(record: Record, read: Mapping[str, Corpus]) -> None:
+    """Notes the fingerprints of the corpora that an arm reads, by name."""
+    record.fingerprints |= {name: corpus.fingerprint for name, corpus in read.items()}
+
+
+def origin(studies: Mapping[str, Findings | None], run: Path) -> str:
+    """Says in a sentence each from which base model studies started, and which are stale: from another than the run's.
+
+    They are given by name. Those that started from none are left out, unless they are too old to say.
+    """
+    found = {name: study for name, study in studies.items() if study}
+    today = current_base(run) if any(study.base for study in found.values()) else ""
+    old = [name for name, study in found.items() if not study.dated]
+    stale = [name for name, study in found.items() if study.dated and study.base not in ("", today)]
+    fresh = [name for name, study in found.items() if study.dated and study.base == today != ""]
+    said = {
+        "made before fingerprints were kept, so nobody can tell whether from this base model": old,
+        "**stale**: made from another base model than this run's": stale,
+        "made from this run's base model": fresh,
+    }
+    return " ".join(f"Studies {', '.join(names)}: {what}." for what, names in said.items() if names)
+
+
+def current_base(run: Path) -> str:
+    """Returns the fingerprint of the base model that a study of this run would start from; empty without one."""
+    from helpers.training.base import load_base
+
+    try:
+        return _fingerprint(load_base(run)[0])
+    except files.WorkbookError:
+        return ""
+
+
+def _fingerprint(model: PreTrainedModel) -> str:
+    """Returns a fingerprint that publishing, which rounds the weights, does not change."""
+    import torch
+
+    from helpers.models import weights_fingerprint
+
+    return weights_fingerprint(model, torch.bfloat16)
 
 
 def load_study(name: str, run: Path) -> Findings | None:
@@ -177,6 +269,13 @@ def load_study(name: str, run: Path) -> Findings | None:
         return None
     read = _read(path)
     return Findings(read["question"], read["profile"], path.is_relative_to(files.REFERENCE), read["arms"])
+
+
+def _made_by(study: Study) -> dict[str, str]:
+    """Returns fingerprints of the code of a study, and of the machine with its libraries."""
+    machine = {name: value for name, value in environment().items() if name != "commit"}
+    code = code_version(*filter(path_of, [study.run_arm.__module__]))  # a study of another package has none
+    return {"code": code, "machine": files.fingerprint([json.dumps(machine)])}
 
 
 def _read(path: Path) -> dict[str, Any]:

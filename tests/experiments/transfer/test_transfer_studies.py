@@ -88,7 +88,7 @@ def small(tmp_path_factory):
         patch.setattr(files, "CACHE", tmp_path_factory.mktemp("cache"))
         patch.setattr(docstrings, "load_docstrings", load)
         patch.setattr(base, "load_base", lambda run: (model, tokenizer, "The base model is tiny."))
-        patch.setattr(base, "base_text", lambda profile, seed: SimpleNamespace(training=list(texts)))
+        patch.setattr(base, "base_text", lambda profile, seed: SimpleNamespace(corpora={}, training=list(texts)))
         patch.setattr(finetuning, "FEWEST_STEPS", 1)
         recipes = {arm: (1, rates) for arm, (_, rates) in finetuning.RECIPES.items()}
         patch.setattr(finetuning, "RECIPES", recipes)

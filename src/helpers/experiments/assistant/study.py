@@ -1,6 +1,6 @@
 """Chapter 04's studies: ways to fine-tune on demonstrations, each task by itself, and what more of them are worth.
 
-All start from the run's own base model, or the published one (`training.base.load_base`).
+All start from the run's own base model, or the published one (`study.start_from_base`).
 """
 
 import copy
@@ -17,7 +17,7 @@ from helpers.corpora.town.grammar import Sampler
 from helpers.evaluation import metrics, recognition
 from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
-from helpers.experiments.study import Arm, Study
+from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
 from helpers.models import untrained, with_adapters
 from helpers.profiles import Profile
 from helpers.records import Record
@@ -63,9 +63,10 @@ def _arms(profile: Profile, setting: str, values: Sequence[str], share: float) -
 
 def _setup(arm: Arm, record: Record, data: corpora.Corpus | None = None) -> Setup:
     """Makes the same set-up for every arm, of the town if nothing else: seeds are of the training, not of the data."""
-    model, tokenizer, _ = base.load_base(record.folder)
-    data = data or corpora.load("town", "prompts", people=arm.profile.people)
-    return make_setup(arm.profile, model, tokenizer, data, base.base_text(arm.profile, 0), 0)
+    model, tokenizer = start_from_base(record)
+    data, text = data or corpora.load("town", "prompts", people=arm.profile.people), base.base_text(arm.profile, 0)
+    note_corpora(record, text.corpora | {"demonstrations": data})
+    return make_setup(arm.profile, model, tokenizer, data, text, 0)
 
 
 def _finetune(
@@ -144,8 +145,8 @@ def _run_functions(arm: Arm, record: Record) -> None:
     written["another's"] = [demonstrated(draw.choice(train)) for _ in test]
     wanted, groups = [demonstrated(row) for row in test], [row["group"] for row in test]
     for method, texts in written.items():
-        found, name, unit = metrics.chrf_of_each(texts, wanted), f"chrF.{method}", "chrF, 0 to 100"
-        record.share(name, found, groups, unit=unit, seeds=(arm.seed,), metric="chrF", method=method)
+        found, name = metrics.chrf_of_each(texts, wanted), f"chrF.{method}"
+        record.mean(name, found, groups, "chrF, 0 to 100", seeds=(arm.seed,), metric="chrF", method=method)
     asked = recognition.make_questions(test, RECOGNISED, arm.seed)
     recognised = {"words": recognition.recognise_by_words(asked, train)}
     for method, each in (("base", setup.base), (TUNED, model)):

@@ -17,7 +17,7 @@ from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.language import language_tests
 from helpers.evaluation.likelihood import document_bits, held_out
 from helpers.evaluation.objective_tasks import UNITS, WRITING, draw_objective_tasks
-from helpers.experiments.study import Arm, Study
+from helpers.experiments.study import Arm, Study, note_corpora
 from helpers.models import causal_model, masked_model
 from helpers.profiles import BYTES_PER_TOKEN, Profile
 from helpers.records import Measurement, Record
@@ -84,6 +84,7 @@ def _arms(profile: Profile) -> list[Arm]:
 def _run_arm(arm: Arm, record: Record) -> None:
     profile, seed, objective = arm.profile, arm.seed, arm.settings["objective"]
     text = base_text(profile, seed)
+    note_corpora(record, text.corpora)
     tokenizer = train_tokenizer(text.training, profile.vocab_size)
     encoded = encode_documents(tokenizer, text.training)
     make = causal_model if objective == NEXT else masked_model
@@ -132,6 +133,7 @@ def _scaling_arms(profile: Profile) -> list[Arm]:
 def _run_scaling(arm: Arm, record: Record) -> None:
     profile, seed = arm.profile, arm.seed
     pydocs = load(":".join(["pydocs", ",".join(profile.packages)]).rstrip(":"))
+    note_corpora(record, {"pydocs": pydocs})
     read, for_tokenizer = (
         mix({"pydocs": pydocs}, {"pydocs": 1.0}, size, seed)["text"]
         for size in (round(profile.tokens * BYTES_PER_TOKEN), TOKENIZER_BYTES)

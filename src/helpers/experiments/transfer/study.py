@@ -1,6 +1,6 @@
 """Chapter 03's studies: all ways to learn a task from few and from many labels; new domains; shuffled pretraining.
 
-All start from the run's own base model, or the published one (`training.base.load_base`).
+All start from the run's own base model, or the published one (`study.start_from_base`).
 """
 
 import random
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from helpers.corpora import load
 from helpers.evaluation.classification import BASELINES, measure_methods
-from helpers.experiments.study import Arm, Study
+from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
 from helpers.experiments.transfer import domains, grid
 from helpers.models import backbone_of, causal_model
 from helpers.profiles import Profile
@@ -32,8 +32,9 @@ def label_counts(profile: Profile) -> list[int]:
 
 
 def _task(name: str, record: Record) -> grid.Task:
-    model, tokenizer, _ = base.load_base(record.folder)
+    model, tokenizer = start_from_base(record)
     corpus = load(name, "labels", packages=record.profile.packages)
+    note_corpora(record, {name: corpus})
     return grid.Task(name, corpus, backbone_of(model), tokenizer)
 
 
@@ -53,7 +54,7 @@ def _run_labels(arm: Arm, record: Record) -> None:
 
 
 def _run_domains(arm: Arm, record: Record) -> None:
-    model, tokenizer, _ = base.load_base(record.folder)
+    model, tokenizer = start_from_base(record)
     fresh = causal_model(arm.profile, tokenizer, arm.seed)
     domains.compare_starts(record, (fresh, model), tokenizer, arm.profile, arm.seed, arm.profile.tokens // 15)
 
@@ -63,18 +64,19 @@ def _run_shuffled(arm: Arm, record: Record) -> None:
     profile = arm.profile
     tasks = [_task(name, record) for name in TASKS]
     tokenizer = tasks[0].tokenizer
-    texts = base.base_text(profile, arm.seed).training  # in random order: the first quarter is like the rest
-    texts = texts[: len(texts) // 4]
+    text = base.base_text(profile, arm.seed)
+    note_corpora(record, text.corpora)
+    texts = text.training[: len(text.training) // 4]  # in random order: the first quarter is like the rest
     trials: dict[str, list[grid.Trial]] = {task.name: [] for task in tasks}
-    for text in (ORDERED, SHUFFLED):
-        read = texts if text == ORDERED else [_mixed(document) for document in texts]
+    for order in (ORDERED, SHUFFLED):
+        read = texts if order == ORDERED else [_mixed(document) for document in texts]
         model = causal_model(profile, tokenizer, arm.seed)
         pretrain(model, pack(encode_documents(tokenizer, read), profile.context), profile, arm.seed)
-        methods = (FULL, SCRATCH) if text == ORDERED else (FULL,)  # from scratch, nothing of the text is left
+        methods = (FULL, SCRATCH) if order == ORDERED else (FULL,)  # from scratch, nothing of the text is left
         for task in tasks:
             start = replace(task, backbone=backbone_of(model))
             ran = grid.run_grid(start, methods, [4 * profile.labels[-1]], [arm.seed], profile.heldout_bytes // 150)
-            trials[task.name] += [replace(trial, method=text if trial.method == FULL else SCRATCH) for trial in ran]
+            trials[task.name] += [replace(trial, method=order if trial.method == FULL else SCRATCH) for trial in ran]
     for task in tasks:
         measure_methods(record, trials[task.name], task.chance, grid.COMPARED)
 
