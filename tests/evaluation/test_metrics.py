@@ -1,13 +1,14 @@
-"""The metrics are scikit-learn's and sacrebleu's numbers, through evaluate, with no network and no trace."""
+"""The metrics are scikit-learn's, sacrebleu's and the papers' numbers, by evaluate, with no network and no trace."""
 
 import socket
 
 import numpy as np
 import pytest
 from sacrebleu.metrics import CHRF
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score
 
 from helpers.evaluation import metrics
+from helpers.evaluation.metrics import formulas
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -71,7 +72,7 @@ def test_they_are_metrics_as_evaluate_knows_them(name):
     assert metrics.load_metric(name) is module
     assert list(module.compute(predictions=[0, 1], references=[0, 0])) == [name]
     assert module.description
-    with pytest.raises(ValueError, match="Known: accuracy, macro_f1, chrf"):
+    with pytest.raises(ValueError, match="Known: accuracy, macro_f1, chrf, choice_accuracy"):
         metrics.load_metric("no such metric")
 
 
@@ -102,3 +103,69 @@ def test_chrf_by_hand():
     found = (2 / 3 + 1 / 2) / 2
     assert metrics.chrf_of_each(["ab"], ["abc"])[0] == pytest.approx(100 * 5 * found / (4 + found), abs=1e-4)
     assert metrics.chrf_of_each(["a b"], ["ab c"])[0] == metrics.chrf_of_each(["ab"], ["abc"])[0]  # blanks do not count
+
+
+CHOICES = ("choice_accuracy", "crows_pairs", "mc1")
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_oracles_of_choices(no_sockets, name):
+    right = [[1, 0]] * 40 + [[1, 0, 0, 0]] * 40
+    always = [[-1.0, *[-2.0] * (len(options) - 1)] for options in right]
+    never = [[-3.0, *[-2.0] * (len(options) - 1)] for options in right]
+    tied = [[-2.0] * len(options) for options in right]
+    coin = np.random.default_rng(0).normal(size=(4000, 2)).tolist()
+    found = [metrics.compute(name, of, right) for of in (always, never, tied)]
+    assert found == pytest.approx([1, 0, (1 / 2 + 1 / 4) / 2])
+    assert metrics.compute(name, coin, [[1, 0]] * 4000) == pytest.approx(0.5, abs=0.03)
+    assert list(metrics.load_metric(name).compute(predictions=tied, references=right)) == [name]
+    assert metrics.load_metric(name).citation
+
+
+def test_a_difference_that_rounding_makes_is_a_tie():
+    assert formulas.choice_credit([0.1 + 0.2, 0.3], [1, 0]) == 0.5
+    assert formulas.choice_credit([-1.0, -1.0, -2.0], [0, 1, 0]) == 0.5
+
+
+def test_mc2_is_the_probability_of_all_right_answers_among_those_offered(no_sockets):
+    likelihoods = [np.log([0.2, 0.1, 0.3]), np.log([0.02, 0.02]) - 1000]
+    right = [[1, 0, 1], [1, 0]]
+    expected = np.mean([0.5 / 0.6, 0.5])
+    assert metrics.compute("mc2", [each.tolist() for each in likelihoods], right) == pytest.approx(expected)
+    assert metrics.compute("mc2", [[0.0, -1e4]], [[1, 0]]) == 1
+    assert metrics.compute("mc2", [[0.0, -1e4]], [[0, 1]]) == 0
+
+
+def test_brier_is_scikit_learns_and_known_for_oracles(no_sockets):
+    rng = np.random.default_rng(0)
+    sure, right = rng.random(50), rng.integers(2, size=50)
+    both = [np.column_stack([1 - sure, sure]).tolist(), np.column_stack([1 - right, right]).tolist()]
+    assert metrics.compute("brier", *both) == pytest.approx(2 * brier_score_loss(right, sure))
+    oracles = ([1, 0, 0], [0, 1, 0], [1 / 3] * 3)
+    assert [metrics.compute("brier", [of], [[1, 0, 0]]) for of in oracles] == pytest.approx([0, 2, 2 / 3])
+
+
+def test_calibration_error_of_oracles(no_sockets):
+    right = np.array([1.0, 0.0] * 500)
+    assert metrics.compute("ece", np.ones(10), np.ones(10)) == 0
+    assert metrics.compute("ece", np.ones(10), np.zeros(10)) == 1
+    assert metrics.compute("ece", np.full(1000, 0.5), right) == pytest.approx(0)
+    assert metrics.compute("ece", np.full(1000, 0.9), right) == pytest.approx(0.4)
+    # By hand, two bins: |0.95 - 0.5| of two items, and |0.15 - 0| of one.
+    assert metrics.compute("ece", [0.95, 0.95, 0.15], [1, 0, 0]) == pytest.approx((2 * 0.45 + 0.15) / 3)
+    sure = np.random.default_rng(0).random(20_000)
+    assert metrics.compute("ece", sure, np.random.default_rng(1).random(20_000) < sure) < 0.02
+
+
+def test_bits_per_byte_weighs_texts_by_their_length(no_sockets):
+    assert metrics.compute("bits_per_byte", [8.0, 2.0], [1, 9]) == 1.0
+    assert metrics.compute("bits_per_byte", np.full(5, 16.0), np.full(5, 2)) == 8.0
+
+
+@pytest.mark.parametrize("name", ["mc2", "ece"])
+def test_loading_a_metric_of_likelihoods_leaves_numpys_random_state(name):
+    np.random.seed(7)
+    before = np.random.get_state()[1].tolist()
+    metrics.load_metric.cache_clear()
+    metrics.load_metric(name)
+    assert np.random.get_state()[1].tolist() == before

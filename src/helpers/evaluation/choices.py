@@ -13,13 +13,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.baselines import NGramModel
 from helpers.evaluation.likelihood import document_bits
+from helpers.evaluation.metrics.formulas import choice_credit
 from helpers.tokenization import encode_documents
 
 Scorer = Callable[[Sequence[str]], np.ndarray]
 """Gives minus the log-likelihood of each text, in bits, (texts,)."""
-
-TIE = 1e-6
-"""Bits within which two texts are equally likely: sums of the same numbers in another order differ by less."""
 
 
 @dataclass(frozen=True)
@@ -75,5 +73,4 @@ def score_choices(choices: Sequence[Choice], scorer: Scorer) -> np.ndarray:
     """
     bits = scorer([option for choice in choices for option in choice.options])
     ends = np.cumsum([len(choice.options) for choice in choices])
-    likeliest = [np.flatnonzero(costs <= costs.min() + TIE) for costs in np.split(bits, ends[:-1])]
-    return np.array([(0 in tied) / len(tied) for tied in likeliest])
+    return np.array([choice_credit(-costs, np.arange(len(costs)) == 0) for costs in np.split(bits, ends[:-1])])

@@ -16,6 +16,7 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers.evaluation.metrics.formulas import bits_per_byte
 from helpers.models import batch_tokens, context_length, in_batches, padded
 from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
@@ -49,7 +50,7 @@ class HeldOut:
 
         Of the bits that each document costs, (documents,), or of the difference of two models' bits.
         """
-        return float(bits.sum() / self.bytes.sum()), ratio_interval(bits, self.bytes, self.groups)
+        return bits_per_byte(bits, self.bytes), ratio_interval(bits, self.bytes, self.groups)
 
     def measure(self, record: Record, name: str, bits: np.ndarray, seed: int, **more: Any) -> Measurement:
         """Adds bits per byte to the record, as `bits_per_byte` has them; `more` are null and what they are about."""
