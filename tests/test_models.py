@@ -32,6 +32,14 @@ def test_same_seed_same_weights_and_the_callers_random_state_is_kept(profile, to
     assert first != models.weights_fingerprint(models.causal_model(profile, tokenizer, seed=4))
 
 
+def test_a_fingerprint_of_rounded_weights_survives_rounding(profile, tokenizer):
+    model = models.causal_model(profile, tokenizer, seed=3)
+    whole, rounded = (models.weights_fingerprint(model, dtype) for dtype in (None, torch.bfloat16))
+    model.to(torch.bfloat16).to(torch.float32)
+    assert models.weights_fingerprint(model, torch.bfloat16) == rounded
+    assert models.weights_fingerprint(model) != whole
+
+
 @pytest.mark.parametrize("name", ["smoke", "laptop"])
 def test_masked_and_causal_models_are_of_one_size(name, tokenizer):
     profile = load_profile(name)

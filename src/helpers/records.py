@@ -47,7 +47,7 @@ class Measurement:
     value: float
     unit: str
     interval: Interval | None = None  # None where nothing was sampled
-    n: int | None = None  # how many units were sampled (the clusters of the bootstrap, where there are clusters)
+    n: int | None = None  # how many units were sampled (the clusters, where there are clusters)
     seeds: tuple[int, ...] = ()
     null: float | None = None  # what the number would be if there were nothing to find
     about: dict[str, Any] = field(default_factory=dict)  # what tells it from others, by column: task, method, size

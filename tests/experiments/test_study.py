@@ -194,18 +194,19 @@ def started_from(model):
     return Study("?", lambda profile: [Arm("one", profile, 0)], run_arm)
 
 
-def test_an_arm_keeps_fingerprints_and_a_study_says_if_its_base_is_not_the_runs(results, monkeypatch):
+def test_an_arm_keeps_fingerprints_and_a_study_says_if_its_base_is_not_the_runs(results, monkeypatch, capsys):
     run = results / "smoke"
     run_study("04_old", started_from("abc"), SMOKE)
     run_study("04_new", started_from("def"), SMOKE)
     monkeypatch.setattr(study, "current_base", lambda run: "def")
-    found = {name: load_study(name, run) for name in ("04_old", "04_new", "04_none")}
-    assert found["04_new"].arms["one"]["fingerprints"].keys() == {study.BASE, "code", "machine"}
-    said = study.origin(found, run)
+    arm = load_study("04_new", run).arms["one"]
+    assert arm["fingerprints"].keys() == {study.BASE, "code", "machine"}
+    before = {"question": "?", "profile": "smoke", "arms": {"one": arm | {"fingerprints": {}}}}
+    files.write_json(run / "studies" / "04_first.json", before)
+    said = study.origin("04", run)
+    assert "Studies 04_first: made before fingerprints were kept." in said
     assert "Studies 04_old: **stale**: made from another base model than this run's." in said
     assert "Studies 04_new: made from this run's base model." in said
-    before = findings(({"seed": 0}, 1.0))
-    for arm in before.arms.values():
-        arm["fingerprints"] = {}
-    assert "Studies 04_first: made before fingerprints were kept" in study.origin({"04_first": before}, run)
-    assert study.origin({}, run) == ""
+    assert study.origin("05", run) == ""
+    run_study("04_old", started_from("abc"), SMOKE)
+    assert "Stale, made from another base model than this run's: one." in capsys.readouterr().out

@@ -24,7 +24,7 @@ Scorer = Callable[[Sequence[str]], np.ndarray]
 class Choice:
     """A question of which text is likelier: `options` are the right text, then the wrong ones.
 
-    Its `group` is what it was sampled with (its person, its module), the unit of the bootstrap; its `kind`
+    Its `group` is what it was sampled with (its person, its module), the unit of the interval; its `kind`
     distinguishes it from others of its test, such as how often a fact was told.
     """
 

@@ -27,7 +27,7 @@ from helpers.tokenization import encode_documents
 class HeldOut:
     """Documents that no model was trained on.
 
-    Their `groups` are what they were sampled with (the module, the person), the unit of the bootstrap; their
+    Their `groups` are what they were sampled with (the module, the person), the unit of the interval; their
     `floor_bits` are what each costs a reader who knows the source by heart, (documents,), None where nobody can know.
     """
 

@@ -85,6 +85,10 @@ def run_study(name: str, study: Study, profile: Profile, run: str = "", only: st
         raise files.WorkbookError(f"study {name}: no arm is named {only!r}. Known: {', '.join(a.name for a in arms)}.")
     done = _done(arms, folder)
     print(f"{study.question}\n" + "\n".join(_line(arm, done, gflops) for arm in mine))
+    if stale := _stale(done, goal.parents[1]):
+        print(
+            f"Stale, made from another base model than this run's: {', '.join(stale)}. Delete them to run them again."
+        )
     for arm in mine:
         done = _done(arms, folder)  # another process may have been here
         if arm not in done:
@@ -225,18 +229,18 @@ def note_corpora(record: Record, read: Mapping[str, Corpus]) -> None:
     record.fingerprints |= {name: corpus.fingerprint for name, corpus in read.items()}
 
 
-def origin(studies: Mapping[str, Findings | None], run: Path) -> str:
+def origin(prefix: str, run: Path) -> str:
     """Says in a sentence each from which base model studies started, and which are stale: from another than the run's.
 
-    They are given by name. Those that started from none are left out, unless they are too old to say.
+    They are those whose names begin so, such as `04`. What started from none is left out, unless it is too old to say.
     """
-    found = {name: study for name, study in studies.items() if study}
+    found = {path.stem: _findings(path) for path in find_studies(prefix, run)}
     today = current_base(run) if any(study.base for study in found.values()) else ""
     old = [name for name, study in found.items() if not study.dated]
     stale = [name for name, study in found.items() if study.dated and study.base not in ("", today)]
     fresh = [name for name, study in found.items() if study.dated and study.base == today != ""]
     said = {
-        "made before fingerprints were kept, so nobody can tell whether from this base model": old,
+        "made before fingerprints were kept": old,
         "**stale**: made from another base model than this run's": stale,
         "made from this run's base model": fresh,
     }
@@ -265,8 +269,10 @@ def _fingerprint(model: PreTrainedModel) -> str:
 def load_study(name: str, run: Path) -> Findings | None:
     """Reads a study's record, the run's own if it has one, else the published one; None if there is neither."""
     path = next((path for path in find_studies(name, run) if path.stem == name), None)
-    if path is None:
-        return None
+    return _findings(path) if path else None
+
+
+def _findings(path: Path) -> Findings:
     read = _read(path)
     return Findings(read["question"], read["profile"], path.is_relative_to(files.REFERENCE), read["arms"])
 
@@ -287,6 +293,13 @@ def _done(arms: list[Arm], folder: Path) -> dict[Arm, dict[str, Any]]:
     found = {arm: _read(path) for arm in arms if (path := folder / f"{arm.name}.json").exists()}
     planned = {arm: json.loads(json.dumps([asdict(arm.profile), arm.parameters])) for arm in found}
     return {arm: record for arm, record in found.items() if [record["sizes"], record["parameters"]] == planned[arm]}
+
+
+def _stale(done: Mapping[Arm, dict[str, Any]], run: Path) -> list[str]:
+    """Returns the names of finished arms that started from another base model than this run's."""
+    bases = {arm.name: record["fingerprints"][BASE] for arm, record in done.items() if BASE in record["fingerprints"]}
+    today = current_base(run) if bases else ""
+    return [name for name, base in bases.items() if base != today]
 
 
 def _line(arm: Arm, done: dict[Arm, dict[str, Any]], gflops: float) -> str:

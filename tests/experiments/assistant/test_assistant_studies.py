@@ -83,7 +83,9 @@ def small(tmp_path_factory):
     """Puts a tiny base model and little text in place of the real ones; trainings take an epoch, and are noted."""
     texts = documents(60)
     held = Dataset.from_dict({"text": documents(20), "group": [f"m{i // 2}" for i in range(20)]})
-    text = SimpleNamespace(corpora={name: SimpleNamespace(splits={"test": held}) for name in ("pydocs", "town")})
+    text = SimpleNamespace(
+        corpora={name: SimpleNamespace(splits={"test": held}, fingerprint="0123") for name in ("pydocs", "town")}
+    )
     text.training = texts
     said = [message["content"] for row in TOWN.splits["train"] for message in row["messages"]]
     tokenizer = tokenization.train_tokenizer([*texts, *said[:2000]], TINY.vocab_size)
@@ -92,7 +94,8 @@ def small(tmp_path_factory):
 
     def load(source, kind="text", **options):
         if source == study.FUNCTIONS_SOURCE:
-            return SimpleNamespace(splits={"train": functions("train", 3000), "test": functions("test", 1000)})
+            splits = {"train": functions("train", 3000), "test": functions("test", 1000)}
+            return SimpleNamespace(splits=splits, fingerprint="4567")
         assert (source, kind, options) == ("town", "prompts", {"people": TINY.people})
         return TOWN
 

@@ -97,16 +97,18 @@ def test_one_who_goes_on_begins_where_the_fresh_one_ended_and_learns_at_its_own_
 
 def test_both_starts_are_compared_on_each_domain(monkeypatch):
     def train_on(domain, model, tokenizer, profile, seed, fresh):
-        trained.append((domain, model, fresh))
+        trained.append((domain.texts, model, fresh))
         return DomainRun(CURVE if fresh else {0: 6.0, 4: 5.0, 8: 3.0}, 1.0, model)
 
     trained = []
-    monkeypatch.setattr(domains, "read_domains", lambda profile, seed, tokens: {"one": (seed, tokens), "two": "text"})
+    monkeypatch.setattr(
+        domains, "read_domains", lambda *sizes: {"one": Domain([f"{sizes}"], None), "two": Domain(["text"], None)}
+    )
     monkeypatch.setattr(domains, "train_on", train_on)
     record = Record("03_transfer", PROFILE)
     runs = domains.compare_starts(record, ("new", "old"), None, PROFILE, 1, 1000)
-    assert trained[:2] == [((1, 1000), "new", True), ((1, 1000), "old", False)]
-    assert trained[2:] == [("text", "new", True), ("text", "old", False)]
+    assert trained[:2] == [([f"{(PROFILE, 1, 1000)}"], "new", True), ([f"{(PROFILE, 1, 1000)}"], "old", False)]
+    assert trained[2:] == [(["text"], "new", True), (["text"], "old", False)]
     assert {name: {start: run.model for start, run in of.items()} for name, of in runs.items()} == {
         name: {FROM_SCRATCH: "new", FROM_TRAINED: "old"} for name in ("one", "two")
     }

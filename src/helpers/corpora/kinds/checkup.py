@@ -41,7 +41,7 @@ FEWEST, FEW = 20, 200
 """Training rows below which learning is pointless, or doubtful."""
 
 FEWEST_GROUPS = 2
-"""Groups of the test below which no interval can be computed: it is a bootstrap over groups."""
+"""Groups of the test below which no interval can be computed: it is over groups."""
 
 NEAR = 0.8
 """Similarity from which two rows are near duplicates."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from helpers import files
 from helpers.corpora import town
 from helpers.corpora.pydocs import corpus
 from helpers.evaluation.learning_curves import share_of_steps
@@ -108,6 +109,7 @@ def compare_starts(
     """
     runs: dict[str, dict[str, DomainRun]] = {}
     for name, domain in read_domains(profile, seed, tokens).items():
+        record.fingerprints[name] = files.fingerprint(domain.texts)
         runs[name] = {
             start: train_on(domain, model, tokenizer, profile, seed, fresh=start == FROM_SCRATCH)
             for start, model in zip((FROM_SCRATCH, FROM_TRAINED), starts, strict=True)
