@@ -92,7 +92,7 @@ def with_adapters(model: PreTrainedModel, rank: int, seed: int, dtype: torch.dty
     """Returns a copy of a model in which only LoRA's matrices (Hu et al. 2022), beside each inside, are trained.
 
     The frozen weights are kept in the given arithmetic, such as `fast_dtype_for(model)`, LoRA's matrices in float32.
-    Give it the exact weights back (`with_exact_weights`) before it is scored or merged: rounded ones lose small changes.
+    Give it the exact weights back (`with_exact_weights`) before it is scored or merged, so that nothing is lost.
     """
     from peft import LoraConfig, get_peft_model
 
