@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,18 +76,34 @@ def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
         return type(model)(copy.deepcopy(model.config)).eval()
 
 
-def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
-    """Returns a copy of a model in which only LoRA's matrices (Hu et al. 2022), beside each inside, are trained."""
+def with_adapters(model: PreTrainedModel, rank: int, seed: int, first: int = 0) -> PeftModel:
+    """Returns a model in which only LoRA's matrices (Hu et al. 2022) are trained, beside each matrix inside.
+
+    They stand in the layers from the `first` on. The weights of the given model, which is moved to the `device`, are
+    shared, and trained no more.
+    """
     from peft import LoraConfig, get_peft_model
 
     task = None if backbone_of(model) is model else "CAUSAL_LM"
     # Mamba computes past its `out_proj`: matrices beside it would do nothing, and peft refuses them.
-    left_out = ["out_proj"] if any(name.endswith("conv1d") for name, _ in model.named_modules()) else None
+    left_out = [r".*\bout_proj"] if any(name.endswith("conv1d") for name, _ in model.named_modules()) else []
+    frozen = list(blocks(model)[:first]) if first else []
+    left_out += [re.escape(name) + r"\..*" for name, part in model.named_modules() if any(part is f for f in frozen)]
+    model.to(device())  # type: ignore[arg-type]  # torch's stubs; a move later on would take the weights from one of two
+    shared: dict[int, Any] = {id(weight): weight for weight in model.parameters()}
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
         torch.manual_seed(seed)
-        options: dict[str, Any] = {"target_modules": "all-linear", "exclude_modules": left_out, "task_type": task}
-        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, **options)
-        return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
+        options: dict[str, Any] = {"target_modules": "all-linear", "task_type": task}
+        excluded = "|".join(left_out) or None
+        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, exclude_modules=excluded, **options)
+        return cast("PeftModel", get_peft_model(copy.deepcopy(model, shared), adapters))
+
+
+def blocks(model: PreTrainedModel) -> torch.nn.ModuleList:
+    """Returns the layers of a model of transformers, whatever it calls them."""
+    lists = [part for part in model.modules() if isinstance(part, torch.nn.ModuleList)]
+    layers = model.config.get_text_config().num_hidden_layers
+    return next((part for part in lists if len(part) == layers), lists[0])  # ALBERT's layers share one block
 
 
 def is_own(config: PretrainedConfig) -> bool:
