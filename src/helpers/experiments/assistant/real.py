@@ -117,13 +117,12 @@ def make_real(
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     demonstrations: Corpus,
-    learned: float,
-    asked: float,
+    shares: tuple[float, float],
     seed: int,
 ) -> Real:
     """Puts together what a chat model is tuned and judged on: shares of the demonstrations, and of the test."""
     whole = chat_setup(base, tokenizer, demonstrations)
-    parts: list[list[Demonstration]] = [share_of_tasks(whole.train, learned), share_of_tasks(whole.test, asked)]
+    parts: list[list[Demonstration]] = [share_of_tasks(whole.train, shares[0]), share_of_tasks(whole.test, shares[1])]
     documents = corpora.load(":".join(["pydocs", ",".join(profile.packages)]).rstrip(":")).splits["test"]
     unread = {"pydocs": held_out(documents, profile.heldout_bytes // 10, seed)}
     setup = Setup(base, whole.tokenizer, parts[0], parts[1], [], unread, whole.context, 0)
@@ -175,14 +174,15 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     except WorkbookError as error:
         print(error)
         return None
-    shares = [most / len(demonstrations.splits[split]) for most, split in ((LIVE_ROWS, "train"), (LIVE_TESTS, "test"))]
-    real = make_real(record.profile, base, tokenizer, demonstrations, *shares, seed=seed)
+    shares = tuple(most / len(demonstrations.splits[of]) for most, of in ((LIVE_ROWS, "train"), (LIVE_TESTS, "test")))
+    real = make_real(record.profile, base, tokenizer, demonstrations, cast("tuple[float, float]", shares), seed)
     setup, learner = real.setup, real.setup.adapters(seed)
     rows, held = setup.encoded(setup.train), setup.encoded(setup.test)
     log = finetune(learner, setup.tokenizer, rows, replace(GENTLE, epochs=1), seed)
     model = cast("PreTrainedModel", learner)  # it wraps and forwards
     for method, each in (("as it is", base), ("tuned", model)):
-        name, about = f"held-out answers.real, {method}", {"metric": "bits per token of answers", "method": method}
+        name = f"held-out answers.real, {method}"
+        about: dict[str, Any] = {"metric": "bits per token of answers", "method": method}
         record.measure(name, bits_per_token(each, held), "bits per token", n=len(held), seeds=(seed,), **about)
     real.measure(record, model, seed)
     return Live(real, model, log)

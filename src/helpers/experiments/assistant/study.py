@@ -165,8 +165,8 @@ def _run_functions(arm: Arm, record: Record) -> None:
 def _run_real(arm: Arm, record: Record) -> None:
     """Tunes the real model, and measures it before and after. Seeds are of the training, and of the examples shown."""
     data, seed = corpora.load("town", "prompts", people=arm.profile.people), arm.seed
-    shares = [share * arm.profile.demonstrations for share in (REAL_SHARE, REAL_TEST)]
-    real = make_real(arm.profile, *load_model(NAME), data, *shares, seed=0)
+    shares = REAL_SHARE * arm.profile.demonstrations, REAL_TEST * arm.profile.demonstrations
+    real = make_real(arm.profile, *load_model(NAME), data, shares, 0)
     setup, model = real.setup, real.setup.adapters(seed)
     answers = {ASKED: chat_answers(setup.base, setup.tokenizer, setup.test), AFTER_EXAMPLES: real.shown_answers(seed)}
     recipe = replace(demonstrations.GENTLE, epochs=REAL_EPOCHS)
