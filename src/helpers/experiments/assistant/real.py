@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from helpers import corpora, plotting, records
+from helpers import corpora, plotting, records, smollm2
 from helpers.corpora import Corpus
 from helpers.evaluation.likelihood import Forgetting, held_out, row_bits
 from helpers.evaluation.skills import SHOTS, Answers, Demonstration, bits_per_token, chat_answers
@@ -32,7 +32,7 @@ from helpers.tokenization import IGNORED
 from helpers.training.demonstrations import GENTLE, finetune
 from helpers.training.trainer import TrainingLog
 
-NAME = "smollm2"
+NAME = smollm2.NAME
 """The real model, as `pretrained.find` knows it: SmolLM2-135M-Instruct (Allal et al. 2025)."""
 
 ASKED, AFTER_EXAMPLES, TUNED, OURS = "as it is, asked", "as it is, after four examples", "tuned", "ours, tuned"
