@@ -60,7 +60,7 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     surprise = f"{found['before'][0]:.2f} bits a token before, {found['after'][0]:.2f} after"
     print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
     what = f"{epochs} times {len(rows):,} conversations ({corpus.fingerprint}), {log.tokens:,} tokens, seed {seed}"
-    save_adapter(learner, folder, f"LoRA beside `{source}`, trained on {what}. Held out: {surprise}.")
+    save_adapter(learner, folder, source, f"LoRA beside `{source}`, trained on {what}. Held out: {surprise}.")
     print(f"Saved. Talk to it: python -m helpers chat {folder}")
     return True
 
@@ -74,8 +74,13 @@ def _look(setup: Setup, model: Any, asked: Sequence[Any]) -> tuple[float, list[s
     return bits, reply(model, setup.tokenizer, [row["messages"][:-1] for row in asked], MOST_TOKENS)
 
 
-def save_adapter(model: PeftModel, folder: Path, about: str) -> None:
-    """Saves adapters as safetensors, with a README that tells about them; whole or not at all."""
+def save_adapter(model: PeftModel, folder: Path, base: str, about: str) -> None:
+    """Saves adapters as safetensors, with a README that tells about them; whole or not at all.
+
+    A `base` model that is a folder is named by its whole path, so that the adapter opens from anywhere.
+    """
+    named = str(Path(base).expanduser().resolve()) if Path(base).expanduser().is_dir() else base
+    model.active_peft_config.base_model_name_or_path = named
     with files.replacing(folder) as partial:
         model.save_pretrained(str(partial), save_embedding_layers=False)
         files.write_text(

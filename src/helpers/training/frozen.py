@@ -36,8 +36,8 @@ def above_frozen(
 
     The part shares its weights with the model: to train it is to train the model. Its token ids are places in the table
     of states of all rows. Model and rows themselves are returned where no layer is frozen, where the table would be
-    too large, or where layers cannot be fed with states: GPT-2 adds positions to what it begins with, Gemma a factor,
-    and in some models the layers take turns in how far they look back.
+    too large, or where layers cannot be fed with states: GPT-2 adds positions to what it begins with, and in some
+    models the layers take turns in how far they look back.
     """
     whole = cast("PreTrainedModel", model.get_base_model() if isinstance(model, PeftModel) else model)
     first, text = lowest_trained(whole), whole.config.get_text_config()
@@ -82,7 +82,7 @@ def _states_before(model: PreTrainedModel, layer: int, rows: Sequence[Sequence[i
     hook = blocks(model)[layer].register_forward_pre_hook(lambda _, given: got.append(given[0]))
     try:
         with Progress("reading", len(rows), "rows", silent=len(rows) == 1) as line:
-            for batch in in_batches(rows, batch_tokens(8 * text.intermediate_size)):
+            for batch in in_batches(rows, batch_tokens(32 * text.hidden_size)):
                 input_ids, _ = padded([rows[row] for row in batch], model.device)  # causal, so it needs no mask
                 lower.base_model(input_ids=input_ids, use_cache=False)
                 states = got.pop()  # (rows, tokens, width)

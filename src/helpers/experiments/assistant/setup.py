@@ -59,6 +59,10 @@ RANK = 16
 FROZEN = 0.5
 """Share of such a model's layers, the lower ones, beside which no matrices stand."""
 
+ADAPTED = 2 / 3 * (1 - FROZEN)
+"""What a token then costs, as a share of one that all weights are trained on: no slope goes below the upper layers, and
+none is computed of weights that do not move, a third of a training. The lower layers are read once besides."""
+
 ANSWER_FLOPS = 2e12
 """What a model that is not ours may spend on answering the test, each time: two minutes on two cores, about."""
 
@@ -114,15 +118,15 @@ class Setup:
         trained = (recipe.epochs + 2 / 3) * tokens + few + recipe.epochs * self.replay_tokens
         asked = tokens_to_answer(self.tokenizer, self.test, self.context)
         unread = sum(len(text) for held in self.unread.values() for text in held.texts) / 3
-        cost = expected_cost(self.base, trained, 3 * asked + 4 * unread, self.context, copies=5)
+        read = FROZEN * 3 * tokens + 3 * asked + 4 * unread
+        cost = expected_cost(self.base, ADAPTED * trained, read, self.context, copies=2)
         return f"Trained: {self.way}. Asked: {len(self.test):,} questions, as many as are soon answered. {cost}"
 
     def cost_of_adapters(self, rows: Sequence[EncodedRow], recipe: Recipe) -> str:
         """Says what it will cost to train `adapters`, and to read what is held out before and after."""
         tokens, held = (sum(len(row.input_ids) for row in part) for part in (rows, self.encoded(self.test)))
-        # A third of a training is the gradients of weights that do not move, and no slope goes below the upper layers.
-        trained = 2 / 3 * (1 - FROZEN) * recipe.epochs * tokens
-        cost = expected_cost(self.base, trained, FROZEN * tokens + 2 * held, self.context, copies=1)
+        trained, read = ADAPTED * recipe.epochs * tokens, FROZEN * tokens + 2 * held
+        cost = expected_cost(self.base, trained, read, self.context, copies=1)
         return f"{recipe.epochs} times {len(rows):,} conversations, {tokens:,} tokens. {cost}"
 
     def encoded(self, demonstrations: Sequence[Demonstration]) -> list[EncodedRow]:
