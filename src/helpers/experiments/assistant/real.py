@@ -45,7 +45,7 @@ COLOURS = dict(
 )
 """The ways of its study, ours beside them, and their colours."""
 
-LATER = TUNED, AFTER_EXAMPLES
+COMPARED = TUNED, AFTER_EXAMPLES
 """The two of them that are compared: what was trained, and the stronger of the others."""
 
 PROMPTS: list[str] = data_of(__name__)["prompts"]
@@ -100,9 +100,12 @@ class Real:
             for asked, said in zip(PROMPTS, self.former, strict=True)
         ]
         rows = self.setup.encoded(talks)
-        wanted = [np.flatnonzero(np.array(row.labels[1:]) != IGNORED)[:-1] for row in rows]
+        wanted = [np.flatnonzero(np.array(row.labels[1:]) != IGNORED) for row in rows]
         bits = row_bits(model, [row.input_ids for row in rows])
-        return np.array([each[places].mean() for each, places in zip(bits, wanted, strict=True)])
+        # The end is all that there is of an empty answer.
+        return np.array(
+            [each[places[: max(1, len(places) - 1)]].mean() for each, places in zip(bits, wanted, strict=True)]
+        )
 
     def measure(self, record: Record, model: PreTrainedModel, seed: int, **about: Any) -> None:
         """Adds to the record what a tuned model has forgotten: of plain text, and of its manners, over the prompts."""
@@ -191,7 +194,7 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
 def evidence(found: Findings, tasks: Collection[str]) -> str:
     """Returns the study's accuracies in a line for a verdict."""
     shares = {
-        way: {task: found.mean(task=task, method=way, metric="accuracy") for task in tasks} for way in LATER[::-1]
+        way: {task: found.mean(task=task, method=way, metric="accuracy") for task in tasks} for way in COMPARED[::-1]
     }
     told = (
         f"{way}: " + ", ".join(f"{task} {share.value:.0%}" for task, share in by.items()) for way, by in shares.items()
