@@ -50,7 +50,8 @@ ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
 
 GENTLE = Recipe(rates=(0.0, 1e-3), batch_tokens=512)
-"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for it (Hu et al. 2022)."""
+"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for small models (Hu et al. 2022
+took 2e-4 for GPT-2), in steps so small that a few hundred conversations give a hundred of them."""
 
 
 class EncodedRow(NamedTuple):
