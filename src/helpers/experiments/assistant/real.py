@@ -191,6 +191,28 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     return Live(real, model, log)
 
 
+READING = (
+    "**Reading.** On average over the five kinds of task, the real model is right in {asked:.0%} when asked as it is, "
+    "in {examples:.0%} after four examples, and in {tuned:.0%} after its training, which took {seconds:.0f} s. It "
+    "needs {plain:+.3f} bits per byte more for docstrings, and {manners:+.2f} bits a token more for what it used to "
+    "answer to everyday questions."
+)
+"""What the study found, in a sentence with the names that `told` gives."""
+
+
+def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
+    """Returns the study's numbers for its reading: mean accuracies over tasks, seconds, and what was forgotten."""
+
+    def average(way: str) -> float:
+        return float(np.mean([found.mean(task=task, method=way, metric="accuracy").value for task in tasks]))
+
+    forgotten = {
+        name: found.mean(corpus=of, metric="forgotten") for name, of in (("plain", "pydocs"), ("manners",) * 2)
+    }
+    ways = {"asked": average(ASKED), "examples": average(AFTER_EXAMPLES), "tuned": average(TUNED)}
+    return ways | forgotten | {"seconds": found.mean(metric="seconds").value}
+
+
 def evidence(found: Findings, tasks: Collection[str]) -> str:
     """Returns the study's accuracies in a line for a verdict."""
     shares = {
