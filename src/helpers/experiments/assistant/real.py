@@ -33,7 +33,7 @@ from helpers.training.demonstrations import GENTLE, finetune
 from helpers.training.trainer import TrainingLog
 
 NAME = smollm2.NAME
-"""The real model, as `pretrained.find` knows it: SmolLM2-135M-Instruct (Allal et al. 2025)."""
+"""The real model, as `pretrained.find` knows it: SmolLM2-135M-Instruct (Ben Allal et al. 2025)."""
 
 ASKED, AFTER_EXAMPLES, TUNED, OURS = "as it is, asked", "as it is, after four examples", "tuned", "ours, tuned"
 COLOURS = dict(
