@@ -22,7 +22,7 @@ GROUND = {
     "plotting",
 }
 CORPORA = {"corpora.rows", "corpora.report", "corpora.corpus", "corpora.duplicates", "corpora.mixing"}
-SHOWN = {"cards", "transcripts", "chat", "benchmarks"}
+SHOWN = {"cards", "transcripts", "chat", "tune", "benchmarks"}
 MOST_LINES = 45
 LAYERS = [
     GROUND,

@@ -304,6 +304,20 @@ def _demonstrations(options: Namespace) -> None:
 
 
 @_command(
+    "tune a chat model on your conversations; makes an adapter that chat opens",
+    _option("model", type=files.expanded, metavar="MODEL", help="folder of a model, or owner/name"),
+    _option("source", metavar="FILE", help="your conversations: a file, a folder, or hub:owner/name"),
+    _option("folder", type=_path, metavar="OUT", help="where the adapter is to be saved; not there yet"),
+    _option("--epochs", type=_number(int, 1), default=3, metavar="N", help="how often each is read (default: 3)"),
+    _seed("of the adapter's first weights, and of the order"),
+)
+def _tune(options: Namespace) -> int:
+    from helpers.tune import tune
+
+    return 0 if tune(options.model, options.source, options.folder, options.epochs, options.seed) else 1
+
+
+@_command(
     "talk with a model, in the terminal or with questions piped in",
     _option("model", type=files.expanded, metavar="DIR", help="folder of a model or adapter, smollm2, or owner/name"),
     _option("--system", default="", metavar="TEXT", help="the system message (default: none)"),

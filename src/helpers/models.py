@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -88,32 +89,48 @@ def fast_dtype_for(model: PreTrainedModel) -> torch.dtype:
     return torch.float32 if narrow or is_own(model.config) else machine.fast_dtype()
 
 
-def with_adapters(model: PreTrainedModel, rank: int, seed: int, dtype: torch.dtype = torch.float32) -> PeftModel:
-    """Returns a copy of a model in which only LoRA's matrices (Hu et al. 2022), beside each inside, are trained.
+def with_adapters(
+    model: PreTrainedModel, rank: int, seed: int, first: int = 0, dtype: torch.dtype = torch.float32
+) -> PeftModel:
+    """Returns a model in which only LoRA's matrices (Hu et al. 2022) are trained, beside each matrix inside.
 
-    The frozen weights are kept in the given arithmetic, such as `fast_dtype_for(model)`, LoRA's matrices in float32.
-    Give it the exact weights back (`with_exact_weights`) before it is scored or merged, so that nothing is lost.
+    They stand in the layers from the `first` on, in float32. The weights of the given model, which is moved to the
+    `device`, are shared, and trained no more; but where they are of another arithmetic than `dtype`, such as
+    `fast_dtype_for(model)`, they are copied into that one: then give it the exact weights back (`with_exact_weights`)
+    before it is scored or saved.
     """
     from peft import LoraConfig, get_peft_model
 
     task = None if backbone_of(model) is model else "CAUSAL_LM"
     # Mamba computes past its `out_proj`: matrices beside it would do nothing, and peft refuses them.
-    left_out = ["out_proj"] if any(name.endswith("conv1d") for name, _ in model.named_modules()) else None
+    left_out = [r".*\bout_proj"] if any(name.endswith("conv1d") for name, _ in model.named_modules()) else []
+    frozen = list(blocks(model)[:first]) if first else []
+    left_out += [re.escape(name) + r"\..*" for name, part in model.named_modules() if any(part is f for f in frozen)]
+    model.to(device())  # type: ignore[arg-type]  # torch's stubs; a move later on would take the weights from one of two
+    shared: dict[int, Any] = {id(weight): weight for weight in model.parameters() if weight.dtype == dtype}
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
         torch.manual_seed(seed)
-        options: dict[str, Any] = {"target_modules": "all-linear", "exclude_modules": left_out, "task_type": task}
-        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, **options)
-        frozen = cast(Any, in_dtype(copy.deepcopy(model), dtype))
-        return cast("PeftModel", get_peft_model(frozen, adapters, autocast_adapter_dtype=True))  # LoRA's in float32
+        options: dict[str, Any] = {"target_modules": "all-linear", "task_type": task}
+        excluded = "|".join(left_out) or None
+        adapters = LoraConfig(r=rank, lora_alpha=2 * rank, exclude_modules=excluded, **options)
+        wrapped = cast(Any, in_dtype(copy.deepcopy(model, shared), dtype))
+        return cast("PeftModel", get_peft_model(wrapped, adapters, autocast_adapter_dtype=True))
 
 
 def with_exact_weights(adapted: PeftModel, model: PreTrainedModel) -> PeftModel:
-    """Gives the frozen weights of a model with adapters the values and the arithmetic of the model it was made from."""
+    """Gives the frozen weights of a model with adapters those of the model that it was made from, to share."""
     exact = dict(model.named_parameters())
     for name, weight in adapted.get_base_model().named_parameters():
         if (original := exact.get(name.replace(".base_layer", ""))) is not None:
-            weight.data = original.data.clone()
+            weight.data = original.data
     return adapted
+
+
+def blocks(model: PreTrainedModel) -> torch.nn.ModuleList:
+    """Returns the layers of a model of transformers, whatever it calls them."""
+    lists = [part for part in model.modules() if isinstance(part, torch.nn.ModuleList)]
+    layers = model.config.get_text_config().num_hidden_layers
+    return next((part for part in lists if len(part) == layers), lists[0])  # ALBERT's layers share one block
 
 
 def is_own(config: PretrainedConfig) -> bool:

@@ -119,11 +119,11 @@ def test_the_last_block_moves_alone(start, taught, name):
     backbone, _ = start(name)
     classifier, cost, _ = taught(name, LAST)
     parts = {id(parameter): name for name, parameter in backbone.named_parameters()}
-    last = {parts[id(parameter)] for parameter in finetuning.blocks(backbone)[-1].parameters()}
+    last = {parts[id(parameter)] for parameter in models.blocks(backbone)[-1].parameters()}
     trained = changed(backbone, classifier.backbone)
     assert trained
     assert trained <= last
-    assert cost.trained == 2 * 32 + 2 + sum(p.numel() for p in finetuning.blocks(backbone)[-1].parameters())
+    assert cost.trained == 2 * 32 + 2 + sum(p.numel() for p in models.blocks(backbone)[-1].parameters())
 
 
 @pytest.mark.parametrize("name", SAVED)
@@ -216,7 +216,7 @@ def test_how_far_each_part_has_gone_is_told_part_by_part(start, taught, name):
     assert min(gone[FULL].values()) > 0
     assert min(gone[SCRATCH].values()) > 0.5
     old, new = (
-        torch.cat([weight.detach().cpu().flatten() for weight in finetuning.blocks(model)[0].parameters()])
+        torch.cat([weight.detach().cpu().flatten() for weight in models.blocks(model)[0].parameters()])
         for model in (backbone, taught(name, FULL)[0].backbone)
     )
     assert gone[FULL]["block 1"] == pytest.approx(((new - old).norm() / old.norm()).item(), rel=1e-5)
@@ -338,7 +338,7 @@ def test_a_classifier_writes_as_before_if_nothing_was_trained_and_else_otherwise
 @pytest.mark.parametrize("name", SAVED)
 def test_the_blocks_are_found_whatever_a_model_calls_them(start, name):
     backbone, _ = start(name)
-    found = finetuning.blocks(backbone)
+    found = models.blocks(backbone)
     assert len(found) == 2
     kind = {"own": "Qwen3DecoderLayer", "BERT": "BertLayer", "GPT-2": "GPT2Block"}[name]
     assert {type(block).__name__ for block in found} == {kind}

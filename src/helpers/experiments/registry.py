@@ -15,4 +15,5 @@ STUDIES: dict[str, Study] = {
     "04_alone": assistant.ALONE,
     "04_more": assistant.MORE,
     "04_functions": assistant.FUNCTIONS,
+    "04_real": assistant.REAL,
 }

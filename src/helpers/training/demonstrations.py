@@ -30,6 +30,7 @@ from helpers import files
 from helpers.models import context_length, device, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
+from helpers.training.frozen import above_frozen
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, training_arguments
 
 
@@ -48,8 +49,9 @@ RECIPE = Recipe()
 ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
 
-GENTLE = Recipe(rates=(0.0, 2e-4))
-"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for it (Hu et al. 2022)."""
+GENTLE = Recipe(rates=(0.0, 1e-3), batch_tokens=512)
+"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for small models (Hu et al. 2022
+took 2e-4 for GPT-2), in steps so small that a few hundred conversations give a hundred of them."""
 
 
 class EncodedRow(NamedTuple):
@@ -218,6 +220,9 @@ def finetune(
     learner = cast("PreTrainedModel", cast(Any, model).to(device()))
     if together := keeps_apart(learner):
         context = max(context, min(256, context_length(learner)))
+    trained, places = above_frozen(learner, [row.input_ids for row in (*rows, *replay)])
+    read = [EncodedRow(list(ids), row.labels) for ids, row in zip(places, (*rows, *replay), strict=True)]
+    rows, replay = read[: len(rows)], read[len(rows) :]
     data = pack_rows(rows, context, recipe.epochs, seed, replay=replay, together=together)
     size = max(1, recipe.batch_tokens // context)
     steps = -(-len(data) // size)
@@ -225,8 +230,9 @@ def finetune(
         monitor = Monitor(line, size, [round(share * steps) for share in at_shares], evaluate)
         args = _arguments(scratch, size, steps, recipe, seed)
         options: dict[str, Any] = {"processing_class": tokenizer, "callbacks": [monitor], "rates": recipe.rates}
-        ConversationTrainer(learner, args, data, **options).run()
+        ConversationTrainer(trained, args, data, **options).run()
         seconds = monitor.seconds
+    learner.eval()
     targets = sum(label != IGNORED for row in [*rows] * recipe.epochs + [*replay] for label in row.labels[1:])
     return TrainingLog(steps, sum(map(sum, data["seq_lengths"])), seconds, monitor.evaluations, targets=targets)
 

@@ -110,15 +110,8 @@ def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
     model = models.untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
     model.requires_grad_(arm in (SCRATCH, FULL))
     if arm == LAST:
-        blocks(model)[-1].requires_grad_(True)
+        models.blocks(model)[-1].requires_grad_(True)
     return model
-
-
-def blocks(backbone: PreTrainedModel) -> torch.nn.ModuleList:
-    """Returns the blocks of a model of transformers, whatever it calls them."""
-    lists = [part for part in backbone.modules() if isinstance(part, torch.nn.ModuleList)]
-    layers = backbone.config.get_text_config().num_hidden_layers
-    return next((part for part in lists if len(part) == layers), lists[0])  # ALBERT's layers share one block
 
 
 def finetune_classifier(
@@ -301,7 +294,7 @@ def moved(classifier: Classifier, backbone: PreTrainedModel) -> dict[str, float]
 
     def vectors(model: PreTrainedModel) -> dict[str, torch.Tensor]:
         tables = [module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)]
-        of_blocks = {f"block {number}": block.parameters() for number, block in enumerate(blocks(model), 1)}
+        of_blocks = {f"block {number}": block.parameters() for number, block in enumerate(models.blocks(model), 1)}
         parts = {"embeddings": tables} | of_blocks
         return {name: parameters_to_vector(part).detach().cpu() for name, part in parts.items()}
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Self
 
 import pandas as pd
@@ -19,7 +20,7 @@ from helpers.corpora.kinds.checkup import CONTEXT, FEWEST_GROUPS
 from helpers.evaluation.likelihood import Forgetting, HeldOut, held_out
 from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for
 from helpers.files import WorkbookError
-from helpers.models import causal_model, context_length, flops_per_token, is_own, untrained, with_adapters
+from helpers.models import blocks, causal_model, context_length, flops_per_token, is_own, untrained, with_adapters
 from helpers.profiles import Profile
 from helpers.tokenization import with_chat_template
 from helpers.training.base import BaseText, expected_cost
@@ -55,6 +56,17 @@ TRAIN_ROWS, EVERY = 60, 6
 RANK = 16
 """Of LoRA's matrices beside a model that is not ours."""
 
+FROZEN = 0.5
+"""Share of such a model's layers, the lower ones, beside which no matrices stand.
+
+Of SmolLM2, in a trial on 100 conversations, read twice: held-out answers cost 1.38 bits a token after training in all
+layers, 1.50 in the upper half, 1.75 in the upper third, at 11.5, 7.6 and 6.3 ms of a busy core for each token read.
+"""
+
+ADAPTED = 2 / 3 * (1 - FROZEN)
+"""What a token then costs, as a share of one that all weights are trained on: no slope goes below the upper layers, and
+none is computed of weights that do not move, a third of a training. The lower layers are read once besides."""
+
 ANSWER_FLOPS = 2e12
 """What a model that is not ours may spend on answering the test, each time: two minutes on two cores, about."""
 
@@ -85,11 +97,15 @@ class Setup:
     @property
     def way(self) -> str:
         """What of the base is trained."""
-        return "all weights" if self.own else f"LoRA of rank {RANK}, merged at the end"
+        return "all weights" if self.own else f"LoRA of rank {RANK} in the upper layers"
 
     def learner(self, seed: int) -> PreTrainedModel | PeftModel:
         """Returns what is tuned: a copy of the base, or of a base that is not ours one in which LoRA alone is."""
-        return copy.deepcopy(self.base) if self.own else with_adapters(self.base, RANK, seed)
+        return copy.deepcopy(self.base) if self.own else self.adapters(seed)
+
+    def adapters(self, seed: int) -> PeftModel:
+        """Returns the base with LoRA in its upper layers, whatever model it is."""
+        return with_adapters(self.base, RANK, seed, round(FROZEN * len(blocks(self.base))))
 
     def fresh(self, profile: Profile, seed: int) -> PreTrainedModel:
         """Returns a model that has read nothing: of the base's kind and size, if that is ours, else a small of ours."""
@@ -106,8 +122,16 @@ class Setup:
         trained = (recipe.epochs + 2 / 3) * tokens + few + recipe.epochs * self.replay_tokens
         asked = tokens_to_answer(self.tokenizer, self.test, self.context)
         unread = sum(len(text) for held in self.unread.values() for text in held.texts) / 3
-        cost = expected_cost(self.base, trained, 3 * asked + 4 * unread, self.context, copies=5)
+        read = FROZEN * 3 * tokens + 3 * asked + 4 * unread
+        cost = expected_cost(self.base, ADAPTED * trained, read, self.context, copies=2)
         return f"Trained: {self.way}. Asked: {len(self.test):,} questions, as many as are soon answered. {cost}"
+
+    def cost_of_adapters(self, rows: Sequence[EncodedRow], recipe: Recipe) -> str:
+        """Says what it will cost to train `adapters`, and to read what is held out before and after."""
+        tokens, held = (sum(len(row.input_ids) for row in part) for part in (rows, self.encoded(self.test)))
+        trained, read = ADAPTED * recipe.epochs * tokens, FROZEN * tokens + 2 * held
+        cost = expected_cost(self.base, trained, read, self.context, copies=1)
+        return f"{recipe.epochs} times {len(rows):,} conversations, {tokens:,} tokens. {cost}"
 
     def encoded(self, demonstrations: Sequence[Demonstration]) -> list[EncodedRow]:
         """Encodes demonstrations for training."""
@@ -183,6 +207,19 @@ def make_setup(
         test = share_of_tasks(test, ANSWER_FLOPS / spent)
     replay_tokens = round(profile.tokens * REPLAYED)
     return Setup(base, tokenizer, train, test, text.training, unread, context, replay_tokens)
+
+
+def chat_setup(base: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, conversations: Corpus) -> Setup:
+    """Puts a set-up together for conversations alone: what the base model was pretrained on is not known.
+
+    The test has what is held out of them, the rows for validation included.
+    """
+    tokenizer, context = with_chat_template(tokenizer), min(context_length(base), CONTEXT)
+    train, *others = (
+        [{**row, "task": row["task"] or UNNAMED_TASK} for row in conversations.splits.get(split, [])]
+        for split in ("train", "validation", "test")
+    )
+    return Setup(base, tokenizer, train, fitting(tokenizer, list(chain(*others)), context), [], {}, context, 0)
 
 
 def tokens_to_answer(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstration], context: int) -> int:

@@ -16,9 +16,11 @@ from helpers.corpora.town.demonstrations.draft import TRAIN
 from helpers.corpora.town.grammar import Sampler
 from helpers.evaluation import metrics, recognition
 from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
+from helpers.experiments.assistant.real import AFTER_EXAMPLES, ASKED, NAME, make_real
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
 from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
 from helpers.models import untrained, with_adapters
+from helpers.pretrained import load_model
 from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.training import base, demonstrations
@@ -33,6 +35,9 @@ LORA = {"LoRA, rank 4": 4, "LoRA, rank 64": 64}
 
 TUNED = "tuned"
 """The method's name in the studies that have only one."""
+
+REAL_SHARE, REAL_TEST, REAL_EPOCHS = 0.1, 0.2, 2
+"""Of the demonstrations and of the test, which part the real model learns and is asked; and how often it reads them."""
 
 FUNCTIONS_SOURCE = "pydocs-functions"
 """The real data of the fourth study."""
@@ -158,6 +163,22 @@ def _run_functions(arm: Arm, record: Record) -> None:
         record.share(name, recognised[method], groups, seeds=(arm.seed,), metric="recognised", method=method)
 
 
+def _run_real(arm: Arm, record: Record) -> None:
+    """Tunes the real model, and measures it before and after. Seeds are of the training, and of the examples shown."""
+    data, seed = corpora.load("town", "prompts", people=arm.profile.people), arm.seed
+    shares = REAL_SHARE * arm.profile.demonstrations, REAL_TEST * arm.profile.demonstrations
+    real = make_real(arm.profile, *load_model(NAME), data, shares, 0)
+    setup, model = real.setup, real.setup.adapters(seed)
+    answers = {ASKED: chat_answers(setup.base, setup.tokenizer, setup.test), AFTER_EXAMPLES: real.shown_answers(seed)}
+    recipe = replace(demonstrations.GENTLE, epochs=REAL_EPOCHS)
+    log = demonstrations.finetune(model, setup.tokenizer, setup.encoded(setup.train), recipe, seed)
+    answers[TUNED] = chat_answers(model, setup.tokenizer, setup.test)  # type: ignore[arg-type]  # peft wraps and forwards
+    for method, given in answers.items():
+        measure_accuracy(record, method, given, seed)
+    record.measure("seconds.tuned", log.seconds, "seconds", seeds=(seed,), method=TUNED, metric="seconds")
+    real.measure(record, model, seed)  # type: ignore[arg-type]
+
+
 TUNING = Study(
     "What does the start, replay, or LoRA make of the same demonstrations?",
     lambda profile: _arms(profile, "way", [FROM_BASE, FROM_SCRATCH, NO_REPLAY, SAME_REPLAY, *LORA], 0.65),
@@ -175,4 +196,9 @@ FUNCTIONS = Study(
     "Does it learn what real functions do?",
     lambda profile: [Arm(f"seed-{seed}", profile, seed, {}, 0.4) for seed in TRAINING_SEEDS],
     _run_functions,
+)
+REAL = Study(
+    "What do demonstrations make of a real chat model?",
+    lambda profile: [Arm(f"seed-{seed}", profile, seed, {}, 0.05) for seed in TRAINING_SEEDS],
+    _run_real,
 )

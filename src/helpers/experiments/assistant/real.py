@@ -1,0 +1,246 @@
+"""What do demonstrations make of a real chat model? Tuned and judged as ours is; and does it keep its old manners?
+
+*Manners*: how likely are its own former answers to everyday questions, which no demonstration is about? They need no
+judge, and rise in surprise as soon as it would answer otherwise.
+"""
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from helpers import corpora, plotting, records, smollm2
+from helpers.corpora import Corpus
+from helpers.evaluation.likelihood import Forgetting, held_out, row_bits
+from helpers.evaluation.skills import SHOTS, Answers, Demonstration, bits_per_token, chat_answers
+from helpers.experiments.assistant.setup import Setup, chat_setup, share_of_tasks
+from helpers.experiments.study import Findings
+from helpers.files import WorkbookError
+from helpers.generation import reply, sample
+from helpers.imports import data_of
+from helpers.models import context_length
+from helpers.pretrained import load_model
+from helpers.profiles import Profile
+from helpers.records import Measurement, Record
+from helpers.tokenization import IGNORED
+from helpers.training.demonstrations import GENTLE, finetune
+from helpers.training.trainer import TrainingLog
+
+NAME = smollm2.NAME
+"""The real model, as `pretrained.find` knows it: SmolLM2-135M-Instruct (Ben Allal et al. 2025)."""
+
+ASKED, AFTER_EXAMPLES, TUNED, OURS = "as it is, asked", "as it is, after four examples", "tuned", "ours, tuned"
+COLOURS = dict(
+    zip(
+        (ASKED, AFTER_EXAMPLES, TUNED, OURS),
+        (plotting.UNTRAINED, plotting.RIVAL, plotting.OTHER, plotting.OURS),
+        strict=True,
+    )
+)
+"""The ways of its study, ours beside them, and their colours."""
+
+COMPARED = TUNED, AFTER_EXAMPLES
+"""The two of them that are compared: what was trained, and the stronger of the others."""
+
+PROMPTS: list[str] = data_of(__name__)["prompts"]
+"""Everyday questions, which have nothing to do with the demonstrations."""
+
+SHOWN = 5
+"""How many of them are shown with their answers."""
+
+LIVE_ROWS, LIVE_TESTS = 140, 40
+"""Demonstrations on which a chapter tunes the real model live, once; and those held out whose answers it reads."""
+
+FORMER_TOKENS = 40
+"""How much of a former answer is judged."""
+
+
+@dataclass(frozen=True)
+class Real:
+    """A chat model that is not ours, and what it is tuned and judged on."""
+
+    setup: Setup
+    texts: Forgetting
+    """Plain text that has nothing to do with the demonstrations: docstrings."""
+
+    def shown_answers(self, seed: int) -> Answers:
+        """Returns the base's answers to the test after examples of each task, which the seed draws."""
+        draw, rows = random.Random(seed), []
+        for row in self.setup.test:
+            kind = row["task"].partition(",")[0]
+            pool = [example for example in self.setup.train if example["task"] == kind]
+            shots = draw.sample(pool, min(SHOTS, len(pool)))
+            turns = [turn for example in [*shots, row] for turn in _without_system(example["messages"])]
+            rows.append({**row, "messages": turns})
+        return chat_answers(self.setup.base, self.setup.tokenizer, rows)
+
+    @cached_property
+    def former(self) -> list[str]:
+        """The base's own answers to `PROMPTS`, before it is tuned."""
+        return self.answers(self.setup.base, PROMPTS)
+
+    def answers(self, model: PreTrainedModel, prompts: Sequence[str]) -> list[str]:
+        """Returns a model's likeliest answers to questions."""
+        asked = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        return reply(model, self.setup.tokenizer, asked, min(FORMER_TOKENS, context_length(model) // 2))
+
+    def manners(self, model: PreTrainedModel) -> np.ndarray:
+        """Returns the bits per token that a model needs for each of the former answers, (prompts,), their end left out.
+
+        A former answer that was cut off has none.
+        """
+        talks = [
+            {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
+            for asked, said in zip(PROMPTS, self.former, strict=True)
+        ]
+        rows = self.setup.encoded(talks)
+        wanted = [np.flatnonzero(np.array(row.labels[1:]) != IGNORED) for row in rows]
+        bits = row_bits(model, [row.input_ids for row in rows])
+        # The end is all that there is of an empty answer.
+        return np.array(
+            [each[places[: max(1, len(places) - 1)]].mean() for each, places in zip(bits, wanted, strict=True)]
+        )
+
+    def measure(self, record: Record, model: PreTrainedModel, seed: int, **about: Any) -> None:
+        """Adds to the record what a tuned model has forgotten: of plain text, and of its manners, over the prompts."""
+        self.texts.measure(record, "real, tuned", model, seed, method=TUNED, **about)
+        before, after = self.manners(self.setup.base), self.manners(model)
+        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "metric": "forgotten", "method": TUNED}
+        record.gap("forgotten: manners.real, tuned", after, before, PROMPTS, corpus="manners", **known, **about)
+
+
+def make_real(
+    profile: Profile,
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    demonstrations: Corpus,
+    shares: tuple[float, float],
+    seed: int,
+) -> Real:
+    """Puts together what a chat model is tuned and judged on: shares of the demonstrations, and of the test."""
+    whole = chat_setup(base, tokenizer, demonstrations)
+    parts: list[list[Demonstration]] = [share_of_tasks(whole.train, shares[0]), share_of_tasks(whole.test, shares[1])]
+    documents = corpora.load(":".join(["pydocs", ",".join(profile.packages)]).rstrip(":")).splits["test"]
+    unread = {"pydocs": held_out(documents, profile.heldout_bytes // 10, seed)}
+    setup = Setup(base, whole.tokenizer, parts[0], parts[1], [], unread, whole.context, 0)
+    return Real(setup, setup.forgetting)
+
+
+@dataclass(frozen=True)
+class Live:
+    """The real model, tuned within a chapter, and how that went."""
+
+    real: Real
+    model: PreTrainedModel
+    log: TrainingLog
+
+    def side_by_side(
+        self, before: PreTrainedModel, after: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+    ) -> pd.DataFrame:
+        """Returns answers to everyday questions, by model and time: those of another model stand beside the real one's.
+
+        The other one's base is asked as its text has questions.
+        """
+        asked = PROMPTS[:SHOWN]
+        plain = [f"Question: {prompt}\nAnswer:" for prompt in asked]
+        chats = [[{"role": "user", "content": prompt}] for prompt in asked]
+        answers = {
+            ("ours", "before"): sample(before, tokenizer, plain, FORMER_TOKENS, 0, temperature=0.0),
+            ("ours", "after"): reply(after, tokenizer, chats, FORMER_TOKENS),
+            ("real", "before"): self.real.former[:SHOWN],
+            ("real", "after"): self.real.answers(self.model, asked),
+        }
+        lines = {who: [text.strip().partition("\n")[0] for text in texts] for who, texts in answers.items()}
+        return pd.DataFrame(lines, index=asked)
+
+    @staticmethod
+    def found(record: Record) -> list[Measurement]:
+        """Returns what was measured live."""
+        return [found for name, found in record.measurements.items() if "real, " in name]
+
+
+def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
+    """Tunes the real model on some of a chapter's demonstrations, and measures it before and after.
+
+    Where it is not installed, a sentence says how to get it; there and at `smoke` nothing is done.
+    """
+    if record.unproven:
+        return None
+    try:
+        base, tokenizer = load_model(NAME)
+    except WorkbookError as error:
+        print(error)
+        return None
+    shares = tuple(most / len(demonstrations.splits[of]) for most, of in ((LIVE_ROWS, "train"), (LIVE_TESTS, "test")))
+    real = make_real(record.profile, base, tokenizer, demonstrations, cast("tuple[float, float]", shares), seed)
+    setup, learner = real.setup, real.setup.adapters(seed)
+    rows, held = setup.encoded(setup.train), setup.encoded(setup.test)
+    log = finetune(learner, setup.tokenizer, rows, replace(GENTLE, epochs=1), seed)
+    model = cast("PreTrainedModel", learner)  # it wraps and forwards
+    for method, each in (("as it is", base), ("tuned", model)):
+        name = f"held-out answers.real, {method}"
+        about: dict[str, Any] = {"metric": "bits per token of answers", "method": method}
+        record.measure(name, bits_per_token(each, held), "bits per token", n=len(held), seeds=(seed,), **about)
+    real.measure(record, model, seed)
+    return Live(real, model, log)
+
+
+READING = (
+    "**Reading.** On average over the five kinds of task, the real model is right in {asked:.0%} when asked as it is, "
+    "in {examples:.0%} after four examples, and in {tuned:.0%} after its training, which took {seconds:.0f} s. It "
+    "needs {plain:+.3f} bits per byte more for docstrings, and {manners:+.2f} bits a token more for what it used to "
+    "answer to everyday questions."
+)
+"""What the study found, in a sentence with the names that `told` gives."""
+
+
+def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
+    """Returns the study's numbers for its reading: mean accuracies over tasks, seconds, and what was forgotten."""
+
+    def average(way: str) -> float:
+        return float(np.mean([found.mean(task=task, method=way, metric="accuracy").value for task in tasks]))
+
+    forgotten = {
+        name: found.mean(corpus=of, metric="forgotten") for name, of in (("plain", "pydocs"), ("manners",) * 2)
+    }
+    ways = {"asked": average(ASKED), "examples": average(AFTER_EXAMPLES), "tuned": average(TUNED)}
+    return ways | forgotten | {"seconds": found.mean(metric="seconds").value}
+
+
+def evidence(found: Findings, tasks: Collection[str]) -> str:
+    """Returns the study's accuracies in a line for a verdict."""
+    shares = {
+        way: {task: found.mean(task=task, method=way, metric="accuracy") for task in tasks} for way in COMPARED[::-1]
+    }
+    told = (
+        f"{way}: " + ", ".join(f"{task} {share.value:.0%}" for task, share in by.items()) for way, by in shares.items()
+    )
+    return f"A real model ({NAME}, study of {len(found.arms)} seeds), {'; '.join(told)}."
+
+
+def study_figure(found: Findings, ours: Findings) -> Figure:
+    """Draws the accuracy of the real model in each task, before and after, beside ours; faint, the single seeds."""
+    tables = [(records.frame(found.over_seeds()), found.frame()), (records.frame(ours.over_seeds()), ours.frame())]
+    both = []
+    for real_table, our_table in zip(*tables, strict=True):
+        tuned = our_table.query("way == 'from the base'").assign(method=OURS)
+        both.append(pd.concat([real_table, tuned]).query("metric == 'accuracy' and task != 'echo'"))
+    figure, axes = plotting.figure(height=0.55 * both[0]["task"].nunique() + 1.2)
+    plotting.dots(axes, both[0], "task", "method", COLOURS, each=both[1])
+    axes.set(xlabel="accuracy", xlim=(-0.02, 1.02))
+    return figure
+
+
+def _without_system(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Lets the user say what a conversation's system message says, where several conversations follow one another."""
+    first, *others = messages
+    if first["role"] != "system":
+        return [dict(message) for message in messages]
+    content = f"{first['content']}\n\n{others[0]['content']}"
+    return [{"role": "user", "content": content}, *map(dict, others[1:])]

@@ -1,0 +1,88 @@
+"""How is a chat model tuned on my own conversations? Checked, priced, tuned, compared on some held out, saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import files
+from helpers.transcripts import printable
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from helpers.experiments.assistant.setup import Setup
+
+SHOWN, MOST_TOKENS = 2, 60
+"""How many answers are shown before and after, and how long each may be."""
+
+
+def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
+    """Tunes LoRA's matrices beside a chat model on conversations, and saves them as an adapter of peft's.
+
+    Args:
+        source: the model, as `pretrained.load_model` takes it.
+        data: conversations, as `corpora.load` takes them.
+        folder: the adapter's, which must not be there; `chat` and `load_model` open it as they open a model.
+
+    Returns:
+        Whether the data were fit to be learned from; if not, nothing is trained.
+
+    Raises:
+        WorkbookError: a model or data cannot be read, or the folder is there.
+    """
+    if folder.exists():
+        raise files.at(folder, "this is there already", "Name a folder that is not, or remove this one.")
+    from helpers.corpora import load
+    from helpers.corpora.kinds.checkup import check, in_tokens
+    from helpers.experiments.assistant.setup import chat_setup
+    from helpers.pretrained import load_model
+    from helpers.training import demonstrations
+
+    corpus = load(data, "prompts")
+    setup = chat_setup(*load_model(source), corpus)
+    checkup = check(corpus, in_tokens(setup.tokenizer), setup.context)
+    print(corpus.report, checkup, sep="\n\n")
+    if not checkup.ok:
+        return False
+    recipe = demonstrations.Recipe(epochs, demonstrations.GENTLE.rates, demonstrations.GENTLE.batch_tokens)
+    rows, asked = setup.encoded(setup.train), setup.test[:SHOWN]
+    print(f"\n{setup.cost_of_adapters(rows, recipe)}", flush=True)
+    learner = setup.adapters(seed)
+    found = {"before": _look(setup, setup.base, asked)}
+    log = demonstrations.finetune(learner, setup.tokenizer, rows, recipe, seed)
+    found["after"] = _look(setup, learner, asked)
+    for place, row in enumerate(asked):
+        print(f"\n  asked:  {printable(row['messages'][-2]['content'])}")
+        print(*(f"  {when + ':':7} {printable(texts[place])}" for when, (_, texts) in found.items()), sep="\n")
+    surprise = f"{found['before'][0]:.2f} bits a token before, {found['after'][0]:.2f} after"
+    print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
+    what = f"{epochs} times {len(rows):,} conversations ({corpus.fingerprint}), {log.tokens:,} tokens, seed {seed}"
+    save_adapter(learner, folder, source, f"LoRA beside `{source}`, trained on {what}. Held out: {surprise}.")
+    print(f"Saved. Talk to it: python -m helpers chat {folder}")
+    return True
+
+
+def _look(setup: Setup, model: Any, asked: Sequence[Any]) -> tuple[float, list[str]]:
+    """Returns bits per token of held-out answers, and what a model answers when it is asked."""
+    from helpers.evaluation.skills import bits_per_token
+    from helpers.generation import reply
+
+    bits = bits_per_token(model, setup.encoded(setup.test)) if setup.test else math.nan
+    return bits, reply(model, setup.tokenizer, [row["messages"][:-1] for row in asked], MOST_TOKENS)
+
+
+def save_adapter(model: PeftModel, folder: Path, base: str, about: str) -> None:
+    """Saves adapters as safetensors, with a README that tells about them; whole or not at all.
+
+    A `base` model that is a folder is named by its whole path, so that the adapter opens from anywhere.
+    """
+    named = str(Path(base).expanduser().resolve()) if Path(base).expanduser().is_dir() else base
+    model.active_peft_config.base_model_name_or_path = named
+    with files.replacing(folder) as partial:
+        model.save_pretrained(str(partial), save_embedding_layers=False)
+        files.write_text(
+            partial / "README.md", f"# An adapter\n\n{about}\n\n    python -m helpers chat {folder.name}\n"
+        )
