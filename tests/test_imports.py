@@ -32,6 +32,7 @@ LAYERS = [
     {"corpora"},
     {"tokenization"},
     {"models"},
+    {"smollm2"},
     {"pretrained"},
     {"generation"},
     {"training", "evaluation"},

@@ -41,9 +41,10 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
 def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Loads a model to talk with, with a plain chat template if its tokenizer has none.
 
-    The source is what `pretrained.load_model` takes: the folder of a model or of an adapter, or `owner/name`.
+    The source is what `pretrained.load_model` takes: the folder of a model or an adapter, `smollm2`, or `owner/name`.
     """
-    model, tokenizer = load_model(source)
+    with contextlib.redirect_stdout(sys.stderr):  # how far the conversion of the real model is
+        model, tokenizer = load_model(source)
     return model.to(device()), with_chat_template(tokenizer)  # type: ignore[arg-type]  # torch's stubs
 
 

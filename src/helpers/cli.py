@@ -305,7 +305,7 @@ def _demonstrations(options: Namespace) -> None:
 
 @_command(
     "talk with a model, in the terminal or with questions piped in",
-    _option("model", type=files.expanded, metavar="DIR", help="folder of a model or an adapter, or owner/name"),
+    _option("model", type=files.expanded, metavar="DIR", help="folder of a model or adapter, smollm2, or owner/name"),
     _option("--system", default="", metavar="TEXT", help="the system message (default: none)"),
     _option("--temperature", type=_number(float, 0), default=0.0, metavar="T", help="0: the likeliest token (default)"),
     _seed("of the draws, above temperature 0"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from helpers import files
+from helpers import files, smollm2
 from helpers.models import backbone_of, context_of, generates, quiet, states
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def load_model(source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
 
     Args:
         source: the folder of a model or of an adapter of peft's, which is merged into its base model; or `owner/name`
-            on the Hub.
+            on the Hub; or `smollm2`.
 
     Raises:
         WorkbookError: it is not there, not whole, needs code of its own, or does not generate text.
@@ -83,10 +83,10 @@ def load_tokenizer(source: str | Path) -> tuple[PreTrainedTokenizerFast, int]:
 def find(source: str | Path) -> Path:
     """Returns a model's folder; that of a model on the Hub is fetched, or found where it was fetched before.
 
-    What looks like a path is one: the Hub is asked, once, for `owner/name` alone.
+    What looks like a path is one: the Hub is asked, once, for `owner/name` alone. `smollm2` is converted once.
 
     Raises:
-        WorkbookError: there is no such folder, or nothing of that name on the Hub.
+        WorkbookError: there is no such folder, or nothing of that name on the Hub; or the real model is not installed.
     """
     text = str(source)
     with _told(source):  # of a home that is not there, or a name that is too long
@@ -96,6 +96,8 @@ def find(source: str | Path) -> Path:
         return path
     if is_there and not is_folder:
         raise files.at(source, "this is a file, not a model's folder", _WHOLE)
+    if text == smollm2.NAME:
+        return smollm2.folder()
     on_hub = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", text) and not path.parent.exists()
     if not on_hub or isinstance(source, Path):
         raise files.at(

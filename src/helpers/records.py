@@ -17,7 +17,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from helpers import files
-from helpers.machine import environment, peak_memory_mb
+from helpers.machine import environment, measured_gflops, peak_memory_mb
 from helpers.profiles import Profile, calibrate
 from helpers.progress import aside
 from helpers.statistics import Interval, mean_interval, ratio_interval, share_interval
@@ -297,11 +297,13 @@ class Record:
         found = asdict(self)
         shown = {key: files.shown(of) if isinstance(of, str) else of for key, of in self.parameters.items()}
         own = ("parameters", "measurements", "predictions", "verdicts", "fingerprints")
-        cost = {
+        cost: dict[str, Any] = {
             "seconds": round(time.perf_counter() - self._started, 1),
             "peak_memory_mb": round(peak_memory_mb()),
             "calibration_gflops": round(calibrate(), 1),
         }
+        if gflops := measured_gflops():
+            cost["matrix_gflops"] = gflops
         made_by = {"environment": environment(), "cost": cost}
         about = {"profile": self.profile.name, "sizes": found["profile"]}
         # A page that is shared names files, not whose home they lie in.
@@ -357,6 +359,7 @@ def _provenance(record: dict[str, Any]) -> str:
         "versions": f"Python {environment['python']}, {_joined(environment['libraries'])}",
         "machine": f"{environment['processor']}, {environment['platform']}, {environment['threads']} threads, "
         f"{cost['calibration_gflops']} GFLOP/s in the calibration",
+        "arithmetic": _arithmetic(environment.get("arithmetic"), cost.get("matrix_gflops")),
         "commit": environment["commit"] or "unknown",
         "cost": f"{cost['seconds']:.0f} seconds, at most {cost['peak_memory_mb']:,.0f} MB of memory",
     }
@@ -372,6 +375,12 @@ def _provenance(record: dict[str, Any]) -> str:
         f'<section class="record"><dl>{listed}</dl><details>'
         f"<summary>All {len(table)} measurements</summary>{html}</details></section>"
     )
+
+
+def _arithmetic(chosen: str | None, gflops: dict[str, float] | None) -> str:
+    """Says in what the real model was trained and wrote, and what was measured; nothing where it did not."""
+    rates = f", measured in GFLOP/s: {_joined(gflops)}" if gflops else ""
+    return f"{chosen} where rounding is no matter{rates}" if chosen else ""
 
 
 def _joined(values: dict[str, Any]) -> str:

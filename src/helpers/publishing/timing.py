@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from helpers import files
+from helpers import files, smollm2
 from helpers.imports import closure
 from helpers.machine import cores
 from helpers.profiles import PROFILES, Profile, calibrate
@@ -62,7 +62,9 @@ def _times_ours(run: Run) -> float:
     """
     if not run.settings.get("MODEL"):
         return 1.0
-    weights = Path(str(run.settings["MODEL"])).expanduser().glob("*.safetensors")
+    named = str(run.settings["MODEL"])
+    folder = smollm2.kept() if named == smollm2.NAME else Path(named).expanduser()
+    weights = folder.glob("*.safetensors")
     return max(1.0, sum(path.stat().st_size for path in weights) / 4 / run.profile.matrix_parameters)
 
 
