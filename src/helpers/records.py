@@ -87,6 +87,11 @@ def frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
     )
 
 
+def pick(measurements: Iterable[Measurement], **about: Any) -> list[Measurement]:
+    """Returns those that are about all of this, whatever else they are about."""
+    return [found for found in measurements if about.items() <= found.about.items()]
+
+
 @dataclass
 class Prediction:
     """What was expected before it was measured, and what came of it."""

@@ -57,19 +57,39 @@ def test_the_real_model_learns_from_the_base_models_labels_and_is_asked_its_test
 
 def test_a_probe_reads_the_states_after_two_thirds_of_the_blocks_and_trains_none(task):
     before = models.weights_fingerprint(task.backbone)
-    found = list(size.probe(task, "probe", [16, 5], seed=1, test_size=20))
-    assert [trial.labels for trial in found] == [5, 16]
-    assert models.weights_fingerprint(task.backbone) == before
     known, test = task.sample("train", 16, 1), task.sample("test", 20, 1)
+    found = list(size.probe(task, "probe", known, test, [5, 16], seed=1))
+    assert models.weights_fingerprint(task.backbone) == before
     seen, new = (models.mean_states(task.backbone, task.encode(of))[4] for of in (known, test))  # of 0 to 6
     for trial, count in zip(found, (4, 16), strict=True):  # equally many of each class
         weight, bias = finetuning.fit_linear(seen[:count], known.classes[:count])
         assert np.array_equal(trial.predicted, (new @ weight.T + bias).argmax(1))
 
 
+def test_the_upper_half_makes_the_same_of_what_the_lower_half_has_made(task):
+    rows = task.encode(task.sample("train", 12, 0))
+    upper, places = size.upper_half(task.backbone, rows)
+    assert len(upper.layers) == len(task.backbone.layers) - len(upper.layers) == 3
+    whole, part = (models.mean_states(of, read)[-1] for of, read in ((task.backbone, rows), (upper, places)))
+    assert part == pytest.approx(whole, abs=1e-5)
+    alone = models.mean_states(upper, places[5:7])[-1]
+    assert alone == pytest.approx(whole[5:7], abs=1e-5)
+
+
+def test_lora_trains_a_copy_of_the_upper_half(task):
+    before = models.weights_fingerprint(task.backbone)
+    known, test = task.sample("train", 16, 1), task.sample("test", 20, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetuning, "FEWEST_STEPS", 60)
+        patch.setitem(finetuning.GENTLE, finetuning.LORA, (4, (0.0, 0.01)))
+        (trial,) = size.adapt(task, known, test, [16], seed=1)
+    assert models.weights_fingerprint(task.backbone) == before
+    assert trial.right.mean() > 0.9  # the texts say their label
+
+
 def test_the_random_model_is_probed_without_what_pretraining_brought(task, monkeypatch):
     probed = []
-    monkeypatch.setattr(size, "probe", lambda task, method, *more: probed.append((method, task.backbone)) or [])
+    monkeypatch.setattr(size, "probe", lambda task, method, *of: probed.append((method, task.backbone)) or [])
     size.probes(task, [4], seed=3, test_size=4)
     found = {method: models.weights_fingerprint(backbone) for method, backbone in probed}
     assert found[size.PROBE] == models.weights_fingerprint(task.backbone) != found[size.RANDOM]
@@ -120,6 +140,16 @@ def test_the_lead_on_each_rival_is_that_of_the_means(both):
         ahead, rival = (one.mean(**of, method=lead.about[key]).value for key in ("method", "rival"))
         assert lead.value == pytest.approx(ahead - rival)
         assert (lead.null, lead.about["metric"]) == (0, GAP)
+
+
+def test_the_rung_says_what_pretraining_saves_and_who_is_ahead(both):
+    one = size.joined(*both)
+    first, labels, *ahead = size.rung(one).split("\n")
+    assert "in 0 of 1 tasks" in first  # both seeds are alike
+    assert labels.startswith("Labels, toy: a probe of the random model needs ")
+    found = {lead.about["method"]: lead for lead in size.leads(one) if lead.about["rival"] == PAIRS}  # the last: 16
+    told = [f"Against counting pairs of words, toy, 16 labels: {method} {lead:+.1%}." for method, lead in found.items()]
+    assert ahead == told
 
 
 def test_studies_of_different_profiles_or_one_alone_are_not_put_together(both):

@@ -10,6 +10,7 @@ from helpers.evaluation.classification import PAIRS, WORDS
 from helpers.experiments.transfer import size
 from helpers.experiments.transfer.domains import FROM_SCRATCH, FROM_TRAINED, DomainRun
 from helpers.experiments.transfer.grid import RANDOM, TRAINED
+from helpers.experiments.transfer.study import ORDERED, SHUFFLED
 from helpers.training.finetuning import FROZEN, FULL, LORA, SCRATCH
 
 COLOURS = {
@@ -27,6 +28,9 @@ COLOURS = {
 }
 """The colour of each method and start."""
 
+STARTS = {SCRATCH: plotting.SCRATCH, SHUFFLED: plotting.UNTRAINED, ORDERED: plotting.OURS}
+"""The colour of each start of the study of shuffled text."""
+
 
 def curves(found: pd.DataFrame, x: str, series: str, drawn: Sequence[str], each: pd.DataFrame) -> Figure:
     """Draws accuracies over a column `x`: a panel for each task, a curve for each of the `drawn` values of `series`.
@@ -42,6 +46,15 @@ def curves(found: pd.DataFrame, x: str, series: str, drawn: Sequence[str], each:
         plotting.level(axes, of_task["null"].iloc[0], "chance", plotting.CHANCE)
         axes.set(title=task, ylabel="accuracy", xlabel=x, xscale="log" if x == "labels" else "linear")
         plotting.plain_ticks(axes, sorted(of_task[x].unique()))
+    return figure
+
+
+def shuffled(found: pd.DataFrame, each: pd.DataFrame) -> Figure:
+    """Draws the accuracies that both pretrained starts and that from scratch reached in each task."""
+    figure, axes = plotting.figure(height=2.6)
+    ours, singles = (rows.query("metric == 'accuracy'") for rows in (found, each))
+    plotting.dots(axes, ours, "task", "method", STARTS, singles)
+    axes.set(xlabel=f"accuracy with {each['labels'].iloc[0]} labels")
     return figure
 
 

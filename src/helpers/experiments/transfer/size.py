@@ -1,24 +1,35 @@
 """Does size turn it? The chapter's tasks, learned by a real model, a hundred times as large as the base model.
 
-SmolLM2-135M-Instruct learns in two ways: by a probe on its states, for which none of its weights moves, and by LoRA.
-Beside it stands a probe of the same network with random weights: what that finds, pretraining has not brought.
+SmolLM2-135M-Instruct learns in two ways: by a probe on its states, for which none of its weights moves, and by LoRA in
+the upper half of its blocks. Beside it stands a probe of the same network with random weights: what that finds,
+pretraining has not brought.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from helpers import models
-from helpers.corpora.kinds.draws import LabelTask
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from helpers import models, smollm2
+from helpers.corpora.kinds.draws import LabelTask, Sample
 from helpers.evaluation.classification import GAP, PAIRS, WORDS, Predicted, measure_methods
+from helpers.evaluation.learning_curves import labels_saved
 from helpers.experiments.study import Findings
 from helpers.experiments.transfer.grid import Task, run_grid
 from helpers.pretrained import load_backbone
-from helpers.records import ACCURACY, Measurement, Record
+from helpers.records import ACCURACY, Measurement, Record, pick
 from helpers.training import finetuning
 
-SOURCE = "smollm2"
+SOURCE = smollm2.NAME
 PROBE, LORA, RANDOM = "SmolLM2, probe", "SmolLM2, LoRA", "random SmolLM2, probe"
 """The methods, in the column `method`."""
+
+TOKENS = 1024
+"""Read at once, padding included."""
 
 COMPARED = ((PROBE, RANDOM), (PROBE, PAIRS), (LORA, PAIRS))
 """The methods whose paired differences are recorded."""
@@ -42,32 +53,65 @@ def learn(task: Task, wanted: Sequence[int], seed: int, test_size: int) -> list[
     Labels and tests are those of `run_grid`.
     """
     sizes = task.sizes(wanted)
-    trials: list[Predicted] = [
-        replace(trial, method=LORA) if trial.method == finetuning.LORA else trial
-        for trial in run_grid(task, [WORDS, PAIRS, finetuning.LORA], sizes, [seed], test_size, keep=False)
-    ]
-    return trials + probes(task, sizes, seed, test_size)
+    known, test = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed)
+    counted = run_grid(task, [WORDS, PAIRS], sizes, [seed], test_size, keep=False)
+    return [*counted, *probes(task, sizes, seed, test_size), *adapt(task, known, test, sizes, seed)]
 
 
 def probes(task: Task, sizes: Sequence[int], seed: int, test_size: int) -> list[Predicted]:
     """Probes the real model, and one with random weights, with each number of labels; otherwise like `learn`."""
+    known, test = task.sample("train", max(sizes), seed), task.sample("test", test_size, seed)
     random = replace(task, backbone=models.untrained(task.backbone, seed))
-    return [*probe(task, PROBE, sizes, seed, test_size), *probe(random, RANDOM, sizes, seed, test_size)]
+    of = known, test, sizes, seed
+    return [*probe(task, PROBE, *of), *probe(random, RANDOM, *of)]
 
 
-def probe(task: Task, method: str, sizes: Sequence[int], seed: int, test_size: int) -> Iterator[Predicted]:
-    """Yields what a probe of the task's model predicts, for each number of labels, smallest first.
+def probe(task: Task, method: str, known: Sample, test: Sample, sizes: Sequence[int], seed: int) -> Iterator[Predicted]:
+    """Yields what a probe of the task's model predicts, for each number of labels.
 
     It reads the states after two thirds of the blocks. That was best on average in trials on modules of the training
     part, with these numbers of labels, in both tasks. All texts are read once, for all sizes.
     """
-    known, test = task.sample("train", max(sizes), seed), task.sample("test", test_size, seed)
     layers = (models.mean_states(task.backbone, task.encode(of)) for of in (known, test))
     seen, new = (states[2 * len(states) // 3] for states in layers)
-    for size in sorted(sizes):
+    for size in sizes:
         few = size - size % len(task.labels)  # equally many of each class
         weight, bias = finetuning.fit_linear(seen[:few], known.classes[:few])
         yield Predicted(task.name, method, size, seed, test, (new @ weight.T + bias).argmax(1))
+
+
+def adapt(task: Task, known: Sample, test: Sample, sizes: Sequence[int], seed: int) -> Iterator[Predicted]:
+    """Yields what the task's model predicts after LoRA in the upper half of its blocks, for each number of labels."""
+    upper, rows = upper_half(task.backbone, task.encode(known) + task.encode(test))
+    for size in sizes:
+        few = size - size % len(task.labels)
+        taught = rows[:few], known.classes[:few], task.labels
+        classifier, _ = finetuning.finetune_classifier(upper, *taught, finetuning.LORA, seed)
+        predicted = finetuning.predict(classifier, rows[len(known.texts) :]).argmax(1)
+        yield Predicted(task.name, LORA, size, seed, test, predicted)
+
+
+@torch.no_grad()
+def upper_half(backbone: PreTrainedModel, rows: Sequence[Sequence[int]]) -> tuple[PreTrainedModel, list[list[int]]]:
+    """Returns the upper half of a Llama's blocks as a model, and what it reads in place of these rows of token ids.
+
+    Its table has, for each token where it stands, the state that the lower half makes of it. So the lower half reads
+    each text once, however often the upper one does, and training costs less than half.
+    """
+    whole: Any = backbone
+    ends = np.cumsum([len(row) for row in rows])
+    places = [list(range(end - len(row), end)) for end, row in zip(ends.tolist(), rows, strict=True)]
+    table, lower = torch.empty(places[-1][-1] + 1, whole.config.hidden_size), whole.config.num_hidden_layers // 2
+    for batch in models.in_batches(rows, TOKENS):
+        input_ids, mask = models.padded([rows[row] for row in batch], backbone.device)
+        for row, state in zip(batch, models.states(backbone, input_ids, mask)[lower], strict=True):
+            table[places[row]] = state[: len(rows[row])].cpu()
+    config = copy.deepcopy(whole.config)
+    config.num_hidden_layers, config.vocab_size, config.pad_token_id = config.num_hidden_layers - lower, 1, None
+    upper = type(whole)(config).eval()
+    upper.layers, upper.norm = whole.layers[lower:], whole.norm
+    upper.embed_tokens = torch.nn.Embedding.from_pretrained(table.to(backbone.device))
+    return upper, places
 
 
 def measure_live(
@@ -111,3 +155,21 @@ def leads(both: Findings) -> list[Measurement]:
             )
             found.append(replace(gap, about=of | {"metric": GAP, "method": method, "rival": rival}))
     return found
+
+
+def rung(both: Findings) -> str:
+    """Returns what the real model says of the chapter's claim, in sentences, one a line.
+
+    Labels are counted as for the base model: at a quarter of the most, against the same network without pretraining.
+    """
+    each = both.frame().query("metric == @ACCURACY")
+    *_, few, most = sorted(each["labels"].unique())
+    saved = {task: labels_saved(each[each["task"] == task], PROBE, RANDOM, few) for task in each["task"].unique()}
+    sure = sum(of.interval.low > 1 for of in saved.values())
+    lines = [f"SmolLM2, 134.5 million numbers: its pretraining saves labels in {sure} of {len(saved)} tasks."]
+    lines += [f"Labels, {task}: a probe of the random model needs {of} as many." for task, of in saved.items()]
+    for lead in pick(leads(both), rival=PAIRS, labels=most):
+        lines.append(
+            f"Against counting pairs of words, {lead.about['task']}, {most} labels: {lead.about['method']} {lead:+.1%}."
+        )
+    return "\n".join(lines)
