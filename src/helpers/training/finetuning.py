@@ -179,9 +179,9 @@ class ClassifierTrainer(MuonTrainer):
 
 
 def most_tokens(backbone: PreTrainedModel) -> int:
-    """Returns how many tokens a training can read at once in two gigabytes, at some twenty states in each layer."""
+    """Returns how many tokens a training can read at once in one gigabyte, at some forty states in each layer."""
     text = backbone.config.get_text_config()
-    return models.batch_tokens(20 * text.num_hidden_layers * text.hidden_size // 8)
+    return models.batch_tokens(40 * text.num_hidden_layers * text.hidden_size // 4)
 
 
 def _train(

@@ -25,7 +25,7 @@ from helpers.records import ACCURACY, Measurement, Record, pick
 from helpers.training import finetuning
 
 SOURCE = smollm2.NAME
-PROBE, LORA, RANDOM = "SmolLM2, probe", "SmolLM2, LoRA", "random SmolLM2, probe"
+PROBE, LORA, RANDOM = "SmolLM2 by probe", "SmolLM2 by LoRA", "random SmolLM2 by probe"
 """The methods, in the column `method`."""
 
 TOKENS = 1024
