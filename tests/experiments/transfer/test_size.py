@@ -87,13 +87,17 @@ def test_lora_trains_a_copy_of_the_upper_half(task):
     assert trial.right.mean() > 0.9  # the texts say their label
 
 
-def test_the_random_model_is_probed_without_what_pretraining_brought(task, monkeypatch):
+def test_the_random_model_is_the_real_one_without_what_pretraining_brought(task, monkeypatch):
     probed = []
-    monkeypatch.setattr(size, "probe", lambda task, method, *of: probed.append((method, task.backbone)) or [])
-    size.probes(task, [4], seed=3, test_size=4)
-    found = {method: models.weights_fingerprint(backbone) for method, backbone in probed}
-    assert found[size.PROBE] == models.weights_fingerprint(task.backbone) != found[size.RANDOM]
-    assert found[size.RANDOM] == models.weights_fingerprint(models.untrained(task.backbone, 3))
+
+    def probe(task, method, *of):
+        probed.append((method, models.weights_fingerprint(task.backbone)))
+        return []
+
+    monkeypatch.setattr(size, "probe", probe)
+    size.measure_live(Record("03_transfer", PROFILE), task, [4], 20, seed=3)
+    random = models.weights_fingerprint(models.untrained(task.backbone, 3))
+    assert probed == [(size.PROBE, models.weights_fingerprint(task.backbone)), (size.RANDOM, random)]
 
 
 def test_live_both_probes_are_measured_and_compared(task):
@@ -126,7 +130,7 @@ def test_both_studies_are_read_as_one_over_what_they_have_in_common(both):
     frame = one.frame().query("metric == 'accuracy'")
     assert set(frame["seed"]) == {0, 1}
     assert set(frame["labels"]) == {4, 16}
-    assert set(frame["method"]) == {WORDS, PAIRS, FROZEN, finetuning.LORA, size.LORA, size.PROBE, size.RANDOM}
+    assert set(frame["method"]) == {WORDS, PAIRS, size.FROZEN_BASE, size.LORA_BASE, size.LORA, size.PROBE, size.RANDOM}
     assert not frame.duplicated(["task", "labels", "seed", "method"]).any()
     assert all(mean.n == 2 for mean in one.over_seeds())
 

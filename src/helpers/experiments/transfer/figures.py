@@ -22,6 +22,7 @@ COLOURS = {
     FULL: plotting.OURS,
     RANDOM: plotting.UNTRAINED,
     TRAINED: plotting.OURS,
+    size.FULL_BASE: plotting.OURS,
     size.RANDOM: plotting.UNTRAINED,
     size.PROBE: plotting.PALETTE[5],
     size.LORA: plotting.OTHER,

@@ -35,7 +35,12 @@ TOKENS = 1024
 COMPARED = ((PROBE, RANDOM), (PROBE, PAIRS), (LORA, PAIRS))
 """The methods whose paired differences are recorded."""
 
-RIVALS = ((PROBE, PAIRS), (LORA, PAIRS), (PROBE, finetuning.FROZEN), (LORA, finetuning.LORA))
+FROZEN_BASE, LORA_BASE, FULL_BASE = (
+    f"base model, {way}" for way in (finetuning.FROZEN, finetuning.LORA, finetuning.FULL)
+)
+"""What `joined` calls methods of the base model's study, as it does all of them."""
+
+RIVALS = ((PROBE, PAIRS), (LORA, PAIRS), (PROBE, FROZEN_BASE), (LORA, LORA_BASE))
 """What the real model is compared with over seeds: counting words, and the base model that learned in the like way."""
 
 
@@ -54,17 +59,10 @@ def learn(task: Task, wanted: Sequence[int], seed: int, test_size: int) -> list[
     Labels and tests are those of `run_grid`.
     """
     sizes = task.sizes(wanted)
-    known, test = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed)
-    counted = run_grid(task, [WORDS, PAIRS], sizes, [seed], test_size, keep=False)
-    return [*counted, *probes(task, sizes, seed, test_size), *adapt(task, known, test, sizes, seed)]
-
-
-def probes(task: Task, sizes: Sequence[int], seed: int, test_size: int) -> list[Predicted]:
-    """Probes the real model, and one with random weights, with each number of labels; otherwise like `learn`."""
-    known, test = task.sample("train", max(sizes), seed), task.sample("test", test_size, seed)
+    of = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed), sizes, seed
     random = replace(task, backbone=models.untrained(task.backbone, seed))
-    of = known, test, sizes, seed
-    return [*probe(task, PROBE, *of), *probe(random, RANDOM, *of)]
+    counted = run_grid(task, [WORDS, PAIRS], sizes, [seed], test_size, keep=False)
+    return [*counted, *probe(task, PROBE, *of), *probe(random, RANDOM, *of), *adapt(task, *of)]
 
 
 def probe(task: Task, method: str, known: Sample, test: Sample, sizes: Sequence[int], seed: int) -> Iterator[Predicted]:
@@ -119,9 +117,12 @@ def measure_live(
     record: Record, task: LabelTask, wanted: Sequence[int], test_size: int, seed: int
 ) -> list[Measurement]:
     """Adds to the record, and returns, what both probes get right, and how far the trained one is ahead."""
-    real, known = load_task(task), set(record.measurements)
-    measure_methods(record, probes(real, real.sizes(wanted), seed, test_size), real.chance, [(PROBE, RANDOM)])
-    return [found for name, found in record.measurements.items() if name not in known]
+    real, sizes, known = load_task(task), task.sizes(wanted), set(record.measurements)
+    of = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed), sizes, seed
+    found = list(probe(real, PROBE, *of))
+    random = replace(real, backbone=models.untrained(real.backbone.to("meta"), seed))  # its memory is then free
+    measure_methods(record, [*found, *probe(random, RANDOM, *of)], task.chance, [(PROBE, RANDOM)])
+    return [made for name, made in record.measurements.items() if name not in known]
 
 
 def joined(real: Findings | None, ours: Findings | None) -> Findings | None:
@@ -136,10 +137,14 @@ def joined(real: Findings | None, ours: Findings | None) -> Findings | None:
     seeds, arms = {arm["parameters"]["seed"] for arm in real.arms.values()}, dict(real.arms)
     for name, arm in ours.arms.items():
         if arm["parameters"]["seed"] in seeds:
-            found = arm["measurements"].items()
-            own = {key: of for key, of in found if key not in names and of["about"]["labels"] in sizes}
+            own = {key: _of_base(of) for key, of in arm["measurements"].items() if key not in names}
+            own = {key: of for key, of in own.items() if of["about"]["labels"] in sizes}
             arms[f"{name}, base model"] = arm | {"measurements": own}
     return replace(real, arms=arms)
+
+
+def _of_base(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"about": found["about"] | {"method": f"base model, {found['about']['method']}"}}
 
 
 def leads(both: Findings) -> list[Measurement]:
