@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
+from backbones import save_kind
 
-from helpers import generation, tokenization
+from helpers import generation, pretrained, tokenization
 from helpers.files import WorkbookError
-from helpers.generation import reply, stream_reply
+from helpers.generation import reply, sample, stream_reply
 from helpers.models import causal_model
 from helpers.profiles import load_profile
 
@@ -61,6 +62,52 @@ def test_answers_keep_their_order_and_do_not_depend_on_what_is_asked_beside(mode
     monkeypatch.setattr(generation, "in_batches", lambda rows: [[0, 5], [3, 1, 2, 4]])
     assert reply(model, tokenizer, conversations, 12) == alone
     assert ["".join(stream_reply(model, tokenizer, messages, 12)) for messages in conversations] == alone
+
+
+def read_tokens(model, function):
+    """Returns what a function gives, and the shapes, (rows, tokens), of what the model's backbone reads meanwhile."""
+    shapes = []
+    hook = model.base_model.register_forward_pre_hook(
+        lambda _, given, named: shapes.append(tuple((named.get("input_ids") if not given else given[0]).shape)),
+        with_kwargs=True,
+    )
+    found = function()
+    hook.remove()
+    return found, shapes
+
+
+def test_what_all_begin_with_is_read_once(model, tokenizer):
+    conversations = [[{"role": "system", "content": "Be brief, and say it once."}, user(text)] for text in LENGTHS]
+    lengths = [len(tokenization.encode_conversation(tokenizer, turns, answer=True)[0]) for turns in conversations]
+    _, shapes = read_tokens(model, lambda: reply(model, tokenizer, conversations, 4))
+    shared = shapes[0][1]
+    assert shared > len("Be brief, and say it once.") / 2
+    assert shapes == [(1, shared), (len(LENGTHS), max(lengths) - shared), *[(len(LENGTHS), 1)] * 3]
+
+
+def test_who_has_ended_is_written_no_further(model, tokenizer, monkeypatch):
+    rows = [tokenizer(text)["input_ids"] + [5] for text in LENGTHS]
+    alone = [greedy(model, row, 12) for row in rows]
+    end = alone[0][2]
+    expected = [written[: written.index(end)] if end in written else written for written in alone]
+    monkeypatch.setattr(generation, "TOGETHER", 4)
+    with torch.inference_mode():
+        written, shapes = read_tokens(model, lambda: generation._continued(model, rows, 12, 0.0, [end], 0))
+    assert [ids[: ids.index(end)] if end in ids else ids for ids in written] == expected
+    going = [sum(len(ids) >= 4 * chunk for ids in expected) for chunk in range(3)]
+    assert going[0] > going[-1] > 0
+    assert [count for count, _ in shapes] == [count for count in going for _ in range(4)]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "gpt_neo", "opt", "bloom", "falcon", "mamba"])
+def test_any_kind_of_model_writes_together_what_it_writes_alone(kind, tmp_path, monkeypatch):
+    save_kind(kind, tmp_path / kind)
+    model, tokenizer = pretrained.load_model(tmp_path / kind)
+    monkeypatch.setattr(generation, "TOGETHER", 4)
+    prompts = ["the old mill stands by the river " + text for text in ("A", "A wheel turns", "at night alpha beta", "")]
+    alone = [sample(model, tokenizer, [prompt], 14, seed=0, temperature=0.0)[0] for prompt in prompts]
+    assert sample(model, tokenizer, prompts, 14, seed=0, temperature=0.0) == alone
+    assert len(set(alone)) > 1
 
 
 def test_each_token_is_read_once_even_by_a_model_that_was_made_to_be_trained(model, tokenizer):

@@ -1,14 +1,16 @@
 """Models must be what transformers opens, equal in size, whole on disk, and equal with and without a cache."""
 
+import copy
 import dataclasses
 
 import numpy as np
 import pytest
 import torch
 from backbones import save_gpt2, save_kind
-from transformers import BertConfig, BertModel, Qwen3ForCausalLM
+from peft import LoraConfig, get_peft_model
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from helpers import models, pretrained, tokenization
+from helpers import machine, models, pretrained, tokenization
 from helpers.files import WorkbookError
 from helpers.generation import sample
 from helpers.profiles import load_profile
@@ -204,3 +206,70 @@ def test_states_may_be_narrower_at_the_end(tmp_path):
     backbone, _ = pretrained.load_backbone(tmp_path / "opt")
     assert [layer.shape for layer in models.mean_states(backbone, [[3, 4], [5]])] == [(2, 32), (2, 32), (2, 16)]
     assert models.state_width(backbone) == 16
+
+
+@pytest.mark.parametrize("fast", [torch.float32, torch.bfloat16])
+def test_only_a_wide_model_that_somebody_brings_is_put_into_the_fast_arithmetic(monkeypatch, fast):
+    asked = []
+    monkeypatch.setattr(machine, "fast_dtype", lambda: asked.append(1) or fast)
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 8}
+    narrow, wide = (
+        LlamaForCausalLM(LlamaConfig(vocab_size=16, hidden_size=width, **sizes)) for width in (64, machine.WIDTH)
+    )
+    own = Qwen3Config(vocab_size=16, hidden_size=512, initializer_range=512**-0.5, head_dim=8, **sizes)
+    assert models.fast_dtype_for(narrow) is models.fast_dtype_for(Qwen3ForCausalLM(own)) is torch.float32
+    assert asked == []
+    assert models.fast_dtype_for(wide) is fast
+
+
+@pytest.fixture
+def llama():
+    torch.manual_seed(0)
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 64}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=64, hidden_size=32, **sizes)).eval()
+
+
+def learn(adapted, steps=3):
+    """Trains for some steps on a batch; returns the losses."""
+    ids = torch.arange(24).view(2, 12)
+    optimizer = torch.optim.SGD([weight for weight in adapted.parameters() if weight.requires_grad], lr=0.5)
+    losses = []
+    for _ in range(steps):
+        loss = adapted(input_ids=ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+def test_without_a_fast_path_adapters_are_what_they_were_to_the_bit(llama):
+    options = {"target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    torch.manual_seed(3)
+    plain = get_peft_model(copy.deepcopy(llama), LoraConfig(r=4, lora_alpha=8, **options))
+    ours = models.with_adapters(llama, 4, seed=3)
+    assert learn(plain) == learn(ours)
+    assert models.weights_fingerprint(plain) == models.weights_fingerprint(ours)
+    before = models.weights_fingerprint(ours)
+    assert models.weights_fingerprint(models.with_exact_weights(ours, llama)) == before
+
+
+def test_beside_rounded_weights_adapters_are_exact_and_the_exact_weights_come_back(llama):
+    before = models.weights_fingerprint(llama)
+    adapted = models.with_adapters(llama, 4, seed=3, dtype=torch.bfloat16)
+    kinds = {weight.requires_grad: weight.dtype for weight in adapted.parameters()}
+    assert kinds == {True: torch.float32, False: torch.bfloat16}
+    assert adapted.get_base_model().model.rotary_emb.inv_freq.dtype == torch.float32
+    losses, exact_losses = learn(adapted), learn(models.with_adapters(llama, 4, seed=3))
+    assert losses[-1] < losses[0]
+    assert losses == pytest.approx(exact_losses, rel=0.01)
+    whole = models.with_exact_weights(adapted, llama)
+    for name, weight in whole.get_base_model().named_parameters():
+        if "lora" not in name:
+            assert torch.equal(weight, llama.get_parameter(name.replace(".base_layer", "")))
+    merged = copy.deepcopy(whole).merge_and_unload()
+    assert {weight.dtype for weight in merged.parameters()} == {torch.float32}
+    ids = torch.arange(12)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(merged(input_ids=ids).logits, whole(input_ids=ids).logits)
+    assert models.weights_fingerprint(llama) == before

@@ -79,7 +79,10 @@ def test_what_was_damaged_is_converted_again_and_what_is_whole_is_not(tmp_path, 
     assert smollm2.folder() == folder
     assert len(converted) == 1
     (folder / "model.safetensors").write_text("half")
+    half = folder.with_name(".smollm2.1.partial")
+    half.mkdir()
     smollm2.folder()
+    assert not half.exists()
     (folder / "config.json").unlink()
     smollm2.folder()
     assert len(converted) == 3

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from helpers import files
 from helpers.generation import stream_reply
-from helpers.models import context_length, device
+from helpers.models import context_length, device, fast_dtype_for, in_dtype
 from helpers.pretrained import load_model
 from helpers.tokenization import with_chat_template
 from helpers.transcripts import printable
@@ -39,12 +39,13 @@ def chat(source: str, system: str, temperature: float, seed: int, max_new_tokens
 
 
 def load_chat_model(source: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Loads a model to talk with, with a plain chat template if its tokenizer has none.
+    """Loads a model to talk with, in the fast arithmetic, with a plain chat template if its tokenizer has none.
 
     The source is what `pretrained.load_model` takes: the folder of a model or an adapter, `smollm2`, or `owner/name`.
     """
     with contextlib.redirect_stdout(sys.stderr):  # how far the conversion of the real model is
         model, tokenizer = load_model(source)
+    model = in_dtype(model, fast_dtype_for(model))
     return model.to(device()), with_chat_template(tokenizer)  # type: ignore[arg-type]  # torch's stubs
 
 

@@ -1,23 +1,30 @@
 """How does it write? By sampling, with a seed: a causal model by transformers' `generate`, a masked one by filling.
 
+Texts are written together: what all begin with is read once, and those that have ended leave the batch.
+
 Left out: filling many gaps at once in rounds, which needs a model that was trained on texts with most tokens hidden.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 from helpers import files
-from helpers.models import context_length, full_attention_mask, in_batches
+from helpers.models import backbone_of, context_length, full_attention_mask, in_batches
 from helpers.progress import each
 from helpers.tokenization import encode_conversation, stop_tokens
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers.generation import GenerateDecoderOnlyOutput
+
+TOGETHER = 16  # tokens that are written until rows that have ended are taken out
+FEWEST_SHARED = 8  # tokens that all rows must begin with, to be read once for all
 
 
 @torch.inference_mode()
@@ -149,13 +156,89 @@ def _continued(
     stops: Sequence[int],
     pad: int,
 ) -> list[list[int]]:
-    """Returns what a model writes after each row of token ids, decoded together; drawn from torch's random state."""
-    longest = max(len(row) for row in rows)
-    input_ids = torch.tensor([[pad] * (longest - len(row)) + [*row] for row in rows])  # (rows, tokens), padded left
-    attention_mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
-    output = model.generate(  # type: ignore[operator]  # a mixin that the class does not declare
-        input_ids=input_ids.to(model.device),
-        attention_mask=attention_mask.to(model.device),
+    """Returns what a model writes after each row of token ids, decoded together; drawn from torch's random state.
+
+    Rows that have ended are taken out now and then. Not where tokens are drawn: these would then depend on it.
+    """
+    input_ids, attention_mask = _padded_left(rows, pad, model.device)
+    cache = _empty_cache(model)
+    parting = cache is not None and temperature == 0 and len(rows) > 1
+    if cache is not None:
+        cache = _read_shared(model, rows, cache)
+    written: list[list[int]] = [[] for _ in rows]
+    going, left = list(range(len(rows))), max_new_tokens
+    while going and left:
+        new = min(left, TOGETHER) if parting else left
+        output = _generated(model, input_ids, attention_mask, cache, new, temperature, stops, pad)
+        fresh = output.sequences[:, input_ids.shape[1] :]  # (rows that go on, new tokens)
+        for row, ids in zip(going, fresh.tolist(), strict=True):
+            written[row] += ids
+        left -= new
+        if left:
+            goes_on = ~torch.isin(fresh, fresh.new_tensor(stops)).any(1)
+            cache = cast("DynamicCache", output.past_key_values)
+            cache.batch_select_indices(goes_on)
+            input_ids = output.sequences[goes_on]
+            attention_mask = torch.cat([attention_mask, torch.ones_like(fresh)], dim=1)[goes_on]
+            going = [row for row, on in zip(going, goes_on.tolist(), strict=True) if on]
+    return written
+
+
+def _padded_left(rows: Sequence[Sequence[int]], pad: int, where: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns `input_ids`, padded on the left, and the `attention_mask` that hides padding; (rows, tokens) each."""
+    gaps = [max(map(len, rows)) - len(row) for row in rows]
+    input_ids = torch.tensor([[pad] * gap + [*row] for gap, row in zip(gaps, rows, strict=True)], device=where)
+    return input_ids, (
+        torch.arange(input_ids.shape[1], device=where) >= torch.tensor(gaps, device=where)[:, None]
+    ).long()
+
+
+def _empty_cache(model: PreTrainedModel) -> DynamicCache | None:
+    """Returns a cache from which rows can be taken out, if a model's is one: all of its layers keep each token."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    takes = inspect.signature(model.forward).parameters
+    cache = DynamicCache(config=model.config)
+    plain = "past_key_values" in takes and all(type(layer) is DynamicLayer for layer in cache.layers)
+    return cache if plain else None
+
+
+def _read_shared(model: PreTrainedModel, rows: Sequence[Sequence[int]], cache: DynamicCache) -> DynamicCache:
+    """Lets a model read once what all rows begin with, such as the system's message; in the places of padded rows.
+
+    A row with padding in front has places for less of it, and reads the rest itself.
+    """
+    from transformers import DynamicCache
+
+    columns = zip(*(row[:-1] for row in rows), strict=False)
+    shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, columns))
+    if len(rows) == 1 or shared < FEWEST_SHARED:
+        return cache
+    begin = torch.tensor([list(rows[0][:shared])], device=model.device)
+    backbone_of(model)(input_ids=begin, past_key_values=cache, use_cache=True)
+    gaps = torch.tensor([max(map(len, rows)) - len(row) for row in rows], device=model.device)
+    places = (torch.arange(shared, device=model.device) - gaps[:, None]).clamp(min=0)  # (rows, shared)
+    states = [
+        (keys[0][:, places].transpose(0, 1), values[0][:, places].transpose(0, 1)) for keys, values, *_ in cache
+    ]  # for each layer twice (rows, heads, shared, width)
+    return DynamicCache(states, config=model.config)
+
+
+def _generated(
+    model: PreTrainedModel,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    cache: DynamicCache | None,
+    max_new_tokens: int,
+    temperature: float,
+    stops: Sequence[int],
+    pad: int,
+) -> GenerateDecoderOnlyOutput:
+    return model.generate(  # type: ignore[operator]  # a mixin that the class does not declare
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        past_key_values=cache,
         max_new_tokens=max_new_tokens,
         do_sample=temperature > 0,
         temperature=temperature if temperature > 0 else None,
@@ -165,8 +248,8 @@ def _continued(
         use_cache=True,  # a model made to be trained may say otherwise: then each token would cost a whole reading
         eos_token_id=list(stops) or None,
         pad_token_id=pad,
-    )  # (rows, tokens + new tokens)
-    return output[:, longest:].tolist()
+        return_dict_in_generate=True,
+    )
 
 
 def _text(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:

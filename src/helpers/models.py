@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from helpers import files
+from helpers import files, machine
 from helpers.profiles import Profile
 
 if TYPE_CHECKING:
@@ -75,8 +75,25 @@ def untrained(model: PreTrainedModel, seed: int) -> PreTrainedModel:
         return type(model)(copy.deepcopy(model.config)).eval()
 
 
-def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
-    """Returns a copy of a model in which only LoRA's matrices (Hu et al. 2022), beside each inside, are trained."""
+def in_dtype(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+    """Puts a model's weights into another arithmetic; what is no weight, such as rotary angles, stays as it is."""
+    for weight in model.parameters():
+        weight.data = weight.data.to(dtype)
+    return model
+
+
+def fast_dtype_for(model: PreTrainedModel) -> torch.dtype:
+    """Returns `machine.fast_dtype()` for a wide model that somebody brings; ours, and narrow ones, stay in float32."""
+    narrow = model.config.get_text_config().hidden_size < machine.WIDTH // 2
+    return torch.float32 if narrow or is_own(model.config) else machine.fast_dtype()
+
+
+def with_adapters(model: PreTrainedModel, rank: int, seed: int, dtype: torch.dtype = torch.float32) -> PeftModel:
+    """Returns a copy of a model in which only LoRA's matrices (Hu et al. 2022), beside each inside, are trained.
+
+    The frozen weights are kept in the given arithmetic, such as `fast_dtype_for(model)`, LoRA's matrices in float32.
+    Give it the exact weights back (`with_exact_weights`) before it is scored or merged, so that nothing is lost.
+    """
     from peft import LoraConfig, get_peft_model
 
     task = None if backbone_of(model) is model else "CAUSAL_LM"
@@ -86,7 +103,17 @@ def with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
         torch.manual_seed(seed)
         options: dict[str, Any] = {"target_modules": "all-linear", "exclude_modules": left_out, "task_type": task}
         adapters = LoraConfig(r=rank, lora_alpha=2 * rank, **options)
-        return cast("PeftModel", get_peft_model(copy.deepcopy(model), adapters))
+        frozen = cast(Any, in_dtype(copy.deepcopy(model), dtype))
+        return cast("PeftModel", get_peft_model(frozen, adapters, autocast_adapter_dtype=True))  # LoRA's in float32
+
+
+def with_exact_weights(adapted: PeftModel, model: PreTrainedModel) -> PeftModel:
+    """Gives the frozen weights of a model with adapters the values and the arithmetic of the model it was made from."""
+    exact = dict(model.named_parameters())
+    for name, weight in adapted.get_base_model().named_parameters():
+        if (original := exact.get(name.replace(".base_layer", ""))) is not None:
+            weight.data = original.data.clone()
+    return adapted
 
 
 def is_own(config: PretrainedConfig) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -113,6 +114,8 @@ def _alone(target: Path) -> Iterator[None]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.with_name(f".{target.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            for half in target.parent.glob(f".{target.name}.*.partial"):  # of a process that was killed
+                shutil.rmtree(half)
             yield
     except (OSError, SafetensorError) as error:
         remedy = "It takes 0.6 GB there: make room, and see that you may write into that folder."
