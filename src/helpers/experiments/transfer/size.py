@@ -120,7 +120,8 @@ def measure_live(
     real, sizes, known = load_task(task), task.sizes(wanted), set(record.measurements)
     of = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed), sizes, seed
     found = list(probe(real, PROBE, *of))
-    random = replace(real, backbone=models.untrained(real.backbone.to("meta"), seed))  # its memory is then free
+    backbone: Any = real.backbone
+    random = replace(real, backbone=models.untrained(backbone.to("meta"), seed))  # the real one's memory is then free
     measure_methods(record, [*found, *probe(random, RANDOM, *of)], task.chance, [(PROBE, RANDOM)])
     return [made for name, made in record.measurements.items() if name not in known]
 
