@@ -8,7 +8,7 @@ import pytest
 
 from helpers import files, machine
 from helpers.profiles import load_profile
-from helpers.records import Record, _Sentence, load_results, withdraw
+from helpers.records import Record, Verdict, _Sentence, load_results, withdraw
 from helpers.statistics import Interval
 
 
@@ -112,16 +112,24 @@ def test_a_prediction_without_a_bound_says_how_it_is_judged(record):
     assert record.judge("key").outcome == "undecided"
 
 
+def test_a_verdict_says_what_a_real_model_says_where_one_was_measured(record):
+    ours = record.conclude("C1", "A claim.", "supported", "It fell.", "It is said to be so.")
+    real = record.conclude("C2", "A claim.", "supported", "It fell.", "It is said to be so.", "It <fell> there, too.")
+    assert "A real model" not in ours._repr_html_()
+    assert "<dt>A real model</dt><dd>It &lt;fell&gt; there, too.</dd>" in real._repr_html_()
+    assert Verdict(**record.as_dict()["verdicts"]["C2"]) == real
+
+
 def test_at_smoke_nothing_is_judged_whatever_was_found(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "RESULTS", tmp_path)
     record = Record("01_first", load_profile("smoke", tokens=1000))
     record.predict("longer", "It is longer.", rule="by the means")
     judged = record.judge("longer", held=False, why="It was missed.")
-    verdict = record.conclude("C1", "A claim.", "refuted", "It is absent.", "It is said to be so.")
+    verdict = record.conclude("C1", "A claim.", "refuted", "It is absent.", "It is said to be so.", "Absent, too.")
     assert "<strong>Prediction not judged at smoke.</strong>" in judged._repr_html_()
     assert "not judged at smoke" in verdict._repr_html_()
     shown = judged._repr_html_() + verdict._repr_html_() + record.predicted().to_html()
-    assert not any(word in shown for word in ("missed", "refuted", "absent"))
+    assert not any(word in shown for word in ("missed", "refuted", "absent", "Absent"))
     assert _Sentence(record.outcomes).format("{longer}") == "not judged at smoke"
     saved = load_results(record.save())["chapters"]["01_first"]
     assert saved["verdicts"]["C1"]["here"] == saved["predictions"]["longer"]["outcome"] == "not judged at smoke"

@@ -99,6 +99,11 @@ def frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
     )
 
 
+def pick(measurements: Iterable[Measurement], **about: Any) -> list[Measurement]:
+    """Returns those that are about all of this, whatever else they are about."""
+    return [found for found in measurements if about.items() <= found.about.items()]
+
+
 @dataclass
 class Prediction:
     """What was expected before it was measured, and what came of it."""
@@ -138,6 +143,7 @@ class Verdict:
     here: str  # what our small models say: one of `VERDICTS`, `depends on` and what it depends on, or `NOT_JUDGED`
     because: str  # the evidence here, numbers computed; each line of it is shown as one
     at_scale: str  # what the literature found, with its source, and what would have to hold for ours to carry over
+    real: str = ""  # what a real model, measured in the same way, says of it; empty where none was
 
     def __post_init__(self) -> None:
         if self.here not in (*VERDICTS, NOT_JUDGED) and not self.here.startswith(DEPENDS):
@@ -155,7 +161,8 @@ class Verdict:
             f'<p class="claim">{escape(self.text)}</p>'
             f'<dl><div><dt>Here: <span class="{self.colour}">{escape(self.here)}</span></dt>'
             f"<dd>{escape(self.because)}</dd></div>"
-            f"<div><dt>At scale</dt><dd>{escape(self.at_scale)}</dd></div></dl></section>"
+            + (f"<div><dt>A real model</dt><dd>{escape(self.real)}</dd></div>" if self.real else "")
+            + f"<div><dt>At scale</dt><dd>{escape(self.at_scale)}</dd></div></dl></section>"
         )
 
 
@@ -318,10 +325,10 @@ class Record:
 
         display(Markdown(_Sentence(self.outcomes | self.measurements | values).format(text)))
 
-    def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str) -> Verdict:
+    def conclude(self, claim: str, text: str, here: str, because: str, at_scale: str, real: str = "") -> Verdict:
         """Adds a verdict; see `Verdict` for the arguments. At `smoke` none is given, whatever is `here`."""
-        verdict = Verdict(claim, text, here, because, at_scale)
-        not_judged = replace(verdict, here=NOT_JUDGED, because=self.unproven)
+        verdict = Verdict(claim, text, here, because, at_scale, real)
+        not_judged = replace(verdict, here=NOT_JUDGED, because=self.unproven, real="")
         self.verdicts[claim] = not_judged if self.unproven else verdict
         return self.verdicts[claim]
 

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation.learning_curves import Saved, labels_needed, labels_saved, share_of_steps
+from helpers.evaluation.learning_curves import Saved, labels_needed, labels_saved, measure_saved, share_of_steps
+from helpers.profiles import load_profile
+from helpers.records import Record
 from helpers.statistics import Interval
 
 CURVE = {16: 0.5, 64: 0.7, 256: 0.9}
@@ -70,6 +72,21 @@ def test_over_seeds_the_ratios_mean_is_geometric_and_says_if_one_is_too_small():
     assert labels_saved(table([{16: 0.7}, {16: 0.95}], others), "one", "other", 16).never == 1
     with pytest.raises(ValueError, match="at least two"):
         labels_saved(table(ones[:1], others[:1]), "one", "other", 16)
+
+
+def test_what_is_saved_in_each_task_is_measured_where_it_is_asked():
+    ones, others = [{16: 0.8, 64: 0.8}] * 2, [{16: 0.6, 64: 0.8}] * 2
+    tasks = pd.concat([table(ones, others).assign(task="easy"), table(others, ones).assign(task="hard")])
+    record = Record("03_transfer", load_profile("smoke"))
+    found = measure_saved(record, tasks, "one", "other", {"easy": 16, "hard": 64})
+    assert {task: saved.ratio for task, saved in found.items()} == {"easy": 4, "hard": 0.25}
+    measured = record.find(metric="labels saved", task="hard", labels=64)
+    assert (measured.name, measured.value, measured.seeds, measured.null) == (
+        "hard: labels saved at 64",
+        0.25,
+        (0, 1),
+        1,
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,14 @@ def test_every_claim_is_listed_with_its_verdict_or_without(run):
     assert "Loss fell to 1.83." in cards[0].get_text()
     assert "So it does (A et al. 2020)." in cards[0].get_text()
     assert all("not run yet" in card.get_text() for card in cards[1:])
+    assert "A real model" not in cards[0].get_text()
+
+
+def test_a_verdict_has_the_rung_of_a_real_model_where_one_was_measured(run):
+    found = results({})
+    found["chapters"]["01_first"]["verdicts"]["C1"] |= {"real": "It <fell> there, too."}
+    rungs = index(write_run(run, found)).select_one(".verdict").select("dt")
+    assert [rung.get_text() for rung in rungs] == ["Here: supported", "A real model", "At scale"]
 
 
 def test_at_smoke_a_banner_says_that_nothing_is_proven(run):

@@ -5,11 +5,12 @@ Between two points a curve is drawn straight, and the best so far counts: more l
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from helpers.records import Record
 from helpers.statistics import Interval, mean_interval
 
 
@@ -84,3 +85,21 @@ def labels_saved(table: pd.DataFrame, one: str, other: str, size: int) -> Saved:
     mean, interval = mean_interval([math.log2(ratio) for ratio in ratios])
     around = Interval(2**interval.low, 2**interval.high, f"{interval.method}, of logarithms")
     return Saved(2**mean, around, never)
+
+
+def measure_saved(
+    record: Record, table: pd.DataFrame, one: str, other: str, sizes: Mapping[str, int]
+) -> dict[str, Saved]:
+    """Adds to the record, and returns by task, what `labels_saved` says at one of the numbers of labels of each task.
+
+    The table has also a column `task`. The record gets `<task>: labels saved at <n>`.
+    """
+    found = {}
+    for task, at in sizes.items():
+        of_task = table[table["task"] == task]
+        ratio, interval, _ = found[task] = labels_saved(of_task, one, other, at)
+        seeds = sorted(of_task["seed"].unique().tolist())
+        about: dict[str, Any] = {"n": len(seeds), "seeds": seeds, "null": 1.0, "task": task, "labels": at}
+        name, unit = f"{task}: labels saved at {at}", f"labels from {other}, over labels given"
+        record.measure(name, ratio, unit, interval=interval, metric="labels saved", **about)
+    return found

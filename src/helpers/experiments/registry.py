@@ -9,6 +9,7 @@ STUDIES: dict[str, Study] = {
     "01_pretraining": pretraining.OBJECTIVES,
     "01_scaling": pretraining.SCALING,
     "03_labels": transfer.LABELS,
+    "03_size": transfer.SIZE,
     "03_domains": transfer.DOMAINS,
     "03_shuffled": transfer.SHUFFLE,
     "04_tuning": assistant.TUNING,

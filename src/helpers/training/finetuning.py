@@ -59,8 +59,12 @@ RECIPES = {
 }
 """Epochs of an arm (more of them for less than `FEWEST_STEPS`), and rates as for `MuonTrainer`."""
 
-GENTLE = {SCRATCH: RECIPES[SCRATCH], LAST: (4, (0.0, 1e-4)), LORA: (4, (0.0, 3e-4)), FULL: (4, (0.0, 5e-5))}
-"""The same for a trained model that is not ours: Adam steps all, in steps that are usual for it (Hu et al. 2022)."""
+GENTLE = {SCRATCH: RECIPES[SCRATCH], LAST: (4, (0.0, 1e-4)), LORA: (4, (0.0, 1e-3)), FULL: (4, (0.0, 5e-5))}
+"""The same for a trained model that is not ours: Adam steps all, in steps that are usual for it (Hu et al. 2022).
+
+LoRA's rate is from a trial with SmolLM2 on modules of the training part: 256 labels taught it to see shuffled words at
+89%, and at 80% with 3e-4.
+"""
 
 HEAD_RATE = 1e-3
 """The rate of the head beside those: it is new, and begins at zero."""
@@ -172,9 +176,9 @@ class ClassifierTrainer(MuonTrainer):
 
 
 def most_tokens(backbone: PreTrainedModel) -> int:
-    """Returns how many tokens a training can read at once in two gigabytes, at some twenty states in each layer."""
+    """Returns how many tokens a training can read at once in one gigabyte, at some forty states in each layer."""
     text = backbone.config.get_text_config()
-    return models.batch_tokens(20 * text.num_hidden_layers * text.hidden_size // 8)
+    return models.batch_tokens(40 * text.num_hidden_layers * text.hidden_size // 4)
 
 
 def _train(

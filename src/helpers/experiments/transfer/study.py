@@ -1,6 +1,6 @@
-"""Chapter 03's studies: all ways to learn a task from few and from many labels; new domains; shuffled pretraining.
+"""Chapter 03's studies: all ways to learn a task from few and from many labels, size, new domains, shuffled text.
 
-All start from the run's own base model, or the published one (`study.start_from_base`).
+All start from the run's own base model, or the published one (`study.start_from_base`); but one, from a real model.
 """
 
 import random
@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from helpers.corpora import load
+from helpers.corpora.kinds.draws import LabelTask
 from helpers.evaluation.classification import BASELINES, measure_methods
 from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
-from helpers.experiments.transfer import domains, grid
-from helpers.models import backbone_of, causal_model
+from helpers.experiments.transfer import domains, grid, size
+from helpers.models import backbone_of, causal_model, weights_fingerprint
 from helpers.profiles import Profile
 from helpers.records import Record
 from helpers.tokenization import encode_documents, pack
@@ -19,7 +20,7 @@ from helpers.training import base
 from helpers.training.finetuning import ARMS, FULL, SCRATCH
 from helpers.training.pretraining import pretrain
 
-SEEDS, SHUFFLED_SEEDS = 8, 5
+SEEDS, SHUFFLED_SEEDS, REAL_SEEDS = 8, 5, 3
 TASKS = ("pydocs-packages", "pydocs-order")
 ORDERED, SHUFFLED = "in order", "shuffled"
 """What a model was pretrained on, as the third study compares it; its methods beside training from scratch."""
@@ -51,6 +52,19 @@ def _run_labels(arm: Arm, record: Record) -> None:
     sizes = task.sizes(label_counts(arm.profile))
     trials = grid.run_grid(task, [*BASELINES, *ARMS], sizes, [arm.seed], arm.profile.heldout_bytes // 150)
     measure_methods(record, trials, task.chance, grid.COMPARED)
+
+
+def _real_arms(profile: Profile) -> list[Arm]:
+    """Plans the first seeds of the first study again; the share is that of the work, not of the tokens."""
+    return [Arm(f"{task}-{seed}", profile, seed, {"task": task}, 3.0) for seed in range(REAL_SEEDS) for task in TASKS]
+
+
+def _run_real(arm: Arm, record: Record) -> None:
+    profile, name = arm.profile, arm.settings["task"]
+    task = size.load_task(LabelTask(name, load(name, "labels", packages=profile.packages)))
+    record.fingerprints |= {task.name: task.corpus.fingerprint, size.SOURCE: weights_fingerprint(task.backbone)}
+    trials = size.learn(task, label_counts(profile)[:-1], arm.seed, profile.heldout_bytes // 150)
+    measure_methods(record, trials, task.chance, size.COMPARED)
 
 
 def _run_domains(arm: Arm, record: Record) -> None:
@@ -87,6 +101,7 @@ def _mixed(document: str) -> str:
     return " ".join(words)
 
 
+SIZE = Study("Does a real model, a hundred times as large, learn from as few labels?", _real_arms, _run_real)
 LABELS = Study("How many labels does pretraining save, and does it beat counting words?", _label_arms, _run_labels)
 DOMAINS = Study("How much sooner is new text learned from a trained start?", _seeds(SEEDS, 4 / 15), _run_domains)
 SHUFFLE = Study("What does a start help that has read the words in no order?", _seeds(SHUFFLED_SEEDS, 1), _run_shuffled)

