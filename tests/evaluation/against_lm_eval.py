@@ -134,6 +134,7 @@ def compare(model, tokenizer, task, folder, options):
         f"batch size {size}": Timed(pretrained=model, tokenizer=tokenizer, batch_size=size, device="cpu")
         for size in options.batches
     }
+    log_likelihoods(model, encode_requests(tokenizer, pairs[:4], context_length(model)))  # weights are read, once
     with tempfile.TemporaryDirectory() as scratch:
         for _ in range(options.rounds):
             one, ours = spent(lambda: log_likelihoods(model, encode_requests(tokenizer, pairs, context_length(model))))

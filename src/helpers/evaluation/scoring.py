@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from difflib import SequenceMatcher
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -35,11 +36,18 @@ PREFIX_TOKENS = 32
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size")
 """Settings by which a model sees only so many tokens back, whatever the mask says."""
 
+CACHED_NUMBERS, FEWEST_TOKENS = 1 << 22, 256
+"""So many logits at once are best for a processor: more of them are memory that it must ask for again each time. But
+fewer tokens than these cost more than they save."""
+
 NO_END = 1 << 30
 """Where a part of a tree ends that is not ended yet: beyond any row."""
 
 LOGITS_AT_ONCE = 256
 """Rows of logits that become log-probabilities together: of many, a copy would need as much memory again."""
+
+_TRIED: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
+"""Of models that were tried out, whether they read trees."""
 
 
 class Request(NamedTuple):
@@ -169,6 +177,12 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
+def _tokens_at_once(model: PreTrainedModel) -> int:
+    vocabulary = model.config.get_text_config().vocab_size
+    most = batch_tokens(vocabulary)
+    return min(most, max(FEWEST_TOKENS, CACHED_NUMBERS // vocabulary)) if model.device.type == "cpu" else most
+
+
 class _Row:
     """Requests that are read together: a tree of their tokens, depth first, without the last token of each.
 
@@ -214,7 +228,7 @@ def _score(
     model: PreTrainedModel, requests: Sequence[Request], prefix: int, *, trees: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yields the place of each of some sorted requests, which begin with a prefix of so many tokens, and its nats."""
-    limit = batch_tokens(model.config.get_text_config().vocab_size)
+    limit = _tokens_at_once(model)
     rows: list[_Row] = []
     places: list[list[int]] = []
     for place, (ids, scored, _) in enumerate(requests):
@@ -271,14 +285,21 @@ def _tree_inputs(model: PreTrainedModel, rows: Sequence[_Row], prefix: int) -> d
 def _reads_trees(model: PreTrainedModel, longest: int) -> bool:
     """Returns whether a model gives the tokens of rows up to so long what it gives them in texts read one by one.
 
-    Tried out on five short texts, with a prefix. What a longer text would show is a model that sees only so far back,
-    which its configuration tells.
+    Tried out once, on short texts. What a longer one would show is a model that sees only so far back, which its
+    configuration tells.
     """
     text = model.config.get_text_config()
     if any((getattr(text, name, None) or longest) < longest for name in WINDOWS):
         return False
+    if model not in _TRIED:
+        _TRIED[model] = _reads_short_trees(model)
+    return _TRIED[model]
+
+
+def _reads_short_trees(model: PreTrainedModel) -> bool:
+    vocabulary = model.config.get_text_config().vocab_size
     texts = [[1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 8, 7], [1, 2, 3, 4, 6, 5], [1, 2, 5, 4, 3, 6, 7, 8]]
-    requests = [Request([token % text.vocab_size for token in ids], len(ids) - 3) for ids in texts]
+    requests = [Request([token % vocabulary for token in ids], len(ids) - 3) for ids in texts]
     alone = np.concatenate([nats for _, nats in sorted(_score(model, requests, 0, trees=False))])
     try:
         together = np.concatenate([nats for _, nats in sorted(_score(model, requests, 2, trees=True))])
