@@ -213,15 +213,23 @@ def full_attention_mask(input_ids: torch.Tensor) -> torch.Tensor:
     return torch.ones(rows, 1, tokens, tokens, dtype=torch.bool, device=input_ids.device)
 
 
+def visible(model: PreTrainedModel, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Returns a mask of (rows, tokens) in the form that shows a model all of it that it may see.
+
+    Without a mask of four dimensions transformers lets our own bidirectional models see only what is before.
+    """
+    if is_bidirectional(model):
+        return attention_mask[:, None, None].expand(-1, 1, attention_mask.shape[1], -1).bool()
+    return attention_mask
+
+
 def states(model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Returns a model's states: the embeddings, then those after each layer, (rows, tokens, width) each.
 
     OPT's last ones may be narrower. `input_ids` and `attention_mask` are (rows, tokens), padded on the right.
     """
-    seen = attention_mask
-    if is_bidirectional(model):  # without a mask of four dimensions transformers lets our own see only what is before
-        seen = attention_mask[:, None, None].expand(-1, 1, attention_mask.shape[1], -1).bool()
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
+    seen = visible(model, attention_mask)
     return model(input_ids=input_ids, attention_mask=seen, output_hidden_states=True, **options).hidden_states
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from helpers import models, tokenization
 from helpers.evaluation import recognition
+from helpers.evaluation.likelihood import row_bits
 from helpers.evaluation.recognition import NOTHING, OPTIONS, AnswerChoice, identifier_words, make_questions
 from helpers.evaluation.skills import demonstrated
 from helpers.files import WorkbookError
@@ -117,7 +118,7 @@ def test_a_models_bits_are_those_of_the_answer_and_its_end_after_the_prompt(mode
     content = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     begin, user, assistant, end = tokenizer.convert_tokens_to_ids(["<|begin|>", "<|user|>", "<|assistant|>", "<|end|>"])
     row = [begin, user, *content[0], assistant, *content[1], end]
-    (expected,) = recognition.row_bits(model, [row])
+    (expected,) = row_bits(model, [row])
     assert bits == pytest.approx(expected[-len(content[1]) - 1 :].sum())
     turns = [*prompt, said("assistant", "Yes."), said("user", "And?")]
     (later,) = recognition.prompted_bits(model, tokenizer, context=128)([turns], [answer])

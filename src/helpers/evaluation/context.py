@@ -4,6 +4,7 @@ The same places are compared, so that nothing else differs: a model with a short
 position alone would not show it, since texts do not stay equally hard to their end.)
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,9 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.likelihood import HeldOut, row_bits
+from helpers.evaluation.likelihood import HeldOut
 from helpers.evaluation.scorecard import OURS, RIVAL
+from helpers.evaluation.scoring import Request, log_likelihoods
 from helpers.records import Measurement, Record
 from helpers.tokenization import encode_documents
 
@@ -61,7 +63,7 @@ def measure_context(
     costs = {}
     for count in shown:
         rows = [[*place.before[-count:], place.token] for place in places]
-        costs[count] = np.array([bits[-1] for bits in row_bits(model, rows)])  # (places,)
+        costs[count] = log_likelihoods(model, [Request(row, 1) for row in rows]) / -math.log(2)  # (places,)
         for method, bits in ((OURS, costs[count]), (RIVAL, np.array([row[-1] for row in ngram.token_bits(rows)]))):
             name = f"context: {count} tokens shown.{method}"
             about: dict[str, Any] = {"tokens_shown": count, "method": method}

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.metrics.formulas import bits_per_byte
-from helpers.models import batch_tokens, context_length, in_batches, padded
+from helpers.evaluation.scoring import Request, token_log_likelihoods
+from helpers.models import context_length
 from helpers.records import Measurement, Record
 from helpers.statistics import Interval, ratio_interval
 from helpers.tokenization import encode_documents
@@ -98,37 +98,26 @@ def token_bits(
     Returns:
         For each text the bits of its tokens, (tokens,), in float64; the begin token, which is given, has none.
     """
-    windows, scored, rows = [], [], []  # token ids, how many of the last ones are scored, and of which document
+    windows, rows = [], []  # what is scored, and of which document
     for row, ids in enumerate(encode_documents(tokenizer, texts)):
         ends = [min(len(ids), context), *range(context + context // 2, len(ids) + context // 2, context // 2)]
         for begin, end in zip([1, *ends], ends, strict=False):
             stop = min(end, len(ids))
-            windows.append(ids[max(0, stop - context) : stop])
-            scored.append(stop - begin)
+            windows.append(Request(ids[max(0, stop - context) : stop], stop - begin))
             rows.append(row)
     parts: list[list[np.ndarray]] = [[] for _ in texts]
-    for row, count, bits in zip(rows, scored, row_bits(model, windows), strict=True):
-        parts[row].append(bits[len(bits) - count :])
+    for row, nats in zip(rows, token_log_likelihoods(model, windows), strict=True):
+        parts[row].append(nats / -math.log(2))
     return [np.concatenate(part) for part in parts]
 
 
-@torch.inference_mode()
 def row_bits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
     """Returns the bits that a causal model needs for each token of each row but the first, (tokens - 1,), in float64.
 
     No row of token ids is longer than the model's context.
     """
-    found: list[np.ndarray] = [np.empty(0)] * len(rows)
-    for batch in in_batches(rows, batch_tokens(model.config.get_text_config().vocab_size)):
-        input_ids, _ = padded([rows[row] for row in batch], model.device)  # (rows, tokens); causal, so it needs no mask
-        logits = model(input_ids=input_ids, use_cache=False).logits  # (rows, tokens, vocabulary)
-        losses = torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().transpose(1, 2), input_ids[:, 1:], reduction="none"
-        )  # (rows, tokens - 1)
-        bits = losses.double().cpu().numpy() / math.log(2)
-        for row, cost in zip(batch, bits, strict=True):
-            found[row] = cost[: len(rows[row]) - 1]
-    return found
+    requests = [Request(list(row), len(row) - 1) for row in rows]
+    return [nats / -math.log(2) for nats in token_log_likelihoods(model, requests)]
 
 
 def byte_lengths(texts: Sequence[str]) -> np.ndarray:

@@ -8,6 +8,7 @@ the pointwise mutual information of question and answer (Church and Hanks 1990; 
 The model need not write at all for this. The empty question is one turn, however many turns a prompt has.
 """
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from helpers.evaluation.choices import Choice, score_choices
-from helpers.evaluation.likelihood import row_bits
+from helpers.evaluation.scoring import Request, log_likelihoods
 from helpers.evaluation.skills import Demonstration, demonstrated
 from helpers.files import WorkbookError
 from helpers.tokenization import encode_conversation
@@ -85,14 +86,14 @@ def prompted_bits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, co
     """
 
     def bits_of(prompts: Sequence[Prompt], answers: Sequence[str]) -> np.ndarray:
-        rows, places = [], []
+        requests = []
         for prompt, answer in zip(prompts, answers, strict=True):
             ids, said = encode_conversation(tokenizer, [*prompt, {"role": "assistant", "content": answer}])
             before = sum(encode_conversation(tokenizer, prompt)[1])  # what it said in earlier turns is not the answer
-            rows.append(ids[-context:])
-            places.append(np.flatnonzero(said)[before:] - (len(ids) - len(rows[-1])))
-        found = row_bits(model, rows)  # of each row all tokens but the first
-        return np.array([bits[place[place > 0] - 1].sum() for bits, place in zip(found, places, strict=True)])
+            places = np.flatnonzero(said)[before:]
+            read = ids[: places[-1] + 1][-context:]
+            requests.append(Request(read, min(len(places), len(read) - 1)))
+        return log_likelihoods(model, requests) / -math.log(2)
 
     return bits_of
 
