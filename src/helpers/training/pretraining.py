@@ -116,7 +116,8 @@ class PretrainingTrainer(MuonTrainer):
         """Asks for the next token, as the Trainer does, or for hidden ones of a bidirectional model."""
         learner = cast("PreTrainedModel", self.model)
         if is_bidirectional(learner):
-            return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
+            head = learner.get_output_embeddings()
+            return hidden_token_loss(model, head, inputs, learner.config.mask_token_id, learner.config.vocab_size)
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
