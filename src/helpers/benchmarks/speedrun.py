@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 BATCH_TOKENS = 768
-# Smaller than the `laptop` profile's: a third layer, or a width of 144, learns more from a token, but less in a second.
+# Smaller than the `laptop` profile's: with a third layer, or wider, it learns more from a token, but less in a second.
 SHAPE = {"n_layer": 2, "hidden_size": 128}
 # Tokens at which the validation loss is measured first, by how much more each time, and that are read at most.
 FIRST_TOKENS, LONGER, MOST_TOKENS = 50_000, 1.04, 20_000_000
