@@ -28,12 +28,12 @@ def fused(model: PreTrainedModel | torch.nn.Module) -> Iterator[None]:
 
     blocks = [part for part in model.modules() if type(part) is Qwen3DecoderLayer and _is_plain(part)]
     for block in blocks:
-        block.forward = MethodType(_block, block)
+        vars(block)["forward"] = MethodType(_block, block)
     try:
         yield
     finally:
         for block in blocks:
-            del block.forward
+            del vars(block)["forward"]
 
 
 def _is_plain(block: torch.nn.Module) -> bool:
@@ -56,7 +56,7 @@ def _block(
     position_ids: torch.Tensor | None = None,
     past_key_values: Any = None,
     use_cache: bool | None = False,
-    position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+    position_embeddings: Any = None,
     **kwargs: Any,
 ) -> torch.Tensor:
     """Computes what `Qwen3DecoderLayer.forward` does; states are (rows, tokens, width)."""
@@ -80,8 +80,10 @@ def _block(
     dropout = attention.attention_dropout if attention.training else 0.0
     mixed, _ = attend(attention, query, key, value, attention_mask, dropout=dropout, **options, **kwargs)
     hidden_states = hidden_states + attention.o_proj(mixed.flatten(2))
-    norm, weights = block.post_attention_layernorm, (mlp.gate_proj.weight, mlp.up_proj.weight)
-    both = NormProject.apply(hidden_states, norm.weight, norm.variance_epsilon, *weights)
+    norm = block.post_attention_layernorm
+    both = NormProject.apply(
+        hidden_states, norm.weight, norm.variance_epsilon, mlp.gate_proj.weight, mlp.up_proj.weight
+    )
     gate, up = both.chunk(2, -1)
     return hidden_states + mlp.down_proj(mlp.act_fn(gate) * up)
 
@@ -103,7 +105,7 @@ class NormProject(torch.autograd.Function):
         return (unit @ (together * weight).T).view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Returns the gradients of states, weight and matrices."""
         unit, scale, weight, together = ctx.saved_tensors
         rows = grad.reshape(-1, grad.shape[-1])
@@ -132,7 +134,7 @@ class NormRotate(torch.autograd.Function):
         return (unit * (cos * weight)).addcmul_(unit.roll(half, -1), sin * weight.roll(half))
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Returns the gradients of heads and weight."""
         unit, scale, weight, cos, sin = ctx.saved_tensors
         back = (grad * sin).roll(grad.shape[-1] // 2, -1).addcmul_(grad, cos)

@@ -176,10 +176,10 @@ def _polynomial(gram: torch.Tensor, b: float, c: float) -> torch.Tensor:
 
 def _factor(gram: torch.Tensor) -> torch.Tensor:
     """Returns the (n, rows, rows) by which to multiply wide matrices of these products with themselves: less to do."""
-    whole = None
+    whole = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     for a, b, c in COEFFICIENTS:
         factor = _polynomial(gram, b, c)
         factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        whole = factor if whole is None else factor @ whole
+        whole = factor @ whole
         gram = factor @ gram @ factor
     return whole
