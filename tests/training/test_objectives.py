@@ -66,7 +66,7 @@ def test_where_nothing_can_be_asked_the_loss_is_zero(profile, tokenizer):
     model = models.masked_model(profile, tokenizer, seed=0)
     ids = torch.full((2, 16), 40)
     batch = {"input_ids": ids, "position_ids": torch.arange(16).expand(2, -1), "labels": ids * 0 + IGNORED}
-    loss = objectives.hidden_token_loss(model, batch, MASK, 320)
+    loss = objectives.hidden_token_loss(model, model.lm_head, batch, MASK, 320)
     assert loss.item() == 0
     loss.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())

@@ -128,3 +128,49 @@ def test_a_step_after_loading_the_state_is_the_step_without():
         parameter.grad = gradients[2]
         optimizer.step()
     assert torch.equal(straight, resumed)
+
+
+def averaging(parameters, steps):
+    """Steps parameters so many times, and returns the optimizer, which averages, and the weights after each step."""
+    kinds = zip(parameters, (True, False), strict=True)
+    groups = [{"params": [parameter], "lr": 0.1, "orthogonal": orthogonal} for parameter, orthogonal in kinds]
+    optimizer = Muon(groups, averages=True)
+    return optimizer, [walk(optimizer, parameters) for _ in range(steps)]
+
+
+def walk(optimizer, parameters):
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+def test_the_average_of_the_weights_is_shown_in_evaluation_and_weighs_late_steps_most():
+    torch.manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.randn(4, 6)), torch.nn.Parameter(torch.randn(5))]
+    optimizer, seen = averaging(parameters, steps=30)
+    steps = torch.arange(1, 31, dtype=torch.float64)
+    shares = torch.exp(torch.lgamma(steps + 8) - torch.lgamma(steps))  # i (i + 1) … (i + 7), as i⁸ in the long run
+    shares = (shares / shares.sum()).float()
+    optimizer.eval()
+    for place, parameter in enumerate(parameters):
+        expected = sum(share * weights[place] for share, weights in zip(shares, seen, strict=True))
+        assert torch.allclose(parameter, expected, atol=1e-5)
+    optimizer.train()
+    for parameter, last in zip(parameters, seen[-1], strict=True):
+        assert torch.equal(parameter, last)
+
+
+def test_an_average_goes_on_after_loading_the_state():
+    torch.manual_seed(0)
+    straight = [torch.nn.Parameter(torch.randn(4, 6)), torch.nn.Parameter(torch.randn(5))]
+    first, _ = averaging(straight, steps=5)
+    resumed = [torch.nn.Parameter(parameter.detach().clone()) for parameter in straight]
+    second, _ = averaging(resumed, steps=0)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for optimizer, parameters in ((first, straight), (second, resumed)):
+        torch.manual_seed(1)
+        walk(optimizer, parameters)
+        optimizer.eval()
+    for one, other in zip(straight, resumed, strict=True):
+        assert torch.equal(one, other)

@@ -96,3 +96,24 @@ def test_the_last_batch_is_filled_up_with_blocks_that_teach_nothing(tokenizer, b
     assert len(filled) == 16
     assert (filled[11:]["labels"] == tokenization.IGNORED).all()
     assert torch.equal(filled[:11]["labels"], odd[:]["labels"])
+
+
+def test_an_open_ended_run_leaves_the_weights_that_were_evaluated_and_resumes_to_the_bit(tokenizer, blocks, tmp_path):
+    def trained(evaluate, folder, enough=13):
+        model, seen = models.causal_model(PROFILE, tokenizer, seed=0), []
+        steps, until = [13, 17], lambda found: found == enough
+        look = lambda step: seen.append(models.weights_fingerprint(model)) or evaluate(step)  # noqa: E731
+        pretrain(model, blocks, PROFILE, 1, steps, look, until=until, checkpoints=folder, open_ended=True)
+        return models.weights_fingerprint(model), seen
+
+    weights, seen = trained(lambda step: step, None)
+    assert seen == [weights]
+    unbroken = trained(lambda step: step, None, enough=17)
+
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(interrupt, tmp_path)
+    assert (trained(lambda step: step, tmp_path, enough=17)) == unbroken
+    assert unbroken[1][0] == weights

@@ -43,13 +43,18 @@ def hide(
 
 
 def hidden_token_loss(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], mask_token_id: int, vocab_size: int
+    model: PreTrainedModel, head: torch.nn.Module, batch: dict[str, torch.Tensor], mask_token_id: int, vocab_size: int
 ) -> torch.Tensor:
-    """Returns a bidirectional model's loss at tokens hidden from it, in nats a hidden token; 0 if none could be."""
+    """Returns a bidirectional model's loss at tokens hidden from it, in nats a hidden token; 0 if none could be.
+
+    `head` is the model's output layer, which is given the states of hidden tokens alone.
+    """
     seen, asked = hide(batch["input_ids"], batch["labels"], mask_token_id, vocab_size)
+    hidden = asked != IGNORED  # (blocks, context)
     places = document_mask(batch["position_ids"])
-    logits = model(input_ids=seen, position_ids=batch["position_ids"], attention_mask=places, use_cache=False).logits
-    losses = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1).float(), asked.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
-    return losses / (asked != IGNORED).sum().clamp(min=1)
+    with head.register_forward_pre_hook(lambda _, states: (states[0][hidden],)):
+        logits = model(
+            input_ids=seen, position_ids=batch["position_ids"], attention_mask=places, use_cache=False
+        ).logits  # (hidden tokens, vocabulary)
+    losses = torch.nn.functional.cross_entropy(logits.float(), asked[hidden], reduction="sum")
+    return losses / hidden.sum().clamp(min=1)

@@ -33,6 +33,14 @@ from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, stopped,
 WARM_UP, DECAY = 0.02, 0.6
 """Shares of all steps; between them the rate is stable (Hu et al. 2024, MiniCPM, section 4)."""
 
+OPEN_ENDED: dict[str, Any] = {
+    "lr_scheduler_type": "inverse_sqrt",
+    "lr_scheduler_kwargs": {"timescale": 60},
+    "warmup_steps": 20,
+    "train_sampling_strategy": "sequential",
+}
+"""Arguments of a run whose end nobody knows: after the warm-up the rate falls as the inverse root of the steps."""
+
 TRIAL_SECONDS = 3.0
 """For how long steps are tried out before a run is priced."""
 
@@ -65,6 +73,7 @@ def pretrain(
     *,
     until: Callable[[Any], bool] = lambda found: False,
     checkpoints: Path | None = None,
+    open_ended: bool = False,
     **arguments: Any,
 ) -> TrainingLog:
     """Trains a model once over packed blocks: to guess the next token, or hidden ones if it is bidirectional.
@@ -77,6 +86,8 @@ def pretrain(
         profile: gives batch and peak learning rates; for a stream also the tokens.
         at_steps, evaluate, until: see `Monitor`; the first process evaluates. `until` is for one process.
         checkpoints: where to save the state on the way, and to go on from if it holds this very run.
+        open_ended: the run may end at any step: the rate knows no end, and the model has the average of its weights
+            whenever it is evaluated, and at the end (see `Muon`).
         arguments: of `TrainingArguments`, such as `report_to`.
 
     Raises:
@@ -85,13 +96,14 @@ def pretrain(
     steps, step_tokens = steps_of(blocks, profile), batch_of(profile) * profile.context
     tokens = len(blocks) * profile.context if isinstance(blocks, Dataset) else steps * step_tokens
     with tempfile.TemporaryDirectory() as scratch:
-        args = _arguments(scratch, profile, steps, seed, arguments)
-        last = _open_run(args, checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments)])
+        args = _arguments(scratch, profile, steps, seed, (OPEN_ENDED if open_ended else {}) | arguments)
+        last = _open_run(args, checkpoints, model, blocks, [repr(profile), str(seed), repr(arguments), str(open_ended)])
         with Progress("training", tokens, "tokens", silent=args.process_index > 0) as line:
             monitor = Monitor(line, step_tokens, at_steps, evaluate, until)
             rates = (profile.matrix_learning_rate, profile.learning_rate)
             data = _filled(blocks, batch_of(profile))
-            trainer = PretrainingTrainer(model, args, train_dataset=data, callbacks=[monitor], rates=rates)
+            options: dict[str, Any] = {"callbacks": [monitor], "rates": rates, "averages": open_ended}
+            trainer = PretrainingTrainer(model, args, train_dataset=data, **options)
             losses = trainer.run(last)
             steps, seconds = trainer.state.global_step, monitor.seconds
     return TrainingLog(steps, min(tokens, steps * step_tokens), seconds, monitor.evaluations, losses)
@@ -104,7 +116,8 @@ class PretrainingTrainer(MuonTrainer):
         """Asks for the next token, as the Trainer does, or for hidden ones of a bidirectional model."""
         learner = cast("PreTrainedModel", self.model)
         if is_bidirectional(learner):
-            return hidden_token_loss(model, inputs, learner.config.mask_token_id, learner.config.vocab_size)
+            head = learner.get_output_embeddings()
+            return hidden_token_loss(model, head, inputs, learner.config.mask_token_id, learner.config.vocab_size)
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:

@@ -20,6 +20,7 @@ from helpers import files
 from helpers.models import device, quiet
 from helpers.progress import Progress
 from helpers.training import checkpoints
+from helpers.training.fused import fused
 from helpers.training.optimizers import Muon, parameter_groups
 
 DIVERGED = 1.0
@@ -86,17 +87,18 @@ def training_arguments(
 class MuonTrainer(Trainer):
     """Trainer with Muon, and without what costs time and nobody reads.
 
-    `rates` are peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam).
+    `rates` are peak learning rates of the matrices inside the blocks (Muon) and of all else (Adam). With `averages` the
+    model is left with the average of its weights (see `Muon`).
     """
 
-    def __init__(self, *options: Any, rates: tuple[float, float], **named: Any) -> None:
+    def __init__(self, *options: Any, rates: tuple[float, float], averages: bool = False, **named: Any) -> None:
         super().__init__(*options, **named)
-        self.rates = rates
+        self.rates, self.averages = rates, averages
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Makes Muon where the Trainer would make AdamW."""
         if self.optimizer is None:
-            self.optimizer = Muon(parameter_groups(model or self.model, *self.rates))
+            self.optimizer = Muon(parameter_groups(model or self.model, *self.rates), self.averages)
         return self.optimizer
 
     def run(self, checkpoint: Path | None = None) -> dict[int, float]:
@@ -104,11 +106,12 @@ class MuonTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
         try:
-            with quiet():
+            with quiet(), fused(cast("torch.nn.Module", self.model)):
                 self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
             gc.unfreeze()
         cast("PreTrainedModel", self.model).eval()
+        cast("Muon", self.optimizer).eval()
         return {int(entry["step"]): entry["loss"] for entry in self.state.log_history if "loss" in entry}
 
     def floating_point_ops(self, inputs: Any) -> int:
@@ -124,7 +127,8 @@ class Monitor(TrainerCallback, ExportableState):
     """Draws the progress line, evaluates the model on the way with the clock stopped, and stops a run gone wrong.
 
     `evaluate` gets the step, one of `at_steps` (0 is before the first), and returns what JSON can hold; the model is in
-    evaluation mode meanwhile. `until` gets what it returned, and says whether that is enough.
+    evaluation mode meanwhile, and has the average of its weights where one is kept. `until` gets what it returned, and
+    says whether that is enough.
     """
 
     progress: Progress
@@ -145,23 +149,27 @@ class Monitor(TrainerCallback, ExportableState):
         """Returns what a checkpoint keeps."""
         return {"seconds": self.seconds, "evaluations": self.evaluations}
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, model: Any = None, optimizer: Any = None, **kwargs: Any
+    ) -> None:
         """Starts the clock, and evaluates the model as it is before the first step, or goes on from a checkpoint."""
         self._since = time.perf_counter()
         self.progress.resume(state.global_step * self.units_per_step)
         if state.global_step == 0:
-            self._evaluate(state, control, model)
+            self._evaluate(state, control, model, optimizer)
         else:
             known = state.stateful_callbacks["Monitor"]
             self._before = known["seconds"]
             self.evaluations = {int(step): found for step, found in known["evaluations"].items()}
 
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+    def on_step_end(
+        self, args: Any, state: Any, control: Any, model: Any = None, optimizer: Any = None, **kwargs: Any
+    ) -> None:
         """Draws the line, and evaluates if it is time."""
         losses = [entry["loss"] for entry in state.log_history[-1:] if "loss" in entry]
         left = self.progress.total - self.progress.done  # the last batch may be smaller
         self.progress.advance(min(self.units_per_step, left), f"loss {losses[0]:.2f} nats" if losses else "")
-        self._evaluate(state, control, model)
+        self._evaluate(state, control, model, optimizer)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stops a run whose loss is no number or has gone up and stayed there."""
@@ -175,12 +183,14 @@ class Monitor(TrainerCallback, ExportableState):
             reason = f"the loss has gone from {min(losses):.2f} up to {losses[-1]:.2f}"
             raise stopped(args, state, reason, before=noted[-2]["step"])
 
-    def _evaluate(self, state: Any, control: Any, model: torch.nn.Module) -> None:
+    def _evaluate(self, state: Any, control: Any, model: torch.nn.Module, optimizer: Muon) -> None:
         if state.global_step in self.at_steps and state.is_world_process_zero:
             start = time.perf_counter()
-            model.eval()
+            for part in (model, optimizer):
+                part.eval()
             self.evaluations[state.global_step] = found = self.evaluate(state.global_step)
-            model.train()
+            for part in (model, optimizer):
+                part.train()
             control.should_training_stop |= self.until(found)
             self._since += time.perf_counter() - start
 
