@@ -89,15 +89,24 @@ def fast_dtype_for(model: PreTrainedModel) -> torch.dtype:
     return torch.float32 if narrow or is_own(model.config) else machine.fast_dtype()
 
 
-def with_adapters(
-    model: PreTrainedModel, rank: int, seed: int, first: int = 0, dtype: torch.dtype = torch.float32
-) -> PeftModel:
+@contextmanager
+def frozen_in(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Keeps the weights that are not trained in another arithmetic meanwhile; then they are as before, to the bit."""
+    exact = {weight: weight.data for weight in model.parameters() if not weight.requires_grad}
+    for weight in exact:
+        weight.data = weight.data.to(dtype)
+    try:
+        yield
+    finally:
+        for weight, data in exact.items():
+            weight.data = data
+
+
+def with_adapters(model: PreTrainedModel, rank: int, seed: int, first: int = 0) -> PeftModel:
     """Returns a model in which only LoRA's matrices (Hu et al. 2022) are trained, beside each matrix inside.
 
-    They stand in the layers from the `first` on, in float32. The weights of the given model, which is moved to the
-    `device`, are shared, and trained no more; but where they are of another arithmetic than `dtype`, such as
-    `fast_dtype_for(model)`, they are copied into that one: then give it the exact weights back (`with_exact_weights`)
-    before it is scored or saved.
+    They stand in the layers from the `first` on. The weights of the given model, which is moved to the `device`, are
+    shared, and trained no more.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -107,23 +116,13 @@ def with_adapters(
     frozen = list(blocks(model)[:first]) if first else []
     left_out += [re.escape(name) + r"\..*" for name, part in model.named_modules() if any(part is f for f in frozen)]
     model.to(device())  # type: ignore[arg-type]  # torch's stubs; a move later on would take the weights from one of two
-    shared: dict[int, Any] = {id(weight): weight for weight in model.parameters() if weight.dtype == dtype}
+    shared: dict[int, Any] = {id(weight): weight for weight in model.parameters()}
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
         torch.manual_seed(seed)
         options: dict[str, Any] = {"target_modules": "all-linear", "task_type": task}
         excluded = "|".join(left_out) or None
         adapters = LoraConfig(r=rank, lora_alpha=2 * rank, exclude_modules=excluded, **options)
-        wrapped = cast(Any, in_dtype(copy.deepcopy(model, shared), dtype))
-        return cast("PeftModel", get_peft_model(wrapped, adapters, autocast_adapter_dtype=True))
-
-
-def with_exact_weights(adapted: PeftModel, model: PreTrainedModel) -> PeftModel:
-    """Gives the frozen weights of a model with adapters those of the model that it was made from, to share."""
-    exact = dict(model.named_parameters())
-    for name, weight in adapted.get_base_model().named_parameters():
-        if (original := exact.get(name.replace(".base_layer", ""))) is not None:
-            weight.data = original.data
-    return adapted
+        return cast("PeftModel", get_peft_model(copy.deepcopy(model, shared), adapters))
 
 
 def blocks(model: PreTrainedModel) -> torch.nn.ModuleList:

@@ -102,3 +102,18 @@ def test_adapters_share_the_weights_that_they_stand_beside(tmp_path):
     demonstrations.finetune(learner, load_model(tmp_path)[1], ROWS, RECIPE, seed=0)
     assert torch.equal(model(input_ids=ids).logits, before)
     assert not torch.allclose(learner(input_ids=ids).logits, before)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_frozen_weights_may_be_rounded_while_it_trains_and_come_back(kind, tmp_path, monkeypatch):
+    save_kind(kind, tmp_path, num_hidden_layers=LAYERS)
+    model, tokenizer = load_model(tmp_path)
+    before = models.weights_fingerprint(model)
+    losses = []
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(demonstrations, "fast_dtype_for", lambda _, dtype=dtype: dtype)
+        learner = with_adapters(model, 4, seed=0, first=FIRST)
+        finetune(learner, tokenizer, ROWS, RECIPE, seed=0)
+        losses.append(loss(learner, IDS, [row.labels for row in ROWS]).item())
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert models.weights_fingerprint(model) == before

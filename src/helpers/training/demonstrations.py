@@ -27,7 +27,7 @@ from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from helpers import files
-from helpers.models import context_length, device, quiet
+from helpers.models import context_length, device, fast_dtype_for, frozen_in, quiet
 from helpers.progress import Progress
 from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
 from helpers.training.frozen import above_frozen
@@ -220,18 +220,19 @@ def finetune(
     learner = cast("PreTrainedModel", cast(Any, model).to(device()))
     if together := keeps_apart(learner):
         context = max(context, min(256, context_length(learner)))
-    trained, places = above_frozen(learner, [row.input_ids for row in (*rows, *replay)])
-    read = [EncodedRow(list(ids), row.labels) for ids, row in zip(places, (*rows, *replay), strict=True)]
-    rows, replay = read[: len(rows)], read[len(rows) :]
-    data = pack_rows(rows, context, recipe.epochs, seed, replay=replay, together=together)
-    size = max(1, recipe.batch_tokens // context)
-    steps = -(-len(data) // size)
-    with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
-        monitor = Monitor(line, size, [round(share * steps) for share in at_shares], evaluate)
-        args = _arguments(scratch, size, steps, recipe, seed)
-        options: dict[str, Any] = {"processing_class": tokenizer, "callbacks": [monitor], "rates": recipe.rates}
-        ConversationTrainer(trained, args, data, **options).run()
-        seconds = monitor.seconds
+    with frozen_in(learner, fast_dtype_for(learner)):
+        trained, places = above_frozen(learner, [row.input_ids for row in (*rows, *replay)])
+        read = [EncodedRow(ids, row.labels) for ids, row in zip(places, (*rows, *replay), strict=True)]
+        rows, replay = read[: len(rows)], read[len(rows) :]
+        data = pack_rows(rows, context, recipe.epochs, seed, replay=replay, together=together)
+        size = max(1, recipe.batch_tokens // context)
+        steps = -(-len(data) // size)
+        with tempfile.TemporaryDirectory() as scratch, quiet(), Progress("training", len(data), "rows") as line:
+            monitor = Monitor(line, size, [round(share * steps) for share in at_shares], evaluate)
+            args = _arguments(scratch, size, steps, recipe, seed)
+            options: dict[str, Any] = {"processing_class": tokenizer, "callbacks": [monitor], "rates": recipe.rates}
+            ConversationTrainer(trained, args, data, **options).run()
+            seconds = monitor.seconds
     learner.eval()
     targets = sum(label != IGNORED for row in [*rows] * recipe.epochs + [*replay] for label in row.labels[1:])
     return TrainingLog(steps, sum(map(sum, data["seq_lengths"])), seconds, monitor.evaluations, targets=targets)

