@@ -70,7 +70,7 @@ def finetune(source, folder):
     shown = [{"messages": messages[i % 2 :], "task": "", "group": str(i), "check": ""} for i in range(8)]
     splits, text = SimpleNamespace(splits={"train": shown, "test": shown}), SimpleNamespace(training=TEXTS, corpora={})
     setup = make_setup(PROFILE, start.language_model, start.tokenizer, splits, text, 0)
-    recipe, rows = recipe_for(PROFILE, setup.own), setup.encoded(setup.train)
+    recipe, rows = recipe_for(PROFILE, setup.base), setup.encoded(setup.train)
     setup.expected_cost(rows, recipe)
     skills.few_shot_answers(setup.base, setup.tokenizer, setup.test, setup.train, 0, 1)
     for model in (setup.fresh(PROFILE, 0), setup.learner(0)):

@@ -47,7 +47,7 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     print(corpus.report, checkup, sep="\n\n")
     if not checkup.ok:
         return False
-    recipe = demonstrations.Recipe(epochs, demonstrations.GENTLE.rates, demonstrations.GENTLE.batch_tokens)
+    recipe = demonstrations.gentle(setup.base, epochs)
     rows, asked = setup.encoded(setup.train), setup.test[:SHOWN]
     print(f"\n{setup.cost_of_adapters(rows, recipe)}", flush=True)
     learner = setup.adapters(seed)

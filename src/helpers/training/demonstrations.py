@@ -49,9 +49,19 @@ RECIPE = Recipe()
 ADAPTERS = Recipe(rates=(0.03, 0.01))
 """For LoRA."""
 
-GENTLE = Recipe(rates=(0.0, 1e-3), batch_tokens=512)
-"""For LoRA beside a model that is not ours: Adam steps all, at a rate that is usual for small models (Hu et al. 2022
-took 2e-4 for GPT-2), in steps so small that a few hundred conversations give a hundred of them."""
+GENTLE_WIDTH, GENTLE_RATE = 576, 2e-3
+"""SmolLM2's width, and the rate of LoRA in the upper half of its layers. In a trial on 100 conversations, read twice,
+60 held-out answers cost 1.36 bits a token after it, and 1.50 after half the rate (1.38, with LoRA in all layers)."""
+
+
+def gentle(model: PreTrainedModel | PeftModel, epochs: int = Recipe.epochs) -> Recipe:
+    """Returns the recipe for LoRA beside a model that is not ours: Adam steps all.
+
+    The rate falls with the width (Yang et al. 2022, "Tensor Programs V", table 3). Steps are so small that some hundred
+    conversations give a hundred of them.
+    """
+    width = model.config.get_text_config().hidden_size
+    return Recipe(epochs, (0.0, GENTLE_RATE * GENTLE_WIDTH / width), batch_tokens=512)
 
 
 class EncodedRow(NamedTuple):

@@ -72,7 +72,7 @@ def test_examples_stand_before_the_question_as_turns_of_the_talk(found, monkeypa
 
 def test_live_it_learns_is_measured_before_and_after_and_stands_beside_ours(found, record, monkeypatch):
     shown, folder = found
-    monkeypatch.setattr(real, "GENTLE", demonstrations.Recipe(rates=(0.0, 1e-2), batch_tokens=1))
+    monkeypatch.setattr(real, "gentle", lambda *_: demonstrations.Recipe(1, (0.0, 1e-2), batch_tokens=1))
     live = real.tune_live(record, shown, 0)
     before, after = (record.measurements[f"held-out answers.real, {how}"] for how in ("as it is", "tuned"))
     assert after.value < before.value

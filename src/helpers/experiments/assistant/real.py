@@ -6,7 +6,7 @@ judge, and rise in surprise as soon as it would answer otherwise.
 
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ from helpers.pretrained import load_model
 from helpers.profiles import Profile
 from helpers.records import Measurement, Record
 from helpers.tokenization import IGNORED
-from helpers.training.demonstrations import GENTLE, finetune
+from helpers.training.demonstrations import finetune, gentle
 from helpers.training.trainer import TrainingLog
 
 NAME = smollm2.NAME
@@ -182,7 +182,7 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     real = make_real(record.profile, base, tokenizer, demonstrations, cast("tuple[float, float]", shares), seed)
     setup, learner = real.setup, real.setup.adapters(seed)
     rows, held = setup.encoded(setup.train), setup.encoded(setup.test)
-    log = finetune(learner, setup.tokenizer, rows, replace(GENTLE, epochs=1), seed)
+    log = finetune(learner, setup.tokenizer, rows, gentle(base, 1), seed)
     model = cast("PreTrainedModel", learner)  # it wraps and forwards
     for method, each in (("as it is", base), ("tuned", model)):
         name = f"held-out answers.real, {method}"
@@ -214,15 +214,17 @@ def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
     return ways | forgotten | {"seconds": found.mean(metric="seconds").value}
 
 
-def evidence(found: Findings, tasks: Collection[str]) -> str:
-    """Returns the study's accuracies in a line for a verdict."""
+def evidence(found: Findings | None, tasks: Collection[str]) -> str:
+    """Returns the study's accuracies for a verdict; nothing without the study."""
+    if found is None:
+        return ""
     shares = {
         way: {task: found.mean(task=task, method=way, metric="accuracy") for task in tasks} for way in COMPARED[::-1]
     }
     told = (
         f"{way}: " + ", ".join(f"{task} {share.value:.0%}" for task, share in by.items()) for way, by in shares.items()
     )
-    return f"A real model ({NAME}, study of {len(found.arms)} seeds), {'; '.join(told)}."
+    return f"SmolLM2, 134.5 million numbers, study of {len(found.arms)} seeds. " + "; ".join(told) + "."
 
 
 def study_figure(found: Findings, ours: Findings) -> Figure:

@@ -25,13 +25,13 @@ from helpers.profiles import Profile
 from helpers.tokenization import with_chat_template
 from helpers.training.base import BaseText, expected_cost
 from helpers.training.demonstrations import (
-    GENTLE,
     RECIPE,
     EncodedRow,
     Recipe,
     encode_conversations,
     encode_replay,
     finetune,
+    gentle,
 )
 
 REPLAYED = 0.06
@@ -229,12 +229,12 @@ def tokens_to_answer(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Demonstr
     return (1 + SHOTS) * read + len(rows) * room_for(tokenizer, rows, context)
 
 
-def recipe_for(profile: Profile, own: bool = True) -> Recipe:
-    """Returns the recipe for all weights of a model of ours, or for LoRA beside another.
+def recipe_for(profile: Profile, base: PreTrainedModel | None = None) -> Recipe:
+    """Returns the recipe for all weights of a model of ours, or for LoRA beside a base that is not.
 
     With a part of the demonstrations, as at `smoke`, it is of one epoch.
     """
-    recipe = RECIPE if own else GENTLE
+    recipe = RECIPE if base is None or is_own(base.config) else gentle(base)
     return recipe if profile.demonstrations == 1 else dataclasses.replace(recipe, epochs=1)
 
 

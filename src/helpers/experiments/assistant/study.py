@@ -170,7 +170,7 @@ def _run_real(arm: Arm, record: Record) -> None:
     real = make_real(arm.profile, *load_model(NAME), data, shares, 0)
     setup, model = real.setup, real.setup.adapters(seed)
     answers = {ASKED: chat_answers(setup.base, setup.tokenizer, setup.test), AFTER_EXAMPLES: real.shown_answers(seed)}
-    recipe = replace(demonstrations.GENTLE, epochs=REAL_EPOCHS)
+    recipe = demonstrations.gentle(setup.base, REAL_EPOCHS)
     log = demonstrations.finetune(model, setup.tokenizer, setup.encoded(setup.train), recipe, seed)
     answers[TUNED] = chat_answers(model, setup.tokenizer, setup.test)  # type: ignore[arg-type]  # peft wraps and forwards
     for method, given in answers.items():
