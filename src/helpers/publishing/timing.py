@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from helpers import files, smollm2
+from helpers import files
 from helpers.imports import closure
 from helpers.machine import cores
 from helpers.profiles import PROFILES, Profile, calibrate
@@ -28,6 +28,7 @@ from helpers.publishing.run import Run
 ALIKE = ("SEED", "CORPUS", "COLUMN")  # settings that change no cost: of another text as much is read
 FARTHEST = 4  # how many times the largest training known an expectation may reach
 READER = "helpers.corpora.pydocs.docstrings"
+UNKNOWN = "an unknown time"
 SAMPLE_SECONDS = 0.3  # for which sources are read to price the rest
 
 
@@ -45,27 +46,19 @@ class Cost(NamedTuple):
 def expected(chapter: str, run: Run, at_pace: float, reading: float) -> str:
     """Says how long a chapter will take on a machine of this pace, of which reading takes so many seconds.
 
-    That is `about m:ss`, from what is known; without that `at least m:ss`, from the training alone.
+    That is `about m:ss`, from what is known; without that `at least m:ss`, from the training alone. What it takes with
+    a model of the reader's, a chapter says itself when it has opened the model, before it trains.
     """
     own = _cost(chapter, run, 0.0, at_pace)
     known_here = _known(run.folder, *(files.RESULTS / name for name in PROFILES), files.REFERENCE)
     seconds = _predict([c for c in known_here if (c.chapter, c.settings) == (chapter, own.settings)], own)
-    least = run.profile.training_seconds(calibrate()) * _times_ours(run)
-    known = f"about {clock(seconds)}" if seconds else f"at least {clock(least)}"
+    if seconds:
+        known = f"about {clock(seconds)}"
+    elif run.settings.get("MODEL"):
+        known = UNKNOWN
+    else:
+        known = f"at least {clock(run.profile.training_seconds(calibrate()))}"
     return f"{known}, and {clock(reading)} more to read the docstrings, this once" if reading >= 1 else known
-
-
-def _times_ours(run: Run) -> float:
-    """Returns how many times the weights of ours a reader's model has, at least: its files hold two or four bytes each.
-
-    What it will cost, a chapter says when it has opened the model, before it trains.
-    """
-    if not run.settings.get("MODEL"):
-        return 1.0
-    named = str(run.settings["MODEL"])
-    folder = smollm2.kept() if named == smollm2.NAME else Path(named).expanduser()
-    weights = folder.glob("*.safetensors")
-    return max(1.0, sum(path.stat().st_size for path in weights) / 4 / run.profile.matrix_parameters)
 
 
 def _predict(noted: Iterable[Cost], wanted: Cost) -> float | None:
