@@ -10,6 +10,7 @@ import torch
 
 from helpers import files, pretrained, smollm2
 from helpers.cli import main
+from helpers.evaluation import scoring
 from helpers.files import WorkbookError
 from helpers.generation import reply
 
@@ -26,6 +27,17 @@ def real():
 def test_it_answers_and_ends_its_answer(real):
     question = [{"role": "user", "content": "What is the capital of France?"}]
     assert reply(*real, [question], max_new_tokens=12) == ["The capital of France is Paris."]
+
+
+@needs_wheel
+def test_requests_that_begin_alike_are_read_as_trees(real):
+    model, tokenizer = real
+    with torch.inference_mode():
+        assert scoring._reads_trees(model, scoring.ROW_TOKENS)  # otherwise scores would be as right, and slow
+    pairs = [("", f"The {who} said that the work was done by noon.") for who in ("baker", "miller", "doctor", "nurse")]
+    requests = scoring.encode_requests(tokenizer, pairs, 128)
+    alone = [scoring.log_likelihoods(model, [request])[0] for request in requests]
+    assert scoring.log_likelihoods(model, requests) == pytest.approx(alone, abs=1e-4)
 
 
 @needs_wheel
