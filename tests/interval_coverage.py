@@ -79,7 +79,7 @@ def combined(credits, of, seed):
     found = [
         (credits[rows].mean(), statistics.share_interval(credits[rows], np.array(of)[rows].tolist())) for rows in each
     ]
-    return statistics.combined_interval(*zip(*found, strict=True), bounds=(0, 1), same=True)[1]
+    return statistics.combined_interval(*zip(*found, strict=True), bounds=(0, 1))[1]
 
 
 def t_over_seeds(credits, of, seed):

@@ -305,7 +305,7 @@ def _demonstrations(options: Namespace) -> None:
 
 @_command(
     "tune a chat model on your conversations; makes an adapter that chat opens",
-    _option("model", type=files.expanded, metavar="MODEL", help="folder of a model, or owner/name"),
+    _option("model", type=files.expanded, metavar="MODEL", help="folder of a model, smollm2, or owner/name"),
     _option("source", metavar="FILE", help="your conversations: a file, a folder, or hub:owner/name"),
     _option("folder", type=_path, metavar="OUT", help="where the adapter is to be saved; not there yet"),
     _option("--epochs", type=_number(int, 1), default=3, metavar="N", help="how often each is read (default: 3)"),

@@ -93,9 +93,9 @@ def fast_dtype_for(model: PreTrainedModel) -> torch.dtype:
 def frozen_in(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """Keeps the weights that are not trained in another arithmetic meanwhile; then they are as before, to the bit."""
     exact = {weight: weight.data for weight in model.parameters() if not weight.requires_grad}
-    for weight in exact:
-        weight.data = weight.data.to(dtype)
     try:
+        for weight in exact:
+            weight.data = weight.data.to(dtype)
         yield
     finally:
         for weight, data in exact.items():

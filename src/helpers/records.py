@@ -51,7 +51,6 @@ class Measurement:
     seeds: tuple[int, ...] = ()
     null: float | None = None  # what the number would be if there were nothing to find
     about: dict[str, Any] = field(default_factory=dict)  # what tells it from others, by column: task, method, size
-    sample: str = ""  # fingerprint of the units, by which seeds that were tested on the same ones are known
 
     def __format__(self, spec: str) -> str:
         """Formats the value, then its interval in brackets: `f"{m:.2f}"` gives `1.23 [1.20, 1.27]`."""
@@ -74,14 +73,14 @@ class Measurement:
         return cls(**value | {"interval": interval, "seeds": tuple(value["seeds"])})
 
 
-def bounds(unit: str, values: Iterable[float]) -> tuple[float, float] | None:
-    """Returns between what values of this unit lie: shares between 0 and 1, or, where one is negative, their gaps.
+def bounds(unit: str, null: float | None) -> tuple[float, float] | None:
+    """Returns between what values of this unit lie: shares between 0 and 1, their gaps, whose null is 0, from -1 on.
 
-    None of other units. What is given are the values and the ends of their intervals.
+    None of other units.
     """
     if not unit.startswith(BOUNDED):
         return None
-    return (0.0, 1.0) if min(values) >= 0 else (-1.0, 1.0)
+    return (0.0 if null != 0 else -1.0, 1.0)
 
 
 def frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
@@ -209,9 +208,7 @@ class Record:
         """
         if not math.isfinite(value):
             raise ValueError(f"measurement {name!r} is {value}")
-        units = sorted({str(group) for group in groups})
-        n, sample = (len(units), files.fingerprint(units)) if units else (n, "")
-        made = Measurement(name, float(value), unit, interval, n, tuple(seeds), null, about, sample)
+        made = Measurement(name, float(value), unit, interval, len(set(groups)) or n, tuple(seeds), null, about)
         self.measurements[name] = made
         return made
 
@@ -261,7 +258,7 @@ class Record:
         self, name: str, values: Sequence[float], unit: str, *, seeds: Sequence[int], **more: Any
     ) -> Measurement:
         """Adds the mean of one value a seed, with its t interval; there are at least two. `more` is as for `share`."""
-        mean, interval = mean_interval(values, bounds(unit, values))
+        mean, interval = mean_interval(values, bounds(unit, more.get("null")))
         return self.measure(name, mean, unit, interval=interval, n=len(values), seeds=seeds, **more)
 
     def find(self, **about: Any) -> Measurement:

@@ -170,6 +170,7 @@ def _config(about: Mapping[str, Any]) -> LlamaConfig:
         max_position_embeddings=about["llama.context_length"],
         rms_norm_eps=about["llama.attention.layer_norm_rms_epsilon"],
         rope_parameters={"rope_type": "default", "rope_theta": about["llama.rope.freq_base"]},
+        initializer_range=about["llama.embedding_length"] ** -0.5,  # as its makers began; the file does not tell
         tie_word_embeddings=True,
         bos_token_id=about[f"{_TOKENIZER}.bos_token_id"],
         eos_token_id=about[f"{_TOKENIZER}.eos_token_id"],

@@ -56,19 +56,19 @@ def mean_interval(
 
 
 def combined_interval(
-    values: Values, intervals: Sequence[Interval], bounds: tuple[float, float] | None, same: bool
+    values: Values, intervals: Sequence[Interval], bounds: tuple[float, float] | None
 ) -> tuple[float, Interval]:
     """Returns the mean of several seeds' values with an interval of seeds and clusters together.
 
     Squared, its half on each side is that of t over the seeds and that of their own intervals, over clusters, added
-    (Zou and Donner 2008). Seeds that were tested on the `same` clusters all err with these; else their errors average
-    out. No end lies beyond the bounds.
+    (Zou and Donner 2008). Seeds are taken to have been tested on the same clusters, with which all of them err: where
+    they were tested on others, the interval is too wide. No end lies beyond the bounds.
     """
     import numpy as np
 
     mean, seeds = mean_interval(values)
     ends = np.array([[value - of.low, of.high - value] for value, of in zip(values, intervals, strict=True)])
-    clusters = (ends**2).mean(0) / (1 if same else len(ends))  # below, above
+    clusters = (ends**2).mean(0)  # below, above
     below, above = (float(part + (mean - seeds.low) ** 2) ** 0.5 for part in clusters)
     return mean, _within(mean, below, above, bounds, f"{seeds.method} and their clusters")
 
@@ -85,7 +85,7 @@ def ratio_interval(
 
     All three are of each row, such as a document's bits, bytes and module. For a paired difference of two models on the
     same rows, the numerators are the differences; for a mean, the denominators are ones. (Efron and Tibshirani 1993,
-    chapter 11; degrees of freedom as Carter, Schnepel and Steigerwald 2017 count clusters.)
+    chapter 11.) Degrees of freedom are those of as many clusters of one size as have as uneven a total (Kish 1965).
 
     There is no interval of fewer than two clusters.
 

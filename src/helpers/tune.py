@@ -31,10 +31,12 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
         Whether the data were fit to be learned from; if not, nothing is trained.
 
     Raises:
-        WorkbookError: a model or data cannot be read, or the folder is there.
+        WorkbookError: a model or data cannot be read, the folder is there, or the model is an adapter.
     """
     if folder.exists():
         raise files.at(folder, "this is there already", "Name a folder that is not, or remove this one.")
+    if (Path(source) / "adapter_config.json").is_file():
+        raise files.at(source, "this is an adapter itself", "Name the model that it stands beside.")
     from helpers.corpora import load
     from helpers.corpora.kinds.checkup import check, in_tokens
     from helpers.experiments.assistant.setup import chat_setup
@@ -53,14 +55,15 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     learner = setup.adapters(seed)
     found = {"before": _look(setup, setup.base, asked)}
     log = demonstrations.finetune(learner, setup.tokenizer, rows, recipe, seed)
-    found["after"] = _look(setup, learner, asked)
+    found["after"] = _look(setup, learner.get_base_model(), asked)
     for place, row in enumerate(asked):
         print(f"\n  asked:  {printable(row['messages'][-2]['content'])}")
         print(*(f"  {when + ':':7} {printable(texts[place])}" for when, (_, texts) in found.items()), sep="\n")
     surprise = f"{found['before'][0]:.2f} bits a token before, {found['after'][0]:.2f} after"
     print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
     what = f"{epochs} times {len(rows):,} conversations ({corpus.fingerprint}), {log.tokens:,} tokens, seed {seed}"
-    save_adapter(learner, folder, source, f"LoRA beside `{source}`, trained on {what}. Held out: {surprise}.")
+    about = f"LoRA beside `{files.shown(source)}`, trained on {what}. Held out: {surprise}."
+    save_adapter(learner, folder, source, about)
     print(f"Saved. Talk to it: python -m helpers chat {folder}")
     return True
 

@@ -132,8 +132,11 @@ def token_log_likelihoods(model: PreTrainedModel, requests: Sequence[Request]) -
 
     Raises:
         WorkbookError: a request is longer than what the model can read.
+        ValueError: all tokens of a request shall be scored, and its first follows nothing.
     """
     _require_room([len(request.ids) - 1 for request in requests], model)  # the last token is not read
+    if any(request.scored >= len(request.ids) for request in requests):
+        raise ValueError("the first token of a request follows nothing, and cannot be scored")
     found = [np.empty(0)] * len(requests)
     order = sorted((i for i, request in enumerate(requests) if request.scored > 0), key=lambda i: requests[i].ids[:-1])
     if not order:

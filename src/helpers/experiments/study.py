@@ -171,7 +171,10 @@ class Findings:
         return dict(found)
 
     def gap(self, name: str, ones: Mapping[str, Any], others: Mapping[str, Any]) -> Measurement:
-        """Returns how far some measurements are above others of the same seeds, with a t interval.
+        """Returns how far some measurements are above others of the same seeds, with a t interval over seeds alone.
+
+        Where all seeds are asked the same, that is too narrow for what others would show: then let arms record paired
+        gaps, and take their `mean`.
 
         `ones` and `others` are what they are about, so that there is one for each seed.
 
@@ -183,10 +186,9 @@ class Findings:
         if len(seeds) < 2:
             raise KeyError(f"fewer than two seeds have both {dict(ones)} and {dict(others)}")
         gaps, one = [first[seed].value - second[seed].value for seed in seeds], first[seeds[0]]
-        within, clusters = bounds(one.unit, [-1.0]), [first[seed].n or 1 for seed in seeds]
-        of_all = clusters[0] if _same([first[seed] for seed in seeds]) else sum(clusters)
+        within, clusters = bounds(one.unit, 0.0), min(first[seed].n or 1 for seed in seeds)
         # Gaps of shares that are all alike vary as if one more cluster had spoken for either side (Agresti and Min).
-        mean, interval = mean_interval(gaps, within, least=1 / (of_all + 2) if within else 0.0)
+        mean, interval = mean_interval(gaps, within, least=1 / (clusters + 2) if within else 0.0)
         return Measurement(name, mean, one.unit, interval, len(seeds), tuple(seeds), 0.0)
 
     @property
@@ -205,14 +207,8 @@ def _average(alike: Sequence[Measurement]) -> tuple[float, Interval]:
     values, unit = [found.value for found in alike], alike[0].unit
     intervals = [found.interval for found in alike if found.interval]
     if len(intervals) < len(alike):
-        return mean_interval(values, bounds(unit, values))
-    ends = [end for of in intervals for end in (of.low, of.high)]
-    return combined_interval(values, intervals, bounds(unit, ends), _same(alike))
-
-
-def _same(alike: Sequence[Measurement]) -> bool:
-    """Returns whether seeds were tested on the same clusters; so it is taken where a record does not say."""
-    return len({(found.sample, found.n) for found in alike}) == 1
+        return mean_interval(values, bounds(unit, alike[0].null))
+    return combined_interval(values, intervals, bounds(unit, alike[0].null))
 
 
 def start_from_base(record: Record) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
@@ -279,7 +275,7 @@ def _findings(path: Path) -> Findings:
 
 def _made_by(study: Study) -> dict[str, str]:
     """Returns fingerprints of the code of a study, and of the machine with its libraries."""
-    machine = {name: value for name, value in environment().items() if name != "commit"}
+    machine = {name: value for name, value in environment().items() if name not in ("commit", "arithmetic")}
     code = code_version(*filter(path_of, [study.run_arm.__module__]))  # a study of another package has none
     return {"code": code, "machine": files.fingerprint([json.dumps(machine)])}
 

@@ -231,10 +231,11 @@ def finetune(
     learner = cast("PreTrainedModel", cast(Any, model).to(device()))
     if together := keeps_apart(learner):
         context = max(context, min(256, context_length(learner)))
-    with frozen_in(learner, fast_dtype_for(learner)):
-        trained, places = above_frozen(learner, [row.input_ids for row in (*rows, *replay)])
-        read = [EncodedRow(ids, row.labels) for ids, row in zip(places, (*rows, *replay), strict=True)]
-        rows, replay = read[: len(rows)], read[len(rows) :]
+    trained, places = above_frozen(learner, [row.input_ids for row in (*rows, *replay)])
+    read = [EncodedRow(ids, row.labels) for ids, row in zip(places, (*rows, *replay), strict=True)]
+    rows, replay = read[: len(rows)], read[len(rows) :]
+    # What is evaluated on the way is published, and so in float32.
+    with frozen_in(trained, torch.float32 if at_shares else fast_dtype_for(learner)):
         data = pack_rows(rows, context, recipe.epochs, seed, replay=replay, together=together)
         size = max(1, recipe.batch_tokens // context)
         steps = -(-len(data) // size)

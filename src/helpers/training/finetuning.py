@@ -107,10 +107,13 @@ def encode_texts(
     return rows
 
 
-def prepare(backbone: PreTrainedModel, arm: str, seed: int) -> PreTrainedModel:
-    """Returns a copy of a backbone in which the weights of one of `ARMS` can be trained, new ones by the seed."""
+def prepare(backbone: PreTrainedModel, arm: str, seed: int, first: int = 0) -> PreTrainedModel:
+    """Returns a copy of a backbone in which the weights of one of `ARMS` can be trained, new ones by the seed.
+
+    LoRA's matrices stand in the blocks from the `first` on.
+    """
     if arm == LORA:
-        return cast("PreTrainedModel", models.with_adapters(backbone, RANK, seed))  # it wraps and forwards
+        return cast("PreTrainedModel", models.with_adapters(backbone, RANK, seed, first))  # it wraps and forwards
     model = models.untrained(backbone, seed) if arm == SCRATCH else copy.deepcopy(backbone)
     model.requires_grad_(arm in (SCRATCH, FULL))
     if arm == LAST:
@@ -126,14 +129,15 @@ def finetune_classifier(
     arm: str,
     seed: int,
     inner: np.ndarray | None = None,
+    first: int = 0,
 ) -> tuple[Classifier, TrainingLog]:
     """Fine-tunes a copy of a backbone on labelled texts, in one of `ARMS`; the classifier is then in evaluation mode.
 
     The rows are what `encode_texts` gives; `classes` are the places of their labels in `labels`; `inner` are, for
-    `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand.
+    `FROZEN`, the `mean_states` of the rows after the last layer, where they are at hand; `first` is as for `prepare`.
     """
     start = time.perf_counter()
-    classifier = Classifier(prepare(backbone, arm, seed), labels).to(models.device())
+    classifier = Classifier(prepare(backbone, arm, seed, first), labels).to(models.device())
     if arm == FROZEN:
         batches, state_bytes = [{"rows": rows}], 0
         if inner is None:

@@ -94,7 +94,7 @@ class Muon(torch.optim.Optimizer):
         for parameter in parameters:
             state = self.state[parameter]
             if "average" not in state:
-                state["average"] = torch.zeros_like(parameter)
+                state["average"] = parameter.clone()
             state["average"].lerp_(parameter, share)
 
     def _orthogonal_step(

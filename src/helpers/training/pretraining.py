@@ -8,6 +8,7 @@ import copy
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from timeit import timeit
 from typing import Any, cast
@@ -26,6 +27,7 @@ from helpers.profiles import Profile
 from helpers.progress import Progress, clock
 from helpers.tokenization import IGNORED
 from helpers.training import checkpoints as checkpointing
+from helpers.training.fused import fused
 from helpers.training.objectives import hidden_token_loss
 from helpers.training.optimizers import Muon, parameter_groups
 from helpers.training.trainer import Monitor, MuonTrainer, TrainingLog, stopped, training_arguments
@@ -232,8 +234,9 @@ def expected_cost(
 
     seconds: list[float] = []
     tried = max(3, steps_of(blocks, profile) // 20)  # a short run is priced from few steps
-    while len(seconds) < 3 or (sum(seconds) < TRIAL_SECONDS and len(seconds) < tried):
-        seconds.append(timeit(step, number=1))
+    with fused(trial) if device().type == "cpu" else nullcontext():
+        while len(seconds) < 3 or (sum(seconds) < TRIAL_SECONDS and len(seconds) < tried):
+            seconds.append(timeit(step, number=1))
     tokens = len(blocks) * profile.context
     expected = statistics.median(seconds) * steps_of(blocks, profile)  # not the mean: the first step is warming up
     was_training = model.training

@@ -8,6 +8,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -106,7 +107,8 @@ class MuonTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         gc.freeze()  # accelerate collects garbage at each start: with all libraries loaded, a third of a second
         try:
-            with quiet(), fused(cast("torch.nn.Module", self.model)):
+            plain = device().type == "cpu" and not self.args.bf16
+            with quiet(), fused(cast("torch.nn.Module", self.model)) if plain else nullcontext():
                 self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
             gc.unfreeze()

@@ -50,10 +50,11 @@ def test_an_untouched_model_has_forgotten_nothing_and_a_tuned_one_is_measured(fo
     trial = real.make_real(PROFILE, base, tokenizer, shown, (1.0, 1.0), 0)
     trial.measure(record, base, 0)
     forgotten = [found for found in record.measurements.values() if found.about["metric"] == "forgotten"]
-    assert {found.about["corpus"] for found in forgotten} == {"pydocs", "manners"}
-    assert [found.value for found in forgotten] == [0.0, 0.0]
-    assert len(trial.manners(base)) == len(real.PROMPTS)
-    assert np.isfinite(trial.manners(base)).all()
+    assert [(found.about["corpus"], found.value) for found in forgotten] == [("pydocs", 0.0)]
+    drift, former = (found for found in record.measurements.values() if found.about["metric"] == "drift")
+    assert drift.value == 0.0 < former.value
+    assert len(trial.surprise_at_former(base)) == len(real.PROMPTS)
+    assert np.isfinite(trial.surprise_at_former(base)).all()
 
 
 def test_examples_stand_before_the_question_as_turns_of_the_talk(found, monkeypatch):
@@ -80,7 +81,7 @@ def test_live_it_learns_is_measured_before_and_after_and_stands_beside_ours(foun
     table = live.side_by_side(base, base, live.real.setup.tokenizer)
     assert list(table.columns) == [(whose, when) for whose in ("ours", "real") for when in ("before", "after")]
     assert len(table) == real.SHOWN
-    assert {before.name, after.name} <= {found.name for found in live.found(record)}
+    assert {before.name, after.name} <= {found.name for found in live.measured}
 
 
 def test_where_it_is_not_installed_a_sentence_says_so(found, record, monkeypatch, capsys):

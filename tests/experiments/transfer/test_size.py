@@ -46,7 +46,7 @@ def learned(task):
 
 
 def test_the_real_model_learns_from_the_base_models_labels_and_is_asked_its_tests(task, learned):
-    methods = {WORDS, PAIRS, size.LORA, size.PROBE, size.RANDOM}
+    methods = {WORDS, PAIRS, size.LORA, size.PROBE, size.RANDOM, size.EMBEDDINGS}
     assert {(trial.method, trial.labels) for trial in learned} == {(one, n) for one in methods for n in (4, 16)}
     assert len(learned) == 2 * len(methods)
     ours = grid.run_grid(task, [PAIRS], [4, 16], [5], test_size=20, keep=False)
@@ -59,7 +59,7 @@ def test_the_real_model_learns_from_the_base_models_labels_and_is_asked_its_test
 def test_a_probe_reads_the_states_after_two_thirds_of_the_blocks_and_trains_none(task):
     before = models.weights_fingerprint(task.backbone)
     known, test = task.sample("train", 16, 1), task.sample("test", 20, 1)
-    found = list(size.probe(task, "probe", known, test, [5, 16], seed=1))
+    found = list(size.probe(task, {"probe": 2 / 3}, known, test, [5, 16], seed=1))
     assert models.weights_fingerprint(task.backbone) == before
     seen, new = (models.mean_states(task.backbone, task.encode(of))[4] for of in (known, test))  # of 0 to 6
     for trial, count in zip(found, (4, 16), strict=True):  # equally many of each class
@@ -91,14 +91,27 @@ def test_lora_trains_a_copy_of_the_upper_half(task):
 def test_the_random_model_is_the_real_one_without_what_pretraining_brought(task, monkeypatch):
     probed = []
 
-    def probe(task, method, *of):
-        probed.append((method, models.weights_fingerprint(task.backbone)))
+    def probe(task, depths, *of):
+        probed.append((*depths, models.weights_fingerprint(task.backbone)))
         return []
 
     monkeypatch.setattr(size, "probe", probe)
     size.measure_live(Record("03_transfer", PROFILE), task, [4], 20, seed=3)
     random = models.weights_fingerprint(models.untrained(task.backbone, 3))
     assert probed == [(size.PROBE, models.weights_fingerprint(task.backbone)), (size.RANDOM, random)]
+
+
+def test_what_surprises_most_is_taken_to_be_shuffled(task, monkeypatch):
+    test = replace(task.sample("test", 20, 1), classes=np.arange(20) % 2)
+    costs = [np.array([1.0, 1.0 + of]) for of in test.classes]
+    monkeypatch.setattr(size, "load_model", lambda source: (None, None))
+    monkeypatch.setattr(size, "row_bits", lambda model, rows: costs)
+    assert list(size.surprise(task, test, [4], 0)) == []  # its classes are others
+    monkeypatch.setattr(type(task), "labels", ("as written", "shuffled"))
+    few, more = size.surprise(task, test, [4, 16], 0)
+    assert (few.labels, more.labels) == (4, 16)
+    assert np.array_equal(few.predicted, test.classes)
+    assert np.array_equal(few.predicted, more.predicted)
 
 
 def test_live_both_probes_are_measured_and_compared(task):

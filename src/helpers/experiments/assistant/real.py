@@ -1,7 +1,7 @@
-"""What do demonstrations make of a real chat model? Tuned and judged as ours is; and does it keep its old manners?
+"""What do demonstrations make of a real chat model? Tuned and judged as ours is; and how far does it drift from itself?
 
-*Manners*: how likely are its own former answers to everyday questions, which no demonstration is about? They need no
-judge, and rise in surprise as soon as it would answer otherwise.
+*Drift*: how much less likely are its own former answers to everyday requests, none of them a demonstration? That needs
+no judge. Former answers were its likeliest ones, so almost any training makes them less likely: the size counts.
 """
 
 import random
@@ -19,7 +19,7 @@ from helpers import corpora, plotting, records, smollm2
 from helpers.corpora import Corpus
 from helpers.evaluation.likelihood import Forgetting, held_out, row_bits
 from helpers.evaluation.skills import SHOTS, Answers, Demonstration, bits_per_token, chat_answers
-from helpers.experiments.assistant.setup import Setup, chat_setup, share_of_tasks
+from helpers.experiments.assistant.setup import INSTRUCTIONS, Setup, chat_setup, share_of_tasks
 from helpers.experiments.study import Findings
 from helpers.files import WorkbookError
 from helpers.generation import reply, sample
@@ -35,7 +35,12 @@ from helpers.training.trainer import TrainingLog
 NAME = smollm2.NAME
 """The real model, as `pretrained.find` knows it: SmolLM2-135M-Instruct (Ben Allal et al. 2025)."""
 
-ASKED, AFTER_EXAMPLES, TUNED, OURS = "as it is, asked", "as it is, after four examples", "tuned", "ours, tuned"
+ASKED, AFTER_EXAMPLES, TUNED, OURS = (
+    "as it is, asked",
+    "as it is, after four examples",
+    "tuned",
+    "ours, ten times the demonstrations",
+)
 COLOURS = dict(
     zip(
         (ASKED, AFTER_EXAMPLES, TUNED, OURS),
@@ -45,17 +50,17 @@ COLOURS = dict(
 )
 """The ways of its study, ours beside them, and their colours."""
 
-COMPARED = TUNED, AFTER_EXAMPLES
-"""The two of them that are compared: what was trained, and the stronger of the others."""
-
 PROMPTS: list[str] = data_of(__name__)["prompts"]
-"""Everyday questions, which have nothing to do with the demonstrations."""
+"""Everyday requests, none of them a demonstration."""
 
 SHOWN = 5
 """How many of them are shown with their answers."""
 
 LIVE_ROWS, LIVE_TESTS = 140, 40
 """Demonstrations on which a chapter tunes the real model live, once; and those held out whose answers it reads."""
+
+NEAREST = 12
+"""The examples are drawn from so many that share most words with what is asked."""
 
 FORMER_TOKENS = 40
 """How much of a former answer is judged."""
@@ -70,12 +75,14 @@ class Real:
     """Plain text that has nothing to do with the demonstrations: docstrings."""
 
     def shown_answers(self, seed: int) -> Answers:
-        """Returns the base's answers to the test after examples of each task, which the seed draws."""
+        """Returns the base's answers to the test, each after examples of its task, drawn from those most like it."""
         draw, rows = random.Random(seed), []
         for row in self.setup.test:
             kind = row["task"].partition(",")[0]
             pool = [example for example in self.setup.train if example["task"] == kind]
-            shots = draw.sample(pool, min(SHOTS, len(pool)))
+            shared = [-len(_asked(example) & _asked(row)) for example in pool]
+            near = [pool[place] for place in np.argsort(shared, kind="stable")[:NEAREST]]
+            shots = draw.sample(near, min(SHOTS, len(near)))
             turns = [turn for example in [*shots, row] for turn in _without_system(example["messages"])]
             rows.append({**row, "messages": turns})
         return chat_answers(self.setup.base, self.setup.tokenizer, rows)
@@ -90,7 +97,7 @@ class Real:
         asked = [[{"role": "user", "content": prompt}] for prompt in prompts]
         return reply(model, self.setup.tokenizer, asked, min(FORMER_TOKENS, context_length(model) // 2))
 
-    def manners(self, model: PreTrainedModel) -> np.ndarray:
+    def surprise_at_former(self, model: PreTrainedModel) -> np.ndarray:
         """Returns the bits per token that a model needs for each of the former answers, (prompts,), their end left out.
 
         A former answer that was cut off has none.
@@ -108,12 +115,12 @@ class Real:
         )
 
     def measure(self, record: Record, model: PreTrainedModel, seed: int, **about: Any) -> None:
-        """Adds to the record what a tuned model has forgotten: of plain text, and of its manners, over the prompts."""
+        """Adds to the record what a tuned model has forgotten: of plain text, and its drift, over the prompts."""
         self.texts.measure(record, "real, tuned", model, seed, method=TUNED, **about)
-        before, after = self.manners(self.setup.base), self.manners(model)
-        known: dict[str, Any] = {"seeds": (seed,), "null": 0.0, "metric": "forgotten", "method": TUNED}
-        name, unit = "forgotten: manners.real, tuned", "bits per token"
-        record.mean(name, after - before, PROMPTS, unit, corpus="manners", **known, **about)
+        before, after = (self.surprise_at_former(each) for each in (self.setup.base, model))
+        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "metric": "drift", **about}
+        record.mean("drift.real, tuned", after - before, PROMPTS, method=TUNED, **known)
+        record.mean("former answers.real, as it is", before, PROMPTS, method=ASKED, **known)
 
 
 def make_real(
@@ -140,6 +147,7 @@ class Live:
     real: Real
     model: PreTrainedModel
     log: TrainingLog
+    measured: list[Measurement]
 
     def side_by_side(
         self, before: PreTrainedModel, after: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
@@ -160,11 +168,6 @@ class Live:
         lines = {who: [text.strip().partition("\n")[0] for text in texts] for who, texts in answers.items()}
         return pd.DataFrame(lines, index=asked)
 
-    @staticmethod
-    def found(record: Record) -> list[Measurement]:
-        """Returns what was measured live."""
-        return [found for name, found in record.measurements.items() if "real, " in name]
-
 
 def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     """Tunes the real model on some of a chapter's demonstrations, and measures it before and after.
@@ -181,22 +184,22 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     shares = tuple(most / len(demonstrations.splits[of]) for most, of in ((LIVE_ROWS, "train"), (LIVE_TESTS, "test")))
     real = make_real(record.profile, base, tokenizer, demonstrations, cast("tuple[float, float]", shares), seed)
     setup, learner = real.setup, real.setup.adapters(seed)
-    rows, held = setup.encoded(setup.train), setup.encoded(setup.test)
+    rows, held, before = setup.encoded(setup.train), setup.encoded(setup.test), set(record.measurements)
     log = finetune(learner, setup.tokenizer, rows, gentle(base, 1), seed)
-    model = cast("PreTrainedModel", learner)  # it wraps and forwards
+    model = cast("PreTrainedModel", learner.get_base_model())  # LoRA's matrices are in it
     for method, each in (("as it is", base), ("tuned", model)):
         name = f"held-out answers.real, {method}"
         about: dict[str, Any] = {"metric": "bits per token of answers", "method": method}
         record.measure(name, bits_per_token(each, held), "bits per token", n=len(held), seeds=(seed,), **about)
     real.measure(record, model, seed)
-    return Live(real, model, log)
+    return Live(real, model, log, [made for name, made in record.measurements.items() if name not in before])
 
 
 READING = (
     "**Reading.** On average over the five kinds of task, the real model is right in {asked:.0%} when asked as it is, "
-    "in {examples:.0%} after four examples, and in {tuned:.0%} after its training, which took {seconds:.0f} s. It "
-    "needs {plain:+.3f} bits per byte more for docstrings, and {manners:+.2f} bits a token more for what it used to "
-    "answer to everyday questions."
+    "in {examples:.0%} after four examples, and in {tuned:.0%} after its training, whose steps took {seconds:.0f} s. "
+    "It needs {plain:+.3f} bits per byte more for docstrings; its own former answers surprise it by {drift:+.2f} bits "
+    "a token more, and by {before:.2f} before."
 )
 """What the study found, in a sentence with the names that `told` gives."""
 
@@ -207,9 +210,8 @@ def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
     def average(way: str) -> float:
         return float(np.mean([found.mean(task=task, method=way, metric="accuracy").value for task in tasks]))
 
-    forgotten = {
-        name: found.mean(corpus=of, metric="forgotten") for name, of in (("plain", "pydocs"), ("manners",) * 2)
-    }
+    forgotten = {"plain": found.mean(corpus="pydocs", metric="forgotten")}
+    forgotten |= {name: found.mean(metric="drift", method=way) for name, way in (("drift", TUNED), ("before", ASKED))}
     ways = {"asked": average(ASKED), "examples": average(AFTER_EXAMPLES), "tuned": average(TUNED)}
     return ways | forgotten | {"seconds": found.mean(metric="seconds").value}
 
@@ -218,26 +220,36 @@ def evidence(found: Findings | None, tasks: Collection[str]) -> str:
     """Returns the study's accuracies for a verdict; nothing without the study."""
     if found is None:
         return ""
-    shares = {
-        way: {task: found.mean(task=task, method=way, metric="accuracy") for task in tasks} for way in COMPARED[::-1]
-    }
-    told = (
-        f"{way}: " + ", ".join(f"{task} {share.value:.0%}" for task, share in by.items()) for way, by in shares.items()
-    )
-    return f"SmolLM2, 134.5 million numbers, study of {len(found.arms)} seeds. " + "; ".join(told) + "."
+    lines = [f"SmolLM2, 134.5 million numbers, {len(found.arms)} seeds of its training, a fifth of the test."]
+    for task in tasks:
+        tuned, shown, asked = (
+            found.mean(task=task, method=way, metric="accuracy") for way in (TUNED, AFTER_EXAMPLES, ASKED)
+        )
+        lines.append(f"{task}: tuned {tuned:.0%}, after four examples {shown:.0%}, asked as it is {asked:.0%}.")
+    return "\n".join(lines)
 
 
 def study_figure(found: Findings, ours: Findings) -> Figure:
-    """Draws the accuracy of the real model in each task, before and after, beside ours; faint, the single seeds."""
+    """Draws the accuracy of the real model in each task, before and after, beside ours; faint, the single seeds.
+
+    Instructions are left out: their forms were agreed on in our demonstrations, and nobody has told the real model.
+    """
+    left_out = ["echo", *INSTRUCTIONS.values()]
     tables = [(records.frame(found.over_seeds()), found.frame()), (records.frame(ours.over_seeds()), ours.frame())]
     both = []
     for real_table, our_table in zip(*tables, strict=True):
         tuned = our_table.query("way == 'from the base'").assign(method=OURS)
-        both.append(pd.concat([real_table, tuned]).query("metric == 'accuracy' and task != 'echo'"))
+        shares = pd.concat([real_table, tuned]).query("metric == 'accuracy'")
+        both.append(shares[~shares["task"].isin(left_out)])
     figure, axes = plotting.figure(height=0.55 * both[0]["task"].nunique() + 1.2)
     plotting.dots(axes, both[0], "task", "method", COLOURS, each=both[1])
     axes.set(xlabel="accuracy", xlim=(-0.02, 1.02))
     return figure
+
+
+def _asked(row: Demonstration) -> set[str]:
+    """Returns the words of what is asked in the end."""
+    return set(row["messages"][-2]["content"].lower().split())
 
 
 def _without_system(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -7,7 +7,9 @@ import copy
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
+
+from transformers import PreTrainedModel
 
 from helpers import corpora
 from helpers.corpora import town
@@ -172,11 +174,17 @@ def _run_real(arm: Arm, record: Record) -> None:
     answers = {ASKED: chat_answers(setup.base, setup.tokenizer, setup.test), AFTER_EXAMPLES: real.shown_answers(seed)}
     recipe = demonstrations.gentle(setup.base, REAL_EPOCHS)
     log = demonstrations.finetune(model, setup.tokenizer, setup.encoded(setup.train), recipe, seed)
-    answers[TUNED] = chat_answers(model, setup.tokenizer, setup.test)  # type: ignore[arg-type]  # peft wraps and forwards
+    tuned = cast("PreTrainedModel", model.get_base_model())  # LoRA's matrices are in it
+    answers[TUNED] = chat_answers(tuned, setup.tokenizer, setup.test)
     for method, given in answers.items():
         measure_accuracy(record, method, given, seed)
+    for task in answers[TUNED].tasks:
+        ours, other = (answers[method].of(task) for method in (TUNED, AFTER_EXAMPLES))
+        about: dict[str, Any] = {"metric": "gap", "task": task, "method": TUNED, "rival": AFTER_EXAMPLES}
+        name = f"{task}.{TUNED} - {AFTER_EXAMPLES}"
+        record.gap(name, ours.credits, other.credits, ours.groups, seeds=(seed,), **about)
     record.measure("seconds.tuned", log.seconds, "seconds", seeds=(seed,), method=TUNED, metric="seconds")
-    real.measure(record, model, seed)  # type: ignore[arg-type]
+    real.measure(record, tuned, seed)
 
 
 TUNING = Study(

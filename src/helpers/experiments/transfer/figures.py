@@ -24,6 +24,7 @@ COLOURS = {
     TRAINED: plotting.OURS,
     size.FULL_BASE: plotting.OURS,
     size.RANDOM: plotting.UNTRAINED,
+    size.SURPRISE: plotting.FLOOR,
     size.PROBE: plotting.PALETTE[5],
     size.LORA: plotting.OTHER,
 }
