@@ -105,8 +105,8 @@ def frozen_in(model: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
 def with_adapters(model: PreTrainedModel, rank: int, seed: int, first: int = 0) -> PeftModel:
     """Returns a model in which only LoRA's matrices (Hu et al. 2022) are trained, beside each matrix inside.
 
-    They stand in the layers from the `first` on. The weights of the given model, which is moved to the `device`, are
-    shared, and trained no more.
+    They stand in the layers from the `first` on. The weights are those of the given model, which is moved to the
+    `device`: they are not copied, and not trained.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -116,7 +116,7 @@ def with_adapters(model: PreTrainedModel, rank: int, seed: int, first: int = 0) 
     frozen = list(blocks(model)[:first]) if first else []
     left_out += [re.escape(name) + r"\..*" for name, part in model.named_modules() if any(part is f for f in frozen)]
     model.to(device())  # type: ignore[arg-type]  # torch's stubs; a move later on would take the weights from one of two
-    shared: dict[int, Any] = {id(weight): weight for weight in model.parameters()}
+    shared: dict[int, Any] = {id(weight): torch.nn.Parameter(weight.data, False) for weight in model.parameters()}
     with torch.random.fork_rng(), warnings.catch_warnings(action="ignore"):  # peft tells how it treats GPT-2, and more
         torch.manual_seed(seed)
         options: dict[str, Any] = {"target_modules": "all-linear", "task_type": task}

@@ -56,16 +56,22 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     found = {"before": _look(setup, setup.base, asked)}
     log = demonstrations.finetune(learner, setup.tokenizer, rows, recipe, seed)
     found["after"] = _look(setup, learner.get_base_model(), asked)
-    for place, row in enumerate(asked):
-        print(f"\n  asked:  {printable(row['messages'][-2]['content'])}")
-        print(*(f"  {when + ':':7} {printable(texts[place])}" for when, (_, texts) in found.items()), sep="\n")
-    surprise = f"{found['before'][0]:.2f} bits a token before, {found['after'][0]:.2f} after"
-    print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
+    surprise = _compare(setup, asked, found)
     what = f"{epochs} times {len(rows):,} conversations ({corpus.fingerprint}), {log.tokens:,} tokens, seed {seed}"
     about = f"LoRA beside `{files.shown(source)}`, trained on {what}. Held out: {surprise}."
     save_adapter(learner, folder, source, about)
     print(f"Saved. Talk to it: python -m helpers chat {folder}")
     return True
+
+
+def _compare(setup: Setup, asked: Sequence[Any], found: dict[str, tuple[float, list[str]]]) -> str:
+    """Prints what was answered before and after, and how surprising held-out answers were, which it returns."""
+    for place, row in enumerate(asked):
+        print(f"\n  asked:  {printable(row['messages'][-2]['content'])}")
+        print(*(f"  {when + ':':7} {printable(texts[place])}" for when, (_, texts) in found.items()), sep="\n")
+    surprise = f"{found['before'][0]:.2f} bits a token before, {found['after'][0]:.2f} after"
+    print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
+    return surprise
 
 
 def _look(setup: Setup, model: Any, asked: Sequence[Any]) -> tuple[float, list[str]]:

@@ -57,11 +57,18 @@ def upper_part(
     upper = _with_blocks(model, slice(first, None))
     starts = list(accumulate(map(len, rows), initial=0))
     places = [list(range(start, start + len(row))) for start, row in zip(starts, rows, strict=False)]
-    upper.set_input_embeddings(torch.nn.Embedding.from_pretrained(_states_before(model, first, rows[:1])))
+    upper.set_input_embeddings(_looked_up(_states_before(model, first, rows[:1])))
     if not _alike(model, rows[0], upper, places[0]):
         return None
-    upper.set_input_embeddings(torch.nn.Embedding.from_pretrained(_states_before(model, first, rows)))
+    upper.set_input_embeddings(_looked_up(_states_before(model, first, rows)))
     return upper, places
+
+
+def _looked_up(states: torch.Tensor) -> torch.nn.Embedding:
+    """Returns states, (tokens, width), as an embedding that is not trained."""
+    table = torch.nn.Embedding(*states.shape, device="meta")
+    table.weight = torch.nn.Parameter(states, requires_grad=False)
+    return table
 
 
 def _with_blocks(model: PreTrainedModel, kept: slice) -> PreTrainedModel:
