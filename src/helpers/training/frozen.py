@@ -66,7 +66,8 @@ def upper_part(
 
 def _looked_up(states: torch.Tensor) -> torch.nn.Embedding:
     """Returns states, (tokens, width), as an embedding that is not trained."""
-    table = torch.nn.Embedding(*states.shape, device="meta")
+    tokens, width = states.shape
+    table = torch.nn.Embedding(tokens, width, device="meta")
     table.weight = torch.nn.Parameter(states, requires_grad=False)
     return table
 
