@@ -35,19 +35,14 @@ from helpers.training.trainer import TrainingLog
 NAME = smollm2.NAME
 """The real model, as `pretrained.find` knows it: SmolLM2-135M-Instruct (Ben Allal et al. 2025)."""
 
-ASKED, AFTER_EXAMPLES, TUNED, OURS = (
-    "as it is, asked",
-    "as it is, after four examples",
-    "tuned",
-    "ours, ten times the demonstrations",
-)
-COLOURS = dict(
-    zip(
-        (ASKED, AFTER_EXAMPLES, TUNED, OURS),
-        (plotting.UNTRAINED, plotting.RIVAL, plotting.OTHER, plotting.OURS),
-        strict=True,
-    )
-)
+ASKED, AFTER_EXAMPLES, TUNED = "as it is, asked", "as it is, after four examples", "tuned"
+OURS = "ours, ten times the demonstrations"
+COLOURS = {
+    ASKED: plotting.UNTRAINED,
+    AFTER_EXAMPLES: plotting.RIVAL,
+    TUNED: plotting.OTHER,
+    OURS: plotting.OURS,
+}
 """The ways of its study, ours beside them, and their colours."""
 
 PROMPTS: list[str] = data_of(__name__)["prompts"]

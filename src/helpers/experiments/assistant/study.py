@@ -21,7 +21,7 @@ from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated,
 from helpers.experiments.assistant.real import AFTER_EXAMPLES, ASKED, NAME, make_real
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
 from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
-from helpers.models import untrained, with_adapters
+from helpers.models import untrained, weights_fingerprint, with_adapters
 from helpers.pretrained import load_model
 from helpers.profiles import Profile
 from helpers.records import Record
@@ -171,6 +171,8 @@ def _run_real(arm: Arm, record: Record) -> None:
     shares = REAL_SHARE * arm.profile.demonstrations, REAL_TEST * arm.profile.demonstrations
     real = make_real(arm.profile, *load_model(NAME), data, shares, 0)
     setup, model = real.setup, real.setup.adapters(seed)
+    note_corpora(record, {"demonstrations": data})
+    record.fingerprints[NAME] = weights_fingerprint(setup.base)
     answers = {ASKED: chat_answers(setup.base, setup.tokenizer, setup.test), AFTER_EXAMPLES: real.shown_answers(seed)}
     recipe = demonstrations.gentle(setup.base, REAL_EPOCHS)
     log = demonstrations.finetune(model, setup.tokenizer, setup.encoded(setup.train), recipe, seed)
