@@ -58,8 +58,8 @@ the rate gave 1.32; it was not taken, because other trainings are longer."""
 def gentle(model: PreTrainedModel | PeftModel, epochs: int = Recipe.epochs) -> Recipe:
     """Returns the recipe for LoRA beside a model that is not ours: Adam steps all.
 
-    The rate falls with the width (Yang et al. 2022, "Tensor Programs V", table 3). Steps are so small that some hundred
-    conversations give a hundred of them.
+    The rate falls with the width, as it should for whole matrices (Yang et al. 2022, "Tensor Programs V", table 3); for
+    LoRA's that was not tried. Steps are so small that a few hundred conversations give a hundred of them.
     """
     width = model.config.get_text_config().hidden_size
     return Recipe(epochs, (0.0, GENTLE_RATE * GENTLE_WIDTH / width), batch_tokens=512)
