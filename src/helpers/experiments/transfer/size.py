@@ -44,6 +44,9 @@ FROZEN_BASE, LORA_BASE, FULL_BASE = (
 )
 """What `joined` calls methods of the base model's study, as it does all of them."""
 
+DRAWN = (PAIRS, FULL_BASE, RANDOM, PROBE, LORA, SURPRISE)
+"""What the figure shows."""
+
 BAGS = (WORDS, PAIRS)
 """The two ways to count words."""
 
