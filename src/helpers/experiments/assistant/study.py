@@ -7,6 +7,7 @@ import copy
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, cast
 
 from transformers import PreTrainedModel
@@ -17,8 +18,8 @@ from helpers.corpora.town.demonstrations import questions
 from helpers.corpora.town.demonstrations.draft import TRAIN
 from helpers.corpora.town.grammar import Sampler
 from helpers.evaluation import metrics, recognition
-from helpers.evaluation.skills import Demonstration, chat_answers, demonstrated, measure_accuracy
-from helpers.experiments.assistant.real import AFTER_EXAMPLES, ASKED, NAME, make_real
+from helpers.evaluation.skills import Answers, Demonstration, chat_answers, demonstrated, measure_accuracy
+from helpers.experiments.assistant.real import AFTER_EXAMPLES, ASKED, NAME, OURS_FEW, make_real
 from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
 from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
 from helpers.models import untrained, weights_fingerprint, with_adapters
@@ -84,8 +85,8 @@ def _finetune(
     seed: int,
     method: str = TUNED,
     **options: Any,
-) -> None:
-    """Fine-tunes a model, and adds its accuracy and the seconds of the training to the record.
+) -> Answers:
+    """Fine-tunes a model, adds its accuracy and the seconds of the training to the record, and returns its answers.
 
     `options` are the `model` to train, in place of a copy of the base, and another `recipe` and `replay`.
     """
@@ -93,8 +94,10 @@ def _finetune(
     recipe = options.get("recipe", demonstrations.RECIPE)
     replay = options["replay"] if "replay" in options else setup.replay(recipe.epochs, seed)
     log = demonstrations.finetune(model, setup.tokenizer, setup.encoded(train), recipe, seed, replay=replay)
-    measure_accuracy(record, method, chat_answers(model, setup.tokenizer, test), seed)
+    answers = chat_answers(model, setup.tokenizer, test)
+    measure_accuracy(record, method, answers, seed)
     record.measure(f"seconds.{method}", log.seconds, "seconds", seeds=(seed,), method=method, metric="seconds")
+    return answers
 
 
 def _run_way(arm: Arm, record: Record) -> None:
@@ -166,12 +169,14 @@ def _run_functions(arm: Arm, record: Record) -> None:
 
 
 def _run_real(arm: Arm, record: Record) -> None:
-    """Tunes the real model, and measures it before and after. Seeds are of the training, and of the examples shown."""
+    """Tunes the real model, measures it before and after, and tunes ours on the same demonstrations.
+
+    Seeds are of the training, and of the examples shown.
+    """
     data, seed = corpora.load("town", "prompts", people=arm.profile.people), arm.seed
     shares = REAL_SHARE * arm.profile.demonstrations, REAL_TEST * arm.profile.demonstrations
     real = make_real(arm.profile, *load_model(NAME), data, shares, 0)
-    setup, model = real.setup, real.setup.adapters(seed)
-    note_corpora(record, {"demonstrations": data})
+    setup, model, ours = real.setup, real.setup.adapters(seed), _setup(arm, record, data)
     record.fingerprints[NAME] = weights_fingerprint(setup.base)
     answers = {ASKED: chat_answers(setup.base, setup.tokenizer, setup.test), AFTER_EXAMPLES: real.shown_answers(seed)}
     recipe = demonstrations.gentle(setup.base, REAL_EPOCHS)
@@ -180,13 +185,15 @@ def _run_real(arm: Arm, record: Record) -> None:
     answers[TUNED] = chat_answers(tuned, setup.tokenizer, setup.test)
     for method, given in answers.items():
         measure_accuracy(record, method, given, seed)
-    for task in answers[TUNED].tasks:
-        ours, other = (answers[method].of(task) for method in (TUNED, AFTER_EXAMPLES))
-        about: dict[str, Any] = {"metric": "gap", "task": task, "method": TUNED, "rival": AFTER_EXAMPLES}
-        name = f"{task}.{TUNED} - {AFTER_EXAMPLES}"
-        record.gap(name, ours.credits, other.credits, ours.groups, seeds=(seed,), **about)
     record.measure("seconds.tuned", log.seconds, "seconds", seeds=(seed,), method=TUNED, metric="seconds")
     real.measure(record, tuned, seed)
+    ours = replace(ours, replay_tokens=round(REAL_SHARE * ours.replay_tokens))
+    answers[OURS_FEW] = _finetune(record, ours, setup.train, setup.test, seed, OURS_FEW)
+    for task, rival in product(answers[TUNED].tasks, (AFTER_EXAMPLES, OURS_FEW)):
+        taught, other = (answers[method].of(task) for method in (TUNED, rival))
+        about: dict[str, Any] = {"metric": "gap", "task": task, "method": TUNED, "rival": rival}
+        name = f"{task}.{TUNED} - {rival}"
+        record.gap(name, taught.credits, other.credits, taught.groups, seeds=(seed,), **about)
 
 
 TUNING = Study(
