@@ -179,3 +179,12 @@ def test_studies_of_different_profiles_or_one_alone_are_not_put_together(both):
     assert size.joined(real, None) is None
     assert size.joined(None, ours) is None
     assert size.joined(real, replace(ours, profile="laptop")) is None
+
+
+def test_studies_of_other_labels_are_not_put_together(both, capsys):
+    real, ours = both
+    arms = json.loads(json.dumps(ours.arms))
+    counted = next(of for of in arms["toy-1"]["measurements"].values() if of["name"].endswith(PAIRS))
+    counted["value"] += 0.05
+    assert size.joined(real, replace(ours, arms=arms)) is None
+    assert "Run both again" in capsys.readouterr().out
