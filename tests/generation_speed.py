@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -22,7 +23,10 @@ TURNS = 2
 
 def questions(tokenizer, count, tokens):
     """Returns so many questions, the nearest to a length."""
-    with Path(os.environ["WORKBOOK_BENCHMARKS"], "truthfulqa", "TruthfulQA.csv").open(encoding="utf-8") as file:
+    folder = os.environ.get("WORKBOOK_BENCHMARKS")
+    if not folder:
+        sys.exit("Set WORKBOOK_BENCHMARKS to the folder with the published files.")
+    with Path(folder, "truthfulqa", "TruthfulQA.csv").open(encoding="utf-8") as file:
         asked = [row["Question"] for row in csv.DictReader(file)]
     return sorted(asked, key=lambda text: abs(len(tokenizer(text)["input_ids"]) - tokens))[:count]
 
@@ -44,16 +48,15 @@ def main():
     torch.set_num_threads(options.threads)
     model, tokenizer = load_model(options.model)
     asked = [[{"role": "user", "content": text}] for text in questions(tokenizer, options.prompts, options.tokens)]
-    alone, together, spent = [], [], {"alone": 0.0, "together": 0.0}
+    alone, together, spent = [""] * len(asked), [], {"alone": 0.0, "together": 0.0}
     for turn in range(TURNS):
         some = asked[turn::TURNS]
         answers, seconds = timed(lambda some=some: [reply(model, tokenizer, [one], options.new)[0] for one in some])
-        alone += answers
+        alone[turn::TURNS] = answers
         spent["alone"] += seconds
         answers, seconds = timed(lambda: reply(model, tokenizer, asked, options.new))
         together.append(answers)
         spent["together"] += seconds / TURNS
-    alone = [answer for pair in zip(alone[: len(alone) // 2], alone[len(alone) // 2 :], strict=True) for answer in pair]
     assert together[0] == together[1]
     written = sum(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in together[0])
     same = [one == other for one, other in zip(alone, together[0], strict=True)]

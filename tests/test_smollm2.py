@@ -81,6 +81,7 @@ def test_what_was_damaged_is_converted_again_and_what_is_whole_is_not(tmp_path, 
             partial.mkdir()
             for name in ("config.json", "model.safetensors", "tokenizer.json"):
                 (partial / name).write_text(name)
+            smollm2._seal(partial, gguf)
         converted.append(target)
 
     monkeypatch.setattr(files, "CACHE", tmp_path)
@@ -95,9 +96,14 @@ def test_what_was_damaged_is_converted_again_and_what_is_whole_is_not(tmp_path, 
     half.mkdir()
     smollm2.folder()
     assert not half.exists()
-    (folder / "config.json").unlink()
+    (folder / "config.json").write_text("another")
     smollm2.folder()
-    assert len(converted) == 3
+    (folder / "tokenizer.json").unlink()
+    smollm2.folder()
+    assert len(converted) == 4
+    monkeypatch.setattr(smollm2, "code_version", lambda *_: "newer")
+    smollm2.folder()
+    assert len(converted) == 5
 
 
 def test_without_the_wheel_one_sentence_says_how_to_get_it(tmp_path, monkeypatch, capsys):

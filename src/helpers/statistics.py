@@ -43,15 +43,14 @@ def mean_interval(
 ) -> tuple[float, Interval]:
     """Returns the mean of two or more independent values, such as those of several seeds, with its t interval.
 
-    No end lies beyond the bounds, and the standard error is taken for `least` where it is smaller, such as where all
-    values are alike.
+    No end lies beyond the bounds, and none is nearer to the mean than `least`: values that are all alike vary, too.
     """
     import numpy as np
     from scipy import stats
 
     if len(values) < 2:
         raise ValueError("an interval needs at least two values")
-    mean, half = float(np.mean(values)), _t(len(values) - 1) * max(float(stats.sem(values)), least)
+    mean, half = float(np.mean(values)), max(_t(len(values) - 1) * float(stats.sem(values)), least)
     return mean, _within(mean, half, half, bounds, f"t over {len(values)} values")
 
 

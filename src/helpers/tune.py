@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +48,11 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     if not checkup.ok:
         return False
     recipe = demonstrations.gentle(setup.base, epochs)
-    rows, asked = setup.encoded(setup.train), setup.test[:SHOWN]
+    rows = setup.encoded(setup.train)
     print(f"\n{setup.cost_of_adapters(rows, recipe)}", flush=True)
     learner = setup.adapters(seed)
-    found = {"before": _look(setup, setup.base, asked)}
     log = demonstrations.finetune(learner, setup.tokenizer, rows, recipe, seed)
-    found["after"] = _look(setup, learner.get_base_model(), asked)
-    surprise = _compare(setup, asked, found)
+    surprise = _compare(setup, {"before": setup.base, "after": learner.get_base_model()})
     what = f"{epochs} times {len(rows):,} conversations ({corpus.fingerprint}), {log.tokens:,} tokens, seed {seed}"
     about = f"LoRA beside `{files.shown(source)}`, trained on {what}. Held out: {surprise}."
     save_adapter(learner, folder, source, about)
@@ -64,23 +60,21 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     return True
 
 
-def _compare(setup: Setup, asked: Sequence[Any], found: dict[str, tuple[float, list[str]]]) -> str:
-    """Prints what was answered before and after, and how surprising held-out answers were, which it returns."""
-    for place, row in enumerate(asked):
-        print(f"\n  asked:  {printable(row['messages'][-2]['content'])}")
-        print(*(f"  {when + ':':7} {printable(texts[place])}" for when, (_, texts) in found.items()), sep="\n")
-    surprise = f"{found['before'][0]:.2f} bits a token before, {found['after'][0]:.2f} after"
-    print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
-    return surprise
-
-
-def _look(setup: Setup, model: Any, asked: Sequence[Any]) -> tuple[float, list[str]]:
-    """Returns bits per token of held-out answers, and what a model answers when it is asked."""
-    from helpers.evaluation.skills import bits_per_token
+def _compare(setup: Setup, models: dict[str, Any]) -> str:
+    """Prints what is answered before and after, and how surprising held-out answers are, which it returns."""
     from helpers.generation import reply
 
-    bits = bits_per_token(model, setup.encoded(setup.test)) if setup.test else math.nan
-    return bits, reply(model, setup.tokenizer, [row["messages"][:-1] for row in asked], MOST_TOKENS)
+    asked = [row["messages"][:-1] for row in setup.test[:SHOWN]]
+    answers = {when: reply(model, setup.tokenizer, asked, MOST_TOKENS) for when, model in models.items()}
+    for place, messages in enumerate(asked):
+        print(f"\n  asked:  {printable(messages[-1]['content'])}")
+        print(*(f"  {when + ':':7} {printable(texts[place])}" for when, texts in answers.items()), sep="\n")
+    if not setup.test:
+        return "nothing was held out"
+    before, after, change = setup.surprise(models)
+    surprise = f"{before:.2f} bits a token before, {after:.2f} after: {change:+.2f}"
+    print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
+    return surprise
 
 
 def save_adapter(model: PeftModel, folder: Path, base: str, about: str) -> None:
@@ -93,5 +87,5 @@ def save_adapter(model: PeftModel, folder: Path, base: str, about: str) -> None:
     with files.replacing(folder) as partial:
         model.save_pretrained(str(partial), save_embedding_layers=False)
         files.write_text(
-            partial / "README.md", f"# An adapter\n\n{about}\n\n    python -m helpers chat {folder.name}\n"
+            partial / "README.md", f"# An adapter\n\n{about}\n\n    python -m helpers chat PATH/TO/{folder.name}\n"
         )

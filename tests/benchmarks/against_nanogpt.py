@@ -89,7 +89,10 @@ def speedrun(text: Path, target: float, seed: int) -> dict:
     """Returns what `helpers speedrun` prints."""
     command = [sys.executable, "-m", "helpers", "speedrun", "--text", str(text), "--tokenizer", "char"]
     command += ["--target-loss", str(target), "--seed", str(seed)]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # 1 if it did not get there
+    if done.returncode > 1:
+        sys.exit(f"The speedrun failed: {' '.join(command)}")
+    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

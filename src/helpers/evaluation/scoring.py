@@ -231,7 +231,7 @@ def _score(
     model: PreTrainedModel, requests: Sequence[Request], prefix: int, *, trees: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yields the place of each of some sorted requests, which begin with a prefix of so many tokens, and its nats."""
-    limit = _tokens_at_once(model)
+    limit = min(_tokens_at_once(model), context_length(model) - prefix)  # some models have no mask for longer rows
     rows: list[_Row] = []
     places: list[list[int]] = []
     for place, (ids, scored, _) in enumerate(requests):
@@ -245,7 +245,7 @@ def _score(
     if prefix:
         shared = torch.tensor([requests[0].ids[:prefix]], device=model.device)
         cache = backbone_of(model)(input_ids=shared, use_cache=True).past_key_values
-    for batch in in_batches([range(prefix + len(row.tokens)) for row in rows], limit):
+    for batch in in_batches([range(prefix + len(row.tokens)) for row in rows], _tokens_at_once(model)):
         nats = _read(model, [rows[i] for i in batch], prefix, cache, trees=trees)
         yield from zip((place for i in batch for place in places[i]), nats, strict=True)
 
@@ -306,6 +306,8 @@ def _reads_short_trees(model: PreTrainedModel) -> bool:
     alone = np.concatenate([nats for _, nats in sorted(_score(model, requests, 0, trees=False))])
     try:
         together = np.concatenate([nats for _, nats in sorted(_score(model, requests, 2, trees=True))])
+    except torch.OutOfMemoryError:
+        raise
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
         return False  # it knows no keys and values, or no such mask
     rounding = torch.finfo(model.dtype).eps
@@ -337,7 +339,7 @@ def _log_probabilities(logits: torch.Tensor, rows: np.ndarray, tokens: np.ndarra
         part = logits[start : start + LOGITS_AT_ONCE].float().log_softmax(-1)  # not logsumexp: as others compute it
         here = (place >= start * logits.shape[1]) & (place < (start + len(part)) * logits.shape[1])
         nats[here] = part.flatten()[place[here] - start * logits.shape[1]]
-    return nats.double().cpu().numpy()
+    return nats.cpu().double().numpy()  # some cards have no float64
 
 
 def shared_places(one: Sequence[int], other: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -367,6 +369,8 @@ def token_pseudo_log_likelihoods(
         WorkbookError: a request is longer than what the model can read.
     """
     _require_room([len(request.ids) for request in requests], model)
+    if not requests:
+        return []
     rows = [request.ids for request in requests for _ in request.places]
     places = [place for request in requests for place in request.places]
     found = np.empty(len(rows))

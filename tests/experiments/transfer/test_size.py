@@ -174,6 +174,17 @@ def test_the_rung_says_what_pretraining_saves_and_who_is_ahead(both):
     assert ahead == told
 
 
+def test_labels_that_pretraining_saves_in_each_seed_count_for_it(both):
+    real, ours = both
+    arms = json.loads(json.dumps(real.arms))
+    for arm in arms.values():
+        for found in arm["measurements"].values():
+            about = found["about"]
+            if about["metric"] == ACCURACY and about["method"] in (size.PROBE, size.RANDOM, size.EMBEDDINGS):
+                found["value"] = 0.9 if about["method"] == size.PROBE else 0.5
+    assert "in 1 of 1 tasks" in size.rung(size.joined(replace(real, arms=arms), ours))
+
+
 def test_studies_of_different_profiles_or_one_alone_are_not_put_together(both):
     real, ours = both
     assert size.joined(real, None) is None

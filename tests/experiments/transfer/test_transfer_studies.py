@@ -5,6 +5,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from backbones import save_kind
 from datasets import Dataset
 
 from helpers import files, models, tokenization
@@ -13,7 +14,7 @@ from helpers.evaluation import metrics
 from helpers.evaluation.classification import BASELINES, GAP
 from helpers.experiments.registry import STUDIES
 from helpers.experiments.study import load_study
-from helpers.experiments.transfer import domains, grid
+from helpers.experiments.transfer import domains, grid, size
 from helpers.experiments.transfer.study import ORDERED, SHUFFLED, TASKS, _mixed, label_counts
 from helpers.profiles import load_profile
 from helpers.records import Record
@@ -121,6 +122,19 @@ def test_a_label_arm_measures_every_way_to_learn_with_every_number_of_labels(sma
         ending |= {GAP: f".{method} - {found.about.get('rival')}"}
         assert found.name == f"{task}, {size} labels{ending[found.about['metric']]}"
         assert found.seeds == (0,)
+
+
+@pytest.mark.parametrize(("arm", "task"), enumerate(TASKS))
+def test_an_arm_of_the_real_model_measures_all_its_methods_and_controls(small, arm, task, tmp_path, monkeypatch):
+    save_kind("llama", tmp_path, num_hidden_layers=2)
+    monkeypatch.setattr(size, "SOURCE", str(tmp_path))
+    measured = run_arm("03_size", arm)
+    accuracies = [found.about for found in measured.values() if found.about["metric"] == "accuracy"]
+    methods = {*size.BAGS, size.PROBE, size.LORA, size.RANDOM, size.EMBEDDINGS}
+    assert {found["method"] for found in accuracies} == methods | ({size.SURPRISE} if "order" in task else set())
+    assert {found["task"] for found in accuracies} == {task}
+    gaps = [found.about for found in measured.values() if found.about["metric"] == GAP]
+    assert {(found["method"], found["rival"]) for found in gaps} == {*size.COMPARED}
 
 
 def test_a_domain_arm_measures_both_starts_on_both_domains(small):

@@ -18,10 +18,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from helpers import corpora, plotting, records, smollm2
 from helpers.corpora import Corpus
 from helpers.evaluation.likelihood import Forgetting, held_out, row_bits
-from helpers.evaluation.skills import SHOTS, Answers, Demonstration, bits_per_token, chat_answers
-from helpers.experiments.assistant.setup import INSTRUCTIONS, Setup, chat_setup, share_of_tasks
+from helpers.evaluation.skills import SHOTS, Answers, Demonstration, chat_answers
+from helpers.experiments.assistant.setup import FROM_BASE, INSTRUCTIONS, Setup, chat_setup, share_of_tasks
 from helpers.experiments.study import Findings
-from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.imports import data_of
 from helpers.models import context_length
@@ -114,9 +113,9 @@ class Real:
         """Adds to the record what a tuned model has forgotten: of plain text, and its drift, over the prompts."""
         self.texts.measure(record, "real, tuned", model, seed, method=TUNED, **about)
         before, after = (self.surprise_at_former(each) for each in (self.setup.base, model))
-        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), "metric": "drift", **about}
-        record.mean("drift.real, tuned", after - before, PROMPTS, method=TUNED, **known)
-        record.mean("former answers.real, as it is", before, PROMPTS, method=ASKED, **known)
+        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), **about}
+        record.mean("drift.real, tuned", after - before, PROMPTS, metric="drift", **known)
+        record.mean("former answers.real, as it is", before, PROMPTS, metric="former answers", **known)
 
 
 def make_real(
@@ -172,23 +171,20 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     """
     if record.unproven:
         return None
-    try:
-        base, tokenizer = load_model(NAME)
-    except WorkbookError as error:
-        print(error)
+    if not smollm2.available():
+        print(smollm2.MISSING)
         return None
+    base, tokenizer = load_model(NAME)
     shares = tuple(most / len(demonstrations.splits[of]) for most, of in ((LIVE_ROWS, "train"), (LIVE_TESTS, "test")))
     real = make_real(record.profile, base, tokenizer, demonstrations, cast("tuple[float, float]", shares), seed)
     setup, learner = real.setup, real.setup.adapters(seed)
-    rows, held, before = setup.encoded(setup.train), setup.encoded(setup.test), set(record.measurements)
+    rows, known = setup.encoded(setup.train), set(record.measurements)
     log = finetune(learner, setup.tokenizer, rows, gentle(base, 1), seed)
     model = cast("PreTrainedModel", learner.get_base_model())  # LoRA's matrices are in it
-    for method, each in (("as it is", base), ("tuned", model)):
-        name = f"held-out answers.real, {method}"
-        about: dict[str, Any] = {"metric": "bits per token of answers", "method": method}
-        record.measure(name, bits_per_token(each, held), "bits per token", n=len(held), seeds=(seed,), **about)
+    surprise = setup.surprise({ASKED: base, TUNED: model})
+    record.measurements |= {found.name: found for found in surprise}
     real.measure(record, model, seed)
-    return Live(real, model, log, [made for name, made in record.measurements.items() if name not in before])
+    return Live(real, model, log, [made for name, made in record.measurements.items() if name not in known])
 
 
 READING = (
@@ -207,7 +203,7 @@ def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
         return float(np.mean([found.mean(task=task, method=way, metric="accuracy").value for task in tasks]))
 
     forgotten = {"plain": found.mean(corpus="pydocs", metric="forgotten")}
-    forgotten |= {name: found.mean(metric="drift", method=way) for name, way in (("drift", TUNED), ("before", ASKED))}
+    forgotten |= {"drift": found.mean(metric="drift"), "before": found.mean(metric="former answers")}
     ways = {"asked": ASKED, "examples": AFTER_EXAMPLES, "tuned": TUNED, "ours": OURS_FEW}
     right = {name: average(way) for name, way in ways.items()}
     return right | forgotten | {"seconds": found.mean(metric="seconds", method=TUNED).value}
@@ -223,7 +219,7 @@ def evidence(found: Findings | None, tasks: Collection[str]) -> str:
     """Returns the study's accuracies for a verdict; nothing without the study."""
     if found is None:
         return ""
-    lines = [f"SmolLM2, 134.5 million numbers, {len(found.arms)} seeds of its training, a fifth of the test."]
+    lines = [f"SmolLM2, 134.5 million numbers, {len(found.arms)} seeds of its training, the same questions."]
     for task in tasks:
         tuned, shown, asked, ours = (
             found.mean(task=task, method=way, metric="accuracy") for way in (TUNED, AFTER_EXAMPLES, ASKED, OURS_FEW)
@@ -244,7 +240,7 @@ def study_figure(found: Findings, ours: Findings) -> Figure:
     tables = [(records.frame(found.over_seeds()), found.frame()), (records.frame(ours.over_seeds()), ours.frame())]
     both = []
     for real_table, our_table in zip(*tables, strict=True):
-        tuned = our_table.query("way == 'from the base'").assign(method=OURS)
+        tuned = our_table[our_table["way"] == FROM_BASE].assign(method=OURS)
         shares = pd.concat([real_table, tuned]).query("metric == 'accuracy'")
         both.append(shares[~shares["task"].isin(left_out)])
     figure, axes = plotting.figure(height=0.55 * both[0]["task"].nunique() + 1.2)

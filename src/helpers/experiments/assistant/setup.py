@@ -5,11 +5,11 @@ One place for the chapter and its studies, so that both train and test alike.
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 from peft import PeftModel
@@ -18,11 +18,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from helpers.corpora import Corpus
 from helpers.corpora.kinds.checkup import CONTEXT, FEWEST_GROUPS
 from helpers.evaluation.likelihood import Forgetting, HeldOut, held_out
-from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for
+from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for, target_bits
 from helpers.files import WorkbookError
 from helpers.models import blocks, causal_model, context_length, flops_per_token, is_own, untrained, with_adapters
 from helpers.profiles import Profile
-from helpers.tokenization import with_chat_template
+from helpers.records import Measurement
+from helpers.statistics import ratio_interval
+from helpers.tokenization import encode_conversation, with_chat_template
 from helpers.training.base import BaseText, expected_cost
 from helpers.training.demonstrations import (
     RECIPE,
@@ -33,6 +35,7 @@ from helpers.training.demonstrations import (
     finetune,
     gentle,
 )
+from helpers.training.frozen import TABLE_BYTES
 
 REPLAYED = 0.06
 """Tokens replayed in an epoch, as a share of those of the base run: at laptop three tenths of what is read."""
@@ -42,6 +45,9 @@ FIVE_TASKS = ("questions", "translation", "writing", "expressions", "support")
 
 INSTRUCTIONS = {test: f"instructions, {test}" for test in ("seen", "unseen wording", "unseen pair", "contradicted")}
 """The four tests of claim C6, each with the name of its task."""
+
+FROM_SCRATCH, FROM_BASE = "from scratch", "from the base"
+"""The two starts of our own model."""
 
 UNNAMED_TASK = "your task"
 """What a task without a name is called; a reader's own file seldom tells any apart."""
@@ -130,7 +136,9 @@ class Setup:
         """Says what it will cost to train `adapters`, and to read what is held out before and after."""
         tokens, held = (sum(len(row.input_ids) for row in part) for part in (rows, self.encoded(self.test)))
         trained, read = ADAPTED * recipe.epochs * tokens, FROZEN * tokens + 2 * held
-        cost = expected_cost(self.base, trained, read, self.context, copies=1)
+        states = min(TABLE_BYTES, 4 * tokens * self.base.config.get_text_config().hidden_size)
+        step = max(recipe.batch_tokens, *(len(row.input_ids) for row in rows))
+        cost = expected_cost(self.base, trained, read, self.context, copies=1, step_tokens=step, states=states)
         return f"{recipe.epochs} times {len(rows):,} conversations, {tokens:,} tokens. {cost}"
 
     def encoded(self, demonstrations: Sequence[Demonstration]) -> list[EncodedRow]:
@@ -164,6 +172,23 @@ class Setup:
             "train": bits_per_token(model, trained),
             "held-out": bits_per_token(model, self.encoded(judged[::EVERY])),
         }
+
+    def surprise(self, models: Mapping[str, PreTrainedModel], **about: Any) -> list[Measurement]:
+        """Returns the bits per token of held-out answers by two models, and how many more the second needs.
+
+        Intervals are over groups, the last one paired by conversation. Those that do not fit whole are left out.
+        """
+        lengths = [len(encode_conversation(self.tokenizer, row["messages"])[0]) for row in self.test]
+        fit = [row for row, length in zip(self.test, lengths, strict=True) if length <= self.context]
+        held, groups = self.encoded(fit), [row["group"] for row in fit]
+        (one, other), ((before, sizes), (after, _)) = models, (target_bits(model, held) for model in models.values())
+        found = []
+        for method, bits in ((one, before), (other, after), (f"{other} less {one}", after - before)):
+            known = {"metric": "bits per token of answers", "method": method} | about
+            value, interval = float(bits.sum() / sizes.sum()), ratio_interval(bits, sizes, groups)
+            name, n = f"held-out answers.{method}", len(set(groups))
+            found.append(Measurement(name, value, "bits per token", interval, n, about=known))
+        return found
 
     def learning_curve(
         self, model: PreTrainedModel, rows: Sequence[EncodedRow], recipe: Recipe, seed: int

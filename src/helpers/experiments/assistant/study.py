@@ -19,8 +19,8 @@ from helpers.corpora.town.demonstrations.draft import TRAIN
 from helpers.corpora.town.grammar import Sampler
 from helpers.evaluation import metrics, recognition
 from helpers.evaluation.skills import Answers, Demonstration, chat_answers, demonstrated, measure_accuracy
-from helpers.experiments.assistant.real import AFTER_EXAMPLES, ASKED, NAME, OURS_FEW, make_real
-from helpers.experiments.assistant.setup import FIVE_TASKS, Setup, make_setup
+from helpers.experiments.assistant.real import AFTER_EXAMPLES, ASKED, NAME, OURS_FEW, TUNED, make_real
+from helpers.experiments.assistant.setup import FIVE_TASKS, FROM_BASE, FROM_SCRATCH, Setup, make_setup
 from helpers.experiments.study import Arm, Study, note_corpora, start_from_base
 from helpers.models import untrained, weights_fingerprint, with_adapters
 from helpers.pretrained import load_model
@@ -29,15 +29,11 @@ from helpers.records import Record
 from helpers.training import base, demonstrations
 
 TRAINING_SEEDS = range(3)
-FROM_SCRATCH, FROM_BASE = "from scratch", "from the base"
 NO_REPLAY, SAME_REPLAY = f"{FROM_BASE}, no replay", f"{FROM_BASE}, replay of the same"
 """The first study's ways to train all weights. From scratch there is nothing to replay."""
 
 LORA = {"LoRA, rank 4": 4, "LoRA, rank 64": 64}
 """Its other ways, with their ranks."""
-
-TUNED = "tuned"
-"""The method's name in the studies that have only one."""
 
 REAL_SHARE, REAL_TEST, REAL_EPOCHS = 0.1, 0.2, 2
 """Of the demonstrations and of the test, which part the real model learns and is asked; and how often it reads them."""

