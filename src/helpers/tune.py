@@ -62,6 +62,7 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
 
 def _compare(setup: Setup, models: dict[str, Any]) -> str:
     """Prints what is answered before and after, and how surprising held-out answers are, which it returns."""
+    from helpers.evaluation.skills import measure_surprise
     from helpers.generation import reply
 
     asked = [row["messages"][:-1] for row in setup.test[:SHOWN]]
@@ -71,7 +72,7 @@ def _compare(setup: Setup, models: dict[str, Any]) -> str:
         print(*(f"  {when + ':':7} {printable(texts[place])}" for when, texts in answers.items()), sep="\n")
     if not setup.test:
         return "nothing was held out"
-    before, after, change = setup.surprise(models)
+    before, after, change = measure_surprise(setup.tokenizer, setup.test, setup.context, models)
     surprise = f"{before:.2f} bits a token before, {after:.2f} after: {change:+.2f}"
     print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
     return surprise

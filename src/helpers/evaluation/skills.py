@@ -20,7 +20,8 @@ from helpers.files import WorkbookError
 from helpers.generation import reply, sample
 from helpers.models import context_length
 from helpers.progress import each
-from helpers.records import ACCURACY, Record
+from helpers.records import ACCURACY, Measurement, Record
+from helpers.statistics import ratio_interval
 from helpers.tokenization import IGNORED, RolesRefused, encode_conversation, encode_documents
 
 SHOTS = 4
@@ -198,3 +199,28 @@ def target_bits(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[int
     wanted = [np.array(labels[1:]) != IGNORED for _, labels in rows]
     bits = [each[mine].sum() for each, mine in zip(spent, wanted, strict=True)]
     return np.array(bits), np.array([mine.sum() for mine in wanted])
+
+
+def measure_surprise(
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[Demonstration],
+    context: int,
+    models: Mapping[str, PreTrainedModel],
+    **about: Any,
+) -> list[Measurement]:
+    """Returns the bits per token of answers by two models, named by method, and how many more the second needs.
+
+    Intervals are over groups, the last one paired by conversation. Those longer than the context are left out.
+    """
+    encoded = [(row["group"], *encode_conversation(tokenizer, row["messages"])) for row in rows]
+    fit = [each for each in encoded if len(each[1]) <= context]
+    held = [(ids, [token if mine else IGNORED for token, mine in zip(ids, said, strict=True)]) for _, ids, said in fit]
+    groups = [group for group, _, _ in fit]
+    (one, other), ((before, targets), (after, _)) = models, (target_bits(model, held) for model in models.values())
+    found = []
+    for method, bits in ((one, before), (other, after), (f"{other} less {one}", after - before)):
+        value, interval = float(bits.sum() / targets.sum()), ratio_interval(bits, targets, groups)
+        known = {"metric": "bits per token of answers", "method": method} | about
+        name, n = f"held-out answers.{method}", len(set(groups))
+        found.append(Measurement(name, value, "bits per token", interval, n, about=known))
+    return found

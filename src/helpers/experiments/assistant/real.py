@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from helpers import corpora, plotting, records, smollm2
 from helpers.corpora import Corpus
 from helpers.evaluation.likelihood import Forgetting, held_out, row_bits
-from helpers.evaluation.skills import SHOTS, Answers, Demonstration, chat_answers
+from helpers.evaluation.skills import SHOTS, Answers, Demonstration, chat_answers, measure_surprise
 from helpers.experiments.assistant.setup import FROM_BASE, INSTRUCTIONS, Setup, chat_setup, share_of_tasks
 from helpers.experiments.study import Findings
 from helpers.generation import reply, sample
@@ -181,7 +181,7 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     rows, known = setup.encoded(setup.train), set(record.measurements)
     log = finetune(learner, setup.tokenizer, rows, gentle(base, 1), seed)
     model = cast("PreTrainedModel", learner.get_base_model())  # LoRA's matrices are in it
-    surprise = setup.surprise({ASKED: base, TUNED: model})
+    surprise = measure_surprise(setup.tokenizer, setup.test, setup.context, {ASKED: base, TUNED: model})
     record.measurements |= {found.name: found for found in surprise}
     real.measure(record, model, seed)
     return Live(real, model, log, [made for name, made in record.measurements.items() if name not in known])
@@ -191,13 +191,14 @@ READING = (
     "**Reading.** On average over the five kinds of task, the real model is right in {asked:.0%} when asked as it is, "
     "in {examples:.0%} after four examples, and in {tuned:.0%} after its training, whose steps took {seconds:.0f} s; "
     "ours, after the same demonstrations, in {ours:.0%}. The real model needs {plain:+.3f} bits per byte more for "
-    "docstrings; its own former answers surprise it by {drift:+.2f} bits a token more, and by {before:.2f} before."
+    "docstrings; its own former answers surprise it by {drift:+.2f} bits a token more, and by {before:.2f} before. "
+    "The test is small; its independent groups: {groups}."
 )
 """What the study found, in a sentence with the names that `told` gives."""
 
 
 def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
-    """Returns the study's numbers for its reading: mean accuracies over tasks, seconds, and what was forgotten."""
+    """Returns the numbers for the reading: mean accuracies over tasks, seconds, what was forgotten, groups by task."""
 
     def average(way: str) -> float:
         return float(np.mean([found.mean(task=task, method=way, metric="accuracy").value for task in tasks]))
@@ -206,7 +207,9 @@ def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
     forgotten |= {"drift": found.mean(metric="drift"), "before": found.mean(metric="former answers")}
     ways = {"asked": ASKED, "examples": AFTER_EXAMPLES, "tuned": TUNED, "ours": OURS_FEW}
     right = {name: average(way) for name, way in ways.items()}
-    return right | forgotten | {"seconds": found.mean(metric="seconds", method=TUNED).value}
+    counts = {each.about["task"]: each.n for _, each in found.of_each() if each.about.get("metric") == "gap"}
+    groups = ", ".join(f"{task} {counts[task]}" for task in tasks)
+    return right | forgotten | {"seconds": found.mean(metric="seconds", method=TUNED).value, "groups": groups}
 
 
 def gaps(found: Findings, tasks: Sequence[str]) -> dict[str, list[Measurement]]:

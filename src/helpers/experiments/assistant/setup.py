@@ -5,11 +5,11 @@ One place for the chapter and its studies, so that both train and test alike.
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 from peft import PeftModel
@@ -18,13 +18,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from helpers.corpora import Corpus
 from helpers.corpora.kinds.checkup import CONTEXT, FEWEST_GROUPS
 from helpers.evaluation.likelihood import Forgetting, HeldOut, held_out
-from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for, target_bits
+from helpers.evaluation.skills import SHOTS, Demonstration, bits_per_token, fitting, room_for
 from helpers.files import WorkbookError
 from helpers.models import blocks, causal_model, context_length, flops_per_token, is_own, untrained, with_adapters
 from helpers.profiles import Profile
-from helpers.records import Measurement
-from helpers.statistics import ratio_interval
-from helpers.tokenization import encode_conversation, with_chat_template
+from helpers.tokenization import with_chat_template
 from helpers.training.base import BaseText, expected_cost
 from helpers.training.demonstrations import (
     RECIPE,
@@ -172,23 +170,6 @@ class Setup:
             "train": bits_per_token(model, trained),
             "held-out": bits_per_token(model, self.encoded(judged[::EVERY])),
         }
-
-    def surprise(self, models: Mapping[str, PreTrainedModel], **about: Any) -> list[Measurement]:
-        """Returns the bits per token of held-out answers by two models, and how many more the second needs.
-
-        Intervals are over groups, the last one paired by conversation. Those that do not fit whole are left out.
-        """
-        lengths = [len(encode_conversation(self.tokenizer, row["messages"])[0]) for row in self.test]
-        fit = [row for row, length in zip(self.test, lengths, strict=True) if length <= self.context]
-        held, groups = self.encoded(fit), [row["group"] for row in fit]
-        (one, other), ((before, sizes), (after, _)) = models, (target_bits(model, held) for model in models.values())
-        found = []
-        for method, bits in ((one, before), (other, after), (f"{other} less {one}", after - before)):
-            known = {"metric": "bits per token of answers", "method": method} | about
-            value, interval = float(bits.sum() / sizes.sum()), ratio_interval(bits, sizes, groups)
-            name, n = f"held-out answers.{method}", len(set(groups))
-            found.append(Measurement(name, value, "bits per token", interval, n, about=known))
-        return found
 
     def learning_curve(
         self, model: PreTrainedModel, rows: Sequence[EncodedRow], recipe: Recipe, seed: int
