@@ -95,6 +95,15 @@ def test_together_scores_are_what_they_are_alone(load, kind):
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
+def test_texts_of_nearly_the_whole_context_share_no_row_that_the_model_cannot_hold(load, kind):
+    model, _ = load(kind, **({"max_position_embeddings": 128, "window_size": 256} if kind == "gpt_neo" else {}))
+    begin, draw = list(range(3, 23)), np.random.default_rng(0)
+    asked = [Request([*begin, *draw.integers(3, 300, 90).tolist()], 4) for _ in range(6)]
+    for found, request in zip(token_log_likelihoods(model, asked), asked, strict=True):
+        assert found == pytest.approx(alone(model, request), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
 def test_trees_are_read_by_those_that_can(load, kind):
     with torch.inference_mode():
         assert scoring._reads_trees(load(kind)[0], 128) == (kind in READ_TREES)
