@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 STEP_TOKENS = 2048
 """Tokens of a step of training, at most, padding included."""
 
+WIDE, WIDE_UTILISATION = 512, 0.55
+"""Models so wide compute at a larger share of the calibrated rate than `UTILISATION`: SmolLM2 was tuned at this one."""
+
 GENTLE = (0.0, 1e-4)
 """Rates as for `MuonTrainer` at which a model that is not ours is trained on: Adam steps all, in usual small steps."""
 
@@ -146,7 +149,7 @@ def expected_cost(
     needs = f"{size:,} parameters; about {(held + beside) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
     if held > free:
         raise files.WorkbookError(f"This model is too large for this machine: {needs}. Name a smaller one.")
-    seconds = flops / (UTILISATION * calibrate() * 1e9)
+    seconds = flops / ((UTILISATION if text.hidden_size < WIDE else WIDE_UTILISATION) * calibrate() * 1e9)
     line = f"{needs}; expected on this machine ({device().type}): about {clock(seconds)}."
     return line + " Memory may not be enough: close other programs." * (held + beside > free)
 
