@@ -212,6 +212,7 @@ FUNCTIONS = Study(
 )
 REAL = Study(
     "What do demonstrations make of a real chat model?",
-    lambda profile: [Arm(f"seed-{seed}", profile, seed, {}, 0.05) for seed in TRAINING_SEEDS],
+    # The share is that of the work, not of the tokens.
+    lambda profile: [Arm(f"seed-{seed}", profile, seed, {}, 2.4) for seed in TRAINING_SEEDS],
     _run_real,
 )

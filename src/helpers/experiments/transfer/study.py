@@ -56,7 +56,7 @@ def _run_labels(arm: Arm, record: Record) -> None:
 
 def _real_arms(profile: Profile) -> list[Arm]:
     """Plans the first seeds of the first study again; the share is that of the work, not of the tokens."""
-    return [Arm(f"{task}-{seed}", profile, seed, {"task": task}, 3.0) for seed in range(REAL_SEEDS) for task in TASKS]
+    return [Arm(f"{task}-{seed}", profile, seed, {"task": task}, 3.5) for seed in range(REAL_SEEDS) for task in TASKS]
 
 
 def _run_real(arm: Arm, record: Record) -> None:
