@@ -174,6 +174,16 @@ def test_the_rung_says_what_pretraining_saves_and_who_is_ahead(both):
     assert ahead == told
 
 
+def test_the_reading_has_each_method_of_the_figure_and_the_better_word_counter(both):
+    one = size.joined(*both)
+    read = size.reading(one)
+    assert "With 16 labels" in read
+    for method in (size.LORA, size.PROBE, size.RANDOM):
+        assert f"{method} {one.mean(metric=ACCURACY, method=method, labels=16):.0%}" in read
+    counted = {name: one.mean(metric=ACCURACY, method=name, labels=16).value for name in size.BAGS}
+    assert max(counted, key=counted.get) in read
+
+
 def test_labels_that_pretraining_saves_in_each_seed_count_for_it(both):
     real, ours = both
     arms = json.loads(json.dumps(real.arms))

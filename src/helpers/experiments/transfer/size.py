@@ -178,6 +178,19 @@ def leads(both: Findings) -> list[Measurement]:
     return found
 
 
+def reading(both: Findings) -> str:
+    """Returns what each method of the figure gets right with the most labels, and the better word counter, by task."""
+    found = pick(both.over_seeds(), metric=ACCURACY)
+    most = max(each.about["labels"] for each in found)
+    lines = [f"**Reading.** With {most:,} labels, on average over {found[0].n} seeds:", ""]
+    for task in dict.fromkeys(each.about["task"] for each in found):
+        of = {each.about["method"]: each for each in pick(found, task=task, labels=most)}
+        counter = max(BAGS, key=lambda name: of[name].value)
+        right = [f"{name} {of[name]:.0%}" for name in (LORA, PROBE, SURPRISE, FULL_BASE, counter, RANDOM) if name in of]
+        lines.append(f"- `{task}`: {', '.join(right)}.")
+    return "\n".join(lines)
+
+
 def rung(both: Findings) -> str:
     """Returns what the real model says of the chapter's claim, in sentences, one a line.
 
