@@ -189,8 +189,8 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
 
 READING = (
     "**Reading.** On average over the five kinds of task, the real model is right in {asked:.0%} when asked as it is, "
-    "in {examples:.0%} after four examples, and in {tuned:.0%} after its training, whose steps took {seconds:.0f} s; "
-    "ours, after the same demonstrations, in {ours:.0%}. The real model needs {plain:+.3f} bits per byte more for "
+    "in {examples:.0%} after four examples, and in {tuned:.0%} after its training; ours, after the same demonstrations, "
+    "in {ours:.0%}. The real model needs {plain:+.3f} bits per byte more for "
     "docstrings; its own former answers surprise it by {drift:+.2f} bits a token more, and by {before:.2f} before. "
     "The test is small; its independent groups: {groups}."
 )
@@ -198,7 +198,7 @@ READING = (
 
 
 def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
-    """Returns the numbers for the reading: mean accuracies over tasks, seconds, what was forgotten, groups by task."""
+    """Returns the numbers for the reading: mean accuracies over tasks, what was forgotten, groups by task."""
 
     def average(way: str) -> float:
         return float(np.mean([found.mean(task=task, method=way, metric="accuracy").value for task in tasks]))
@@ -209,7 +209,7 @@ def told(found: Findings, tasks: Collection[str]) -> dict[str, Any]:
     right = {name: average(way) for name, way in ways.items()}
     counts = {each.about["task"]: each.n for _, each in found.of_each() if each.about.get("metric") == "gap"}
     groups = ", ".join(f"{task} {counts[task]}" for task in tasks)
-    return right | forgotten | {"seconds": found.mean(metric="seconds", method=TUNED).value, "groups": groups}
+    return right | forgotten | {"groups": groups}
 
 
 def gaps(found: Findings, tasks: Sequence[str]) -> dict[str, list[Measurement]]:
