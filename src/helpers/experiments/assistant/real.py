@@ -190,8 +190,8 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
 READING = (
     "**Reading.** On average over the five kinds of task, the real model is right in {asked:.0%} when asked as it is, "
     "in {examples:.0%} after four examples, and in {tuned:.0%} after its training; ours, after the same "
-    "demonstrations, in {ours:.0%}. The real model needs {plain:+.3f} bits per byte more for docstrings; its own former "
-    "answers surprise it by {drift:+.2f} bits a token more, and by {before:.2f} before. The test is small; its "
+    "demonstrations, in {ours:.0%}. The real model needs {plain:+.3f} bits per byte more for docstrings; its own "
+    "former answers surprise it by {drift:+.2f} bits a token more, and by {before:.2f} before. The test is small; its "
     "independent groups: {groups}."
 )
 """What the study found, in a sentence with the names that `told` gives."""
