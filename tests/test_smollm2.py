@@ -101,9 +101,12 @@ def test_what_was_damaged_is_converted_again_and_what_is_whole_is_not(tmp_path, 
     (folder / "tokenizer.json").unlink()
     smollm2.folder()
     assert len(converted) == 4
-    monkeypatch.setattr(smollm2, "code_version", lambda *_: "newer")
+    files.write_json(folder / smollm2.HASHES, {"code": smollm2.code_version(smollm2.__name__)})  # none is named
     smollm2.folder()
     assert len(converted) == 5
+    monkeypatch.setattr(smollm2, "code_version", lambda *_: "newer")
+    smollm2.folder()
+    assert len(converted) == 6
 
 
 def test_without_the_wheel_one_sentence_says_how_to_get_it(tmp_path, monkeypatch, capsys):

@@ -96,9 +96,8 @@ def _is_whole(target: Path) -> bool:
     """Returns whether a conversion was made by this code, and has all its files unchanged."""
     try:
         wanted = json.loads((target / HASHES).read_text(encoding="utf-8"))
-        return wanted.pop("code") == code_version(__name__) and all(
-            _sha256(target / name) == hashed for name, hashed in wanted.items()
-        )
+        made_here = wanted.pop("code") == code_version(__name__) and SHA256.items() <= wanted.items()
+        return made_here and all(_sha256(target / name) == hashed for name, hashed in wanted.items())
     except (OSError, ValueError, KeyError, AttributeError):
         return False
 
