@@ -52,7 +52,7 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     print(f"\n{setup.cost_of_adapters(rows, recipe)}", flush=True)
     learner = setup.adapters(seed)
     log = demonstrations.finetune(learner, setup.tokenizer, rows, recipe, seed)
-    surprise = _compare(setup, {"before": setup.base, "after": learner.get_base_model()})
+    surprise = _compare(setup, {"before": setup.base, "after": learner.get_base_model()}, seed)
     what = f"{epochs} times {len(rows):,} conversations ({corpus.fingerprint}), {log.tokens:,} tokens, seed {seed}"
     about = f"LoRA beside `{files.shown(source)}`, trained on {what}. Held out: {surprise}."
     save_adapter(learner, folder, source, about)
@@ -60,7 +60,7 @@ def tune(source: str, data: str, folder: Path, epochs: int, seed: int) -> bool:
     return True
 
 
-def _compare(setup: Setup, models: dict[str, Any]) -> str:
+def _compare(setup: Setup, models: dict[str, Any], seed: int) -> str:
     """Prints what is answered before and after, and how surprising held-out answers are, which it returns."""
     from helpers.evaluation.skills import measure_surprise
     from helpers.generation import reply
@@ -72,7 +72,7 @@ def _compare(setup: Setup, models: dict[str, Any]) -> str:
         print(*(f"  {when + ':':7} {printable(texts[place])}" for when, texts in answers.items()), sep="\n")
     if not setup.test:
         return "nothing was held out"
-    before, after, change = measure_surprise(setup.tokenizer, setup.test, setup.context, models)
+    before, after, change = measure_surprise(setup.tokenizer, setup.test, setup.context, models, seed)
     surprise = f"{before:.2f} bits a token before, {after:.2f} after: {change:+.2f}"
     print(f"\nSurprise at the answers of {len(setup.test):,} conversations held out: {surprise}.")
     return surprise

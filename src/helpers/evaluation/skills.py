@@ -206,7 +206,7 @@ def measure_surprise(
     rows: Sequence[Demonstration],
     context: int,
     models: Mapping[str, PreTrainedModel],
-    **about: Any,
+    seed: int,
 ) -> list[Measurement]:
     """Returns the bits per token of answers by two models, named by method, and how many more the second needs.
 
@@ -220,7 +220,7 @@ def measure_surprise(
     found = []
     for method, bits in ((one, before), (other, after), (f"{other} less {one}", after - before)):
         value, interval = float(bits.sum() / targets.sum()), ratio_interval(bits, targets, groups)
-        known = {"metric": "bits per token of answers", "method": method} | about
+        about = {"metric": "bits per token of answers", "method": method}
         name, n = f"held-out answers.{method}", len(set(groups))
-        found.append(Measurement(name, value, "bits per token", interval, n, about=known))
+        found.append(Measurement(name, value, "bits per token", interval, n, (seed,), about=about))
     return found

@@ -109,11 +109,11 @@ class Real:
             [each[places[: max(1, len(places) - 1)]].mean() for each, places in zip(bits, wanted, strict=True)]
         )
 
-    def measure(self, record: Record, model: PreTrainedModel, seed: int, **about: Any) -> None:
+    def measure(self, record: Record, model: PreTrainedModel, seed: int) -> None:
         """Adds to the record what a tuned model has forgotten: of plain text, and its drift, over the prompts."""
-        self.texts.measure(record, "real, tuned", model, seed, method=TUNED, **about)
+        self.texts.measure(record, "real, tuned", model, seed, method=TUNED)
         before, after = (self.surprise_at_former(each) for each in (self.setup.base, model))
-        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,), **about}
+        known: dict[str, Any] = {"unit": "bits per token", "seeds": (seed,)}
         record.mean("drift.real, tuned", after - before, PROMPTS, metric="drift", **known)
         record.mean("former answers.real, as it is", before, PROMPTS, metric="former answers", **known)
 
@@ -181,7 +181,7 @@ def tune_live(record: Record, demonstrations: Corpus, seed: int) -> Live | None:
     rows, known = setup.encoded(setup.train), set(record.measurements)
     log = finetune(learner, setup.tokenizer, rows, gentle(base, 1), seed)
     model = cast("PreTrainedModel", learner.get_base_model())  # LoRA's matrices are in it
-    surprise = measure_surprise(setup.tokenizer, setup.test, setup.context, {ASKED: base, TUNED: model})
+    surprise = measure_surprise(setup.tokenizer, setup.test, setup.context, {ASKED: base, TUNED: model}, seed)
     record.measurements |= {found.name: found for found in surprise}
     real.measure(record, model, seed)
     return Live(real, model, log, [made for name, made in record.measurements.items() if name not in known])
