@@ -6,9 +6,10 @@ their rows come from is replaced. Both score the same requests with the same mod
 
     python tests/evaluation/against_lm_eval.py --model results/laptop/models/assistant --limit 200
 
-Prints JSON: for each model and task the largest difference of an item's log-likelihoods in nats; ratios of speed, by
-CPU time and by the clock, against the harness's default batch size of 1 and its best one; seconds of each. With
-`--bfloat16`, how many CrowS-Pairs change their sign when the model computes in bfloat16.
+Prints JSON: for each model and task the largest difference of an item's log-likelihoods in nats; the published scores,
+ours and the harness's; ratios of speed, by CPU time and by the clock, against the harness's default batch size of 1 and
+its best one; seconds of each. With `--bfloat16`, how many CrowS-Pairs change their sign when the model computes in
+bfloat16.
 """
 
 import argparse
@@ -16,9 +17,11 @@ import copy
 import csv
 import json
 import os
+import re
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 
 os.environ |= {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -29,6 +32,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+from helpers.evaluation import benchmark_files, benchmarks, bias
 from helpers.evaluation.scoring import encode_requests, log_likelihoods
 from helpers.models import context_length
 from helpers.pretrained import load_model
@@ -75,9 +79,62 @@ def truthfulqa_mc1(folder):
     return rows, [[(text, f" {answer}") for answer in some] for text, some in zip(asked, choices, strict=True)]
 
 
-READERS = {"crows_pairs": crows_pairs, "blimp": blimp, "truthfulqa_mc1": truthfulqa_mc1}
+def winogender(folder):
+    """Returns all sentences, each with what the name of its file says of it."""
+    with (folder / "winogender/all_sentences.tsv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file, delimiter="\t"))
+    rows = []
+    for row, item in zip(read, benchmarks.load("winogender").of(benchmark_files.COREFERENCE), strict=True):
+        occupation, participant, answer, *_ = row["sentid"].split(".")
+        pronoun = re.search("‘(.*)’", item.options[0][0])[1].lower()
+        names = {"sentence": row["sentence"], "pronoun": pronoun, "occupation": occupation, "participant": participant}
+        rows.append(names | {"label": int(answer)})
+    return rows, [item.options for item in benchmarks.load("winogender").of(benchmark_files.COREFERENCE)]
+
+
+def bbq(folder):
+    """Returns questions of all categories that are there, in turns."""
+    files = [path.read_text("utf-8").splitlines() for path in sorted((folder / "bbq").glob("*.jsonl"))]
+    columns = (*benchmark_files.BBQ_COLUMNS, "example_id")
+    rows = [json.loads(line) for line in chain.from_iterable(zip(*filter(None, files), strict=False))]
+    rows = [{name: row[name] for name in columns} for row in rows]
+    return rows, [item.options for item in bbq_items(rows)]
+
+
+def bbq_items(rows):
+    """Returns our item of each row."""
+    return [item for row in rows for item in benchmark_files.bbq(row, 0)]
+
+
+def scores_of(task, rows, found):
+    """Returns by our meters, of the log-likelihoods of all requests, what the harness calls so."""
+    if task == "bbq":
+        items = bbq_items(rows)
+        scores = benchmarks.split_by_item(items, found)
+        of = bias.bbq(items, bias.bbq_answers(items, scores))
+        names = ("accuracy_amb", "accuracy_disamb", "amb_bias_score", "disamb_bias_score")
+        return {"acc": float(bias.accuracy(items, scores).mean())} | dict(zip(names, of, strict=True))
+    form = benchmark_files.COREFERENCE if task == "winogender" else benchmark_files.PAIR
+    if task not in ("winogender", "crows_pairs"):
+        return {}
+    items = benchmarks.load(task).of(form)[: len(rows)]
+    scores = benchmarks.split_by_item(items, found)
+    if task == "crows_pairs":
+        return {"pct_stereotype": float(bias.preference(items, scores).mean())}
+    return {"acc": float(bias.accuracy(items, scores).mean())}
+
+
+READERS = {
+    "crows_pairs": crows_pairs,
+    "blimp": blimp,
+    "truthfulqa_mc1": truthfulqa_mc1,
+    "winogender": winogender,
+    "bbq": bbq,
+}
 DEFINED = {
+    "bbq": "bbq/bbq_multiple_choice.yaml",
     "crows_pairs": "crows_pairs/crows_pairs_english.yaml",
+    "winogender": "winogender/winogender.yaml",
     "blimp": "blimp/_template_yaml",
     "truthfulqa_mc1": "truthfulqa/truthfulqa_mc1.yaml",
 }
@@ -103,7 +160,7 @@ def spent(work):
 def harness(lm, task, rows, folder):
     """Lets the harness evaluate rows by its own definition of a task, as its users do.
 
-    Returns seconds of its scoring, those of the whole call, requests and their numbers.
+    Returns seconds of its scoring, those of the whole call, requests and their numbers, and its scores.
     """
     path = Path(folder) / f"{task}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
@@ -123,7 +180,8 @@ def harness(lm, task, rows, folder):
         lambda: lm_eval.simple_evaluate(model=lm, tasks=[config["task"]], task_manager=manager, log_samples=True)
     )
     samples = sorted(result["samples"][f"local_{task}"], key=lambda sample: sample["doc_id"])
-    return lm.scoring, whole, lm.asked, [float(resp[0][0]) for sample in samples for resp in sample["resps"]]
+    scores = {name.removesuffix(",none"): value for name, value in result["results"][f"local_{task}"].items()}
+    return lm.scoring, whole, lm.asked, [float(resp[0][0]) for sample in samples for resp in sample["resps"]], scores
 
 
 def compare(model, tokenizer, task, folder, options):
@@ -145,7 +203,7 @@ def compare(model, tokenizer, task, folder, options):
             one, ours = spent(lambda: log_likelihoods(model, encode_requests(tokenizer, pairs, context_length(model))))
             seconds["ours"] += one
             for name, lm in lms.items():
-                one, whole, asked, theirs = harness(lm, task, rows, scratch)
+                one, whole, asked, theirs, scores = harness(lm, task, rows, scratch)
                 seconds[name] += one
                 if lm.batch_size == 1:
                     seconds["its whole call, batch size 1"] += whole
@@ -154,10 +212,12 @@ def compare(model, tokenizer, task, folder, options):
                     sys.exit(f"{task}: the harness scores other requests than we do, such as {asked[0]!r}")
     ratios = {name: seconds[name] / seconds["ours"] for name in lms}
     best = min(lms, key=lambda name: seconds[name][0])
+    published = {name: {"ours": value, "lm_eval": scores[name]} for name, value in scores_of(task, rows, ours).items()}
     return {
         "items": len(rows),
         "requests": len(pairs),
         "largest difference, nats": differ,
+        "published scores": published,
         "requests whose beginning is cut": cut,
         "times as fast as with batch size 1": named(ratios["batch size 1"]),
         f"times as fast as with its best, {best}": named(ratios[best]),
@@ -189,7 +249,8 @@ def main():
     """Reads the options, compares and prints."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--model", nargs="+", default=["results/laptop/models/assistant"])
-    options.add_argument("--tasks", nargs="+", choices=sorted(READERS), default=sorted(READERS))
+    usual = ["blimp", "crows_pairs", "truthfulqa_mc1"]
+    options.add_argument("--tasks", nargs="+", choices=sorted(READERS), default=usual)
     options.add_argument("--limit", type=int, help="items of each task; all of them if left out")
     options.add_argument("--batches", nargs="+", type=int, default=[16, 64], help="of the harness, besides its 1")
     options.add_argument("--rounds", type=int, default=1)

@@ -1,6 +1,7 @@
 """Which studies are there? Each by its name, which begins with the number of the chapter that shows it."""
 
 from helpers.experiments.assistant import study as assistant
+from helpers.experiments.bias import study as bias
 from helpers.experiments.pretraining import study as pretraining
 from helpers.experiments.study import Study
 from helpers.experiments.transfer import study as transfer
@@ -17,4 +18,6 @@ STUDIES: dict[str, Study] = {
     "04_more": assistant.MORE,
     "04_functions": assistant.FUNCTIONS,
     "04_real": assistant.REAL,
+    "09_dose": bias.DOSES,
+    "09_mitigation": bias.TREATMENTS,
 }

@@ -16,7 +16,8 @@ from sacrebleu.metrics import CHRF
 from helpers import files
 
 METRICS = dict.fromkeys(("accuracy", "macro_f1", "chrf"), "agreement") | dict.fromkeys(
-    ("choice_accuracy", "crows_pairs", "mc1", "mc2", "brier", "bits_per_byte", "ece"), "likelihoods"
+    ("choice_accuracy", "crows_pairs", "mc1", "mc2", "brier", "bits_per_byte", "ece", "icat", "bbq_bias"),
+    "likelihoods",
 )
 """In which module each metric lies."""
 
@@ -46,7 +47,8 @@ def compute(
 
     `choice_accuracy`, `crows_pairs`, `mc1`, `mc2` (log-likelihoods) and `brier` (probabilities) want a list of each
     item's options, and another of which are right, 1 or 0. `bits_per_byte` wants bits and bytes of each text, `ece` the
-    confidence of each answer and whether it is right. `formulas` has their definitions and sources.
+    confidence of each answer and whether it is right. `icat` wants StereoSet's lms and ss of each term, `bbq_bias`
+    which answers are biased and which are other than unknown. `formulas` has their definitions and sources.
     """
     return float(load_metric(name).compute(predictions=predictions, references=references)[name])
 

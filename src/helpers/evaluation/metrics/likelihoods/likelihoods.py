@@ -13,7 +13,12 @@ BY_OPTION = {
     "mc2": formulas.true_mass,
     "brier": formulas.brier,
 }
-OF_ALL = {"bits_per_byte": formulas.bits_per_byte, "ece": formulas.calibration_error}
+OF_ALL = {
+    "bits_per_byte": formulas.bits_per_byte,
+    "ece": formulas.calibration_error,
+    "icat": formulas.icat,
+    "bbq_bias": formulas.bbq_bias,
+}
 CITATIONS = {
     "choice_accuracy": "Warstadt et al. 2020, BLiMP",
     "crows_pairs": "Nangia et al. 2020, CrowS-Pairs",
@@ -22,6 +27,8 @@ CITATIONS = {
     "brier": "Brier 1950",
     "bits_per_byte": "Gao et al. 2020, The Pile",
     "ece": "Guo et al. 2017, On Calibration of Modern Neural Networks",
+    "icat": "Nadeem et al. 2021, StereoSet",
+    "bbq_bias": "Parrish et al. 2022, BBQ",
 }
 
 
