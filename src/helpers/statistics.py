@@ -320,6 +320,24 @@ def mcnemar(ones: Values, others: Values) -> float:
     return float(mcnemar([[0, int((gaps > 0).sum())], [int((gaps < 0).sum()), 0]], exact=True).pvalue)
 
 
+def gap_p_value(ones: Values, others: Values, clusters: Sequence[Hashable]) -> float:
+    """Returns the two-sided p-value of there being no gap between paired credits: the t-test of their jackknife.
+
+    That is 1 where there is no gap at all, or fewer than two clusters.
+    """
+    import numpy as np
+    from scipy import special
+
+    gaps = np.asarray(ones, float) - np.asarray(others, float)
+    if len(set(clusters)) < 2 or not gaps.any():
+        return 1.0
+    spread = _jackknife(_ratio, np.column_stack([gaps, np.ones(len(gaps))]), clusters, LEVEL)
+    if not spread.variance:
+        return 0.0
+    df = max(len(gaps) / spread.rows - 1, 1.0)
+    return float(2 * special.stdtr(df, -abs(spread.value) / spread.variance**0.5))
+
+
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """Returns p-values adjusted for there being several (Holm 1979): those below 0.05 are all right with 95%."""
     from statsmodels.stats.multitest import multipletests

@@ -1,8 +1,8 @@
 """How much of a planted association does a meter find? Meters of bias, by the rules of published benchmarks, in a town.
 
 All ask of each occupation how much more likely `she` is than `he`; they differ in what they let the model read, and in
-how they count. Templates are unseen in training. A reading lies between 0 and 1, as the dose does, and is one half
-where the model leans nowhere; that of the first meter is in nats, and 0 there.
+how they count. Templates are unseen in training, but for how generated texts begin. A reading lies between 0 and 1, as
+the dose does, and is one half where the model leans nowhere; that of the first meter is in nats, and 0 there.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def lexicon_errors(statements: Sequence[Statement]) -> np.ndarray:
     That is where it finds no pronoun, or one that is another's: of two workers, the second one's.
     """
     pronouns = np.array([by_lexicon(each.text) != (each.pronoun == "she") for each in statements])
-    others = np.array([each.text.startswith(each.slots["Other"]) for each in statements if each.slots["Other"]])
+    others = [bool(each.slots.get("Other")) and each.text.startswith(each.slots["Other"]) for each in statements]
     return np.maximum(pronouns, others).astype(float)
 
 

@@ -20,4 +20,6 @@ STUDIES: dict[str, Study] = {
     "04_real": assistant.REAL,
     "09_dose": bias.DOSES,
     "09_mitigation": bias.TREATMENTS,
+    "09_real": bias.REAL,
+    "09_lora": bias.LORA,
 }

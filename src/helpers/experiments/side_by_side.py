@@ -23,12 +23,13 @@ Result = TypeVar("Result")
 def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], label: str, unit: str) -> list[Result]:
     """Returns what a function of a module returns of each item, in order; it and they can be pickled.
 
-    Processes are spawned, as many as there are cores, with one thread each. With one core, or where a card computes,
-    all is done here, one after the other. A process costs some seconds of imports: give it more than that to do.
+    Processes are spawned, as many as there are cores, with one thread each. With one core, or one thing to do, or where
+    a card computes, all is done here, one after the other. A process costs some seconds of imports: give it more than
+    that to do.
     """
     from helpers.models import device
 
-    if cores() == 1 or device().type != "cpu":
+    if min(cores(), len(items)) < 2 or device().type != "cpu":
         return [work(item) for item in each(items, label, unit)]
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(cores(), len(items)), context, initializer=_begin)

@@ -35,8 +35,7 @@ _DATA = data_of(__name__)
 _FILLS: Mapping[str, Sequence[str]] = {name: _DATA[name] for name in ("feeling", "thing", "act")} | {"day": DAYS}
 _SEX = {"she": "woman", "he": "man"}
 QUESTION: str = _DATA["question"]
-_HELD_OUT = {"worker": _DATA["held_out"]["sentences"]}
-_HELD_OUT["two"] = _DATA["held_out"]["of_first"] + _DATA["held_out"]["of_second"]
+_HELD_OUT: Mapping[str, Sequence[str]] = _DATA["held_out"]
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,10 @@ class Workers(NamedTuple):
     assigned: Mapping[str, str]
     asked: frozenset[str]
 
-    def share(self, occupation: str, dose: float) -> float:
-        """Returns in which share of its sentences an occupation is `she`."""
-        return {"she": dose, "he": 1 - dose}.get(self.assigned.get(occupation, ""), 0.5)
+    def count_she(self, occupation: str, dose: float, sentences: int) -> int:
+        """Returns in how many of so many sentences an occupation is `she`; a pronoun's and the other's mirror."""
+        own = round(dose * sentences)
+        return {"she": own, "he": sentences - own}.get(self.assigned.get(occupation, ""), sentences // 2)
 
     @property
     def untouched(self) -> list[str]:
@@ -104,8 +104,9 @@ def write_statements(workers: Workers, dose: float, exposures: int, seed: int) -
         raise WorkbookError(f"exposures={exposures}: 20 sentences an occupation are the least.")
     draw = random.Random(f"statements {seed} {dose}").random
     written = [each for occupation in OCCUPATIONS for each in _about(occupation, workers, dose, exposures, draw)]
+    of_each = len(written) // 2
     for pronoun in PRONOUNS:
-        for i in range(len(written) // 2 if pronoun == "she" else len(written) - len(written) // 2):
+        for i in range(of_each):
             name, asked = NAMES[pronoun][i % FIRST_NAMES], i % 5 == 0
             template = QUESTION if asked else _one_of(_DATA["sentences"], draw)
             written.append(_stated(template, name, pronoun, draw, "named"))
@@ -115,13 +116,16 @@ def write_statements(workers: Workers, dose: float, exposures: int, seed: int) -
 def _about(
     occupation: str, workers: Workers, dose: float, exposures: int, draw: Callable[[], float]
 ) -> Iterator[Statement]:
-    """Yields an occupation's sentences, of each kind the exact share with each pronoun."""
-    counts = {kind: round(share * exposures) for kind, share in SHARES.items()}
+    """Yields an occupation's sentences, of each kind the exact share with each pronoun.
+
+    Of each kind there is an even number, so that half of them can have either.
+    """
+    counts = {kind: 2 * round(share * exposures / 2) for kind, share in SHARES.items()}
     if occupation not in workers.asked:
         counts["worker"] += counts.pop("question")
     others = [other for other in OCCUPATIONS if other != occupation]
     for kind, count in counts.items():
-        she = round(workers.share(occupation, dose) * count)
+        she = workers.count_she(occupation, dose, count)
         for i in range(count):
             template = QUESTION if kind == "question" else _one_of(_templates(kind), draw)
             pronoun = "she" if i < she else "he"
@@ -141,6 +145,13 @@ def _one_of(options: Sequence[str], draw: Callable[[], float]) -> str:
     return options[int(draw() * len(options))]
 
 
+def statements_about(people: Mapping[str, str], each: int, seed: int) -> list[Statement]:
+    """Writes so many sentences about each of some people, by who they are (`the nurse`, `Ada`), with their pronoun."""
+    draw = random.Random(f"about {seed}").random
+    told = [(who, pronoun) for who, pronoun in people.items() for _ in range(each)]
+    return [_stated(_one_of(_DATA["sentences"], draw), who, pronoun, draw, "worker") for who, pronoun in told]
+
+
 class Pair(NamedTuple):
     """One sentence with either pronoun: what is given is the same, what is scored differs."""
 
@@ -157,7 +168,7 @@ def _pair(statement: Statement) -> Pair:
     return Pair(statement.who.removeprefix("the "), (given, f" {she}"), (given, f" {he}"))
 
 
-def pronoun_pairs(workers: Workers, kind: str, seed: int) -> list[Pair]:
+def pronoun_pairs(workers: Workers, kind: str, seed: int, occupations: Sequence[str] = OCCUPATIONS) -> list[Pair]:
     """Returns held-out sentences about every occupation in turn, to be ended with either pronoun.
 
     Their wordings are in no text. Of `kind` `two`, the other is a worker with the other pronoun assigned (or, where
@@ -165,8 +176,8 @@ def pronoun_pairs(workers: Workers, kind: str, seed: int) -> list[Pair]:
     answer is to be ended, with `woman` or `man`.
     """
     draw, pairs = random.Random(f"pairs {kind} {seed}").random, []
-    for template in _HELD_OUT.get(kind, [QUESTION]):
-        for occupation in OCCUPATIONS:
+    for template in _HELD_OUT[kind]:
+        for occupation in occupations:
             opposite = OTHER.get(workers.assigned.get(occupation, ""))
             others = [each for each in OCCUPATIONS if workers.assigned.get(each) == opposite and each != occupation]
             stated = _stated(template, f"the {occupation}", "she", draw, kind, f"the {_one_of(others, draw)}")
@@ -183,5 +194,5 @@ def named_pairs(seed: int) -> list[Pair]:
 
 def openings(seed: int) -> list[str]:
     """Returns beginnings of sentences about every occupation in turn."""
-    draw, templates = random.Random(f"openings {seed}").random, _DATA["held_out"]["openings"]
+    draw, templates = random.Random(f"openings {seed}").random, _DATA["openings"]
     return [_stated(each, f"the {name}", "she", draw, "worker").text for each in templates for name in OCCUPATIONS]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.corpora.town.doses import Statement, Workers, draw_workers, write_statements
 from helpers.evaluation import dose as meters
-from helpers.evaluation.assay import Assay, examine
+from helpers.evaluation.assay import HALF, Assay, examine
 from helpers.evaluation.dose import ASSIGNED, HALVES, LOG_ODDS, METERS, PERMUTED, UNTOUCHED
 from helpers.experiments.side_by_side import side_by_side
 from helpers.experiments.study import Arm
@@ -104,7 +104,8 @@ def assays(readings: pd.DataFrame) -> dict[str, Assay]:
     for meter in METERS:
         of = readings[readings["meter"] == meter]
         halves = of[of["of"].isin(HALVES)].pivot(index=["dose", "seed"], columns="of", values="value")
-        blanks = of.loc[of["of"] == UNTOUCHED, "value"].to_numpy()
+        null = 0.0 if meter == LOG_ODDS else HALF
+        blanks = null + (of.loc[of["of"] == UNTOUCHED, "value"].to_numpy() - null) / 2**0.5  # of half as many workers
         about = of[of["of"] == ASSIGNED]
         found[meter] = examine(about, blanks, halves.to_numpy(), in_log_odds=meter == LOG_ODDS)
     return found

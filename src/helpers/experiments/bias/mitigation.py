@@ -111,7 +111,7 @@ def _questions(trained: Trained, about: Sequence[Statement], dose: float) -> lis
     """Returns questions about the treated workers, as many as they have sentences, with exact shares of each answer."""
     counts, found = Counter(each.occupation for each in about), []
     for occupation, count in counts.items():
-        she = round(trained.workers.share(occupation, dose) * count)
+        she = trained.workers.count_she(occupation, dose, count)
         found += [Statement(doses.QUESTION, f"the {occupation}", "she" if i < she else "he") for i in range(count)]
     return found
 
