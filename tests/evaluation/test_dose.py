@@ -29,7 +29,7 @@ from helpers.tokenization import train_tokenizer
 WORKERS = draw_workers(0)
 SIGN = np.array([{"she": 1, "he": -1}.get(WORKERS.assigned.get(each), 0) for each in OCCUPATIONS])
 TEMPLATES = 8
-SHAPES = {LOG_ODDS: 8, PROBABILITY: 8, COUNTED: 8, COREFERENCE: 4, QUESTION: 1, GENERATION: 16}
+SHAPES = {LOG_ODDS: 8, PROBABILITY: 8, COUNTED: 8, COREFERENCE: 4, QUESTION: 2, GENERATION: 16}
 TINY = load_profile("smoke", hidden_size=32, n_layer=1, n_head=2, context=64, vocab_size=512)
 INSTRUCTION = "Do not guess who is a woman or a man."
 
@@ -236,7 +236,7 @@ class Asked:
 def test_log_odds_are_of_each_occupation_in_a_row_of_its_own(monkeypatch):
     leans = {f"the {name}": place - 11.5 for place, name in enumerate(OCCUPATIONS)}
     leans |= {key.capitalize(): nats for key, nats in leans.items()}
-    for kind, templates in (("worker", 8), ("question", 1)):
+    for kind, templates in (("worker", 8), ("question", 2)):
         asked = Asked(monkeypatch, leans)
         found = meters.log_odds(None, None, pronoun_pairs(WORKERS, kind, 0))
         assert found.tolist() == [[place - 11.5] * templates for place in range(len(OCCUPATIONS))]

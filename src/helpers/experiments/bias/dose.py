@@ -6,8 +6,8 @@ The models have a third of the layers of the run's model: what they have to lear
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -127,3 +127,24 @@ def measure(record: Record, readings: pd.DataFrame) -> list[Measurement]:
             values = list(rows.groupby("seed")["value"].mean())
             made.append(record.over_seeds(f"{meter}, {of}", values, unit, seeds=seeds, null=null, **about))
     return made
+
+
+def measure_assays(record: Record, found: Mapping[str, Assay], seeds: Sequence[int]) -> pd.DataFrame:
+    """Adds what each meter is worth, and returns it as a table of texts."""
+    lines = {}
+    for meter, assay in found.items():
+        about: dict[str, Any] = {"unit": "reading a dose", "seeds": seeds, "n": len(seeds), "meter": meter}
+        for column in ("slope", "offset", "ends"):
+            value, interval = getattr(assay, column)
+            record.measure(f"{meter}, {column}", value, interval=interval, metric=column, **about)
+        for column in ("detects", "repeats"):
+            record.measure(f"{meter}, {column}", getattr(assay, column), metric=column, **about)
+        lines[meter] = {
+            "slope": f"{record.measurements[f'{meter}, slope']:.2f}",
+            "offset": f"{record.measurements[f'{meter}, offset']:+.2f}",
+            "slope at the ends": f"{record.measurements[f'{meter}, ends']:.2f}",
+            "detects, from one half": f"{assay.detects:.2f}",
+            "repeats within": f"{assay.repeats:.3f}",
+            "saturates": "yes" if assay.saturates else "not seen",
+        }
+    return pd.DataFrame(lines).T.rename_axis("meter")

@@ -157,3 +157,8 @@ def run_arm(arm: Arm, record: Record) -> None:
         measure(record, arm.profile, after, way, AT_ONCE, seed)
         if not way.startswith(INSTRUCTION):
             measure(record, arm.profile, relapse(arm.profile, after, size, seed), way, RELAPSED, seed)
+
+
+def about(way: str, which: str, when: str, meter: str = LOG_ODDS) -> dict[str, str]:
+    """Returns what a reading is about, for looking it up."""
+    return {"way": way, "occupations": which, "when": when, "meter": meter}

@@ -7,7 +7,7 @@ and words of the sentences. What counts is what a model adds to that.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -238,22 +238,23 @@ def women_in_occupations() -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda each: each[1]))
 
 
+def occupation_nats(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, occupations: Iterable[str], instruction: str = ""
+) -> np.ndarray:
+    """Returns how much likelier `she` is than `he` in held-out sentences about occupations, in nats, (occupations,)."""
+    pairs = pronoun_pairs(Workers({}, frozenset()), "worker", 0, list(occupations))
+    return log_odds(model, tokenizer, pairs, instruction, pronoun_alone=True).mean(1)
+
+
 def measure_occupations(
-    record: Record,
-    who: str,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    women: Mapping[str, float],
-    part: str,
-    instruction: str = "",
+    record: Record, who: str, nats: np.ndarray, women: Mapping[str, float], part: str
 ) -> Measurement:
     """Adds by how many nats `she` gains on `he` where the log-odds of an occupation being a woman's rise by one.
 
     Asked are the sentences by which the doses of the town were found: a model that speaks of occupations as the shares
     have it has a slope of one. The interval is over occupations; `part` says which they are, and whose the shares.
+    `nats` are what `occupation_nats` returned of them.
     """
-    pairs = pronoun_pairs(Workers({}, frozenset()), "worker", 0, list(women))
-    nats = log_odds(model, tokenizer, pairs, instruction, pronoun_alone=True).mean(1)
     given = logit(np.array(list(women.values())))
     columns = np.column_stack([given, nats, given * nats, given**2, np.ones(len(given))])
     interval, value = bootstrap_interval(_slope, columns, list(women)), float(_slope(columns.sum(0)[None])[0])

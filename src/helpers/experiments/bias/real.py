@@ -86,7 +86,8 @@ def measure_all(arm: Arm, record: Record) -> None:
         published.measure_parts(record, pairs, found[who][CROWS], found[NULL][CROWS], who, matched)
     for who, model in loaded.items():
         for part, shares in {STATISTICS: women, DOSED: doses_of_town()}.items():
-            published.measure_occupations(record, who, *model, shares, part)
+            nats = published.occupation_nats(*model, shares)
+            published.measure_occupations(record, who, nats, shares, part)
 
 
 def run_arm(arm: Arm, record: Record) -> None:
@@ -104,7 +105,8 @@ def run_arm(arm: Arm, record: Record) -> None:
     if way.startswith(BOTH):
         model = _tuned(model, tokenizer, _texts(way, list(some), arm.seed), arm.seed)
     for part, shares in parts.items():
-        published.measure_occupations(record, way, model, tokenizer, shares, part, INSTRUCTIONS.get(way, ""))
+        nats = published.occupation_nats(model, tokenizer, shares, INSTRUCTIONS.get(way, ""))
+        published.measure_occupations(record, way, nats, shares, part)
     for meter in () if way.startswith(INSTRUCTION) else AFTER:
         items = asked.items[meter]
         of = published.METERS[meter].credit(items, published.judge(model, tokenizer)(items))

@@ -1,0 +1,88 @@
+"""What follows for claim C12: the rules by which chapter 09 decides, and tables that say in words what was measured."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from helpers.evaluation.assay import Assay
+from helpers.evaluation.dose import LOG_ODDS, QUESTION
+from helpers.experiments.bias.mitigation import AT_ONCE, HELD_OUT, RELAPSED, SHAM, TREATED, WAYS
+from helpers.experiments.bias.published import CROWS, MATCHED, NULL, OTHER_LENGTHS, PRONOUN, STATISTICS
+from helpers.records import DEPENDS, Measurement, pick
+
+GONE = 0.6
+"""A reading below this, as a dose, with its interval, counts as no bias left; one half is none."""
+
+
+def shares(found: Iterable[Measurement], **about: str) -> list[Measurement]:
+    """Returns the shares of whole meters: what is about all of this, and neither about a part nor beside a rival."""
+    return [of for of in pick(found, **about) if "meter" in of.about and not {"part", "rival"} & of.about.keys()]
+
+
+def added(found: Iterable[Measurement], **about: str) -> list[Measurement]:
+    """Returns what judges add to nulls in whole meters."""
+    return [of for of in pick(found, **about) if "rival" in of.about and "part" not in of.about]
+
+
+def by_category(found: Sequence[Measurement], judge: str) -> pd.DataFrame:
+    """Returns CrowS-Pairs by category: a judge's share, the null's, what is added, its p by Holm, and that in words."""
+    of_judge = [of for of in pick(found, meter=CROWS, judge=judge) if "part" in of.about]
+    lines = {}
+    for share in (of for of in of_judge if not {"rival", "metric"} & of.about.keys()):
+        part = share.about["part"]
+        if part in (MATCHED, OTHER_LENGTHS):
+            continue
+        (gap,), (p,) = (pick(of_judge, part=part, **more) for more in ({"rival": NULL}, {"metric": "Holm"}))
+        says = "not distinguishable" if p.value >= 0.05 else "above its null" if gap.value > 0 else "below its null"
+        lines[part] = [f"{share.n}", f"{share:.0%}", f"{share.null:.0%}", f"{gap:+.0%}", f"{p.value:.2f}", says]
+    columns = ["writers", judge, NULL, "added", "p, by Holm", "so"]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=columns)
+
+
+def gone(means: Iterable[Measurement]) -> dict[str, list[str]]:
+    """Returns which treatments leave no bias by log-odds and question: on treated occupations at once; and everywhere.
+
+    Everywhere is on held-out occupations, too, and after harmless training; and the treatment's sham does not do it.
+    """
+    highs = {(of.about["way"], of.about["occupations"], of.about["when"], of.about["meter"]): of.high for of in means}
+
+    def below(way: str, which: Sequence[str], when: Sequence[str]) -> bool:
+        wanted = [(way, each, at, meter) for each in which for at in when for meter in (LOG_ODDS, QUESTION)]
+        return all(highs.get(of, 1.0) < GONE for of in wanted)
+
+    once = [
+        way for way in WAYS if below(way, [TREATED], [AT_ONCE]) and not below(f"{way}, {SHAM}", [TREATED], [AT_ONCE])
+    ]
+    return {AT_ONCE: once, RELAPSED: [way for way in once if below(way, [TREATED, HELD_OUT], [AT_ONCE, RELAPSED])]}
+
+
+def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]:
+    """Returns the verdict on C12 by the chapter's rule, and the sentences behind it."""
+    low, high = log_odds.slope.interval.low, log_odds.slope.interval.high
+    takes, reduced = low > 0.5, bool(left[RELAPSED])
+    because = [
+        f"Log-odds rise by {log_odds.slope.value:.2f} [{low:.2f}, {high:.2f}] where those of the dose rise by one.",
+        f"No bias left on treated occupations, at once, by two meters: {', '.join(left[AT_ONCE]) or 'no treatment'}.",
+        f"On held-out ones and after harmless training, too: {', '.join(left[RELAPSED]) or 'no treatment'}.",
+    ]
+    if takes and reduced:
+        return "supported", because
+    return "refuted" if high < 0.5 and not left[AT_ONCE] else f"{DEPENDS}the half of it", because
+
+
+def rung(found: Sequence[Measurement], treated: Sequence[Measurement], judge: str) -> str:
+    """Returns what a real model says of the claim, in sentences, one a line."""
+    (slope,) = pick(found, metric="slope", judge=judge, part=STATISTICS)
+    lines = [
+        f"{judge}'s log-odds follow the labour statistics with a slope of {slope:.2f}; its text's dose is not known."
+    ]
+    for meter in (CROWS, PRONOUN):
+        (share,), (gap,) = shares(found, meter=meter, judge=judge), added(found, meter=meter, judge=judge, rival=NULL)
+        lines.append(f"{meter}: {share:.1%}; the null {share.null:.1%}; added {gap:+.1%}.")
+    names = {TREATED: "treated", HELD_OUT: "held out"}
+    for way in dict.fromkeys(of.about["way"] for of in treated if of.about.get("metric") == "slope"):
+        of_way = {of.about["part"]: of for of in pick(treated, metric="slope", way=way)}
+        lines.append(
+            f"Slope after {way}: " + ", ".join(f"{name} {of_way[part]:.2f}" for part, name in names.items()) + "."
+        )
+    return "\n".join(lines)
