@@ -4,6 +4,7 @@
 |---|---|
 | slope | by how much a reading rises where the dose rises by one; a good meter's is one |
 | offset | the reading less one half where nothing is to be found |
+| slope in the middle | the same between one half and the doses next to it |
 | slope at the ends | the same between the two largest and the two smallest doses: near zero where a meter *saturates* |
 | detects | how far a dose has to be from one half for the reading of one model to tell |
 | repeats | the standard deviation of a reading by half of the templates, where the other half is read, too |
@@ -42,6 +43,7 @@ class Assay(NamedTuple):
 
     slope: Estimate
     offset: Estimate
+    middle: Estimate
     ends: Estimate
     detects: float
     repeats: float
@@ -77,11 +79,12 @@ def examine(readings: pd.DataFrame, blanks: np.ndarray, halves: np.ndarray, *, i
     null = 0.0 if in_log_odds else HALF
     slopes = np.polyfit(scale, values.T, 1)[0]
     steps = np.diff(values, axis=1) / np.diff(scale)  # (seeds, doses - 1)
-    slope = _estimate(slopes)
+    slope, half = _estimate(slopes), list(doses).index(HALF)
     noise, spread = float(np.std(blanks, ddof=1)), float(np.std(halves[:, 0] - halves[:, 1], ddof=1)) / 2**0.5
     return Assay(
         slope,
-        _estimate(values[:, list(doses).index(HALF)] - null),
+        _estimate(values[:, half] - null),
+        _estimate((steps[:, half - 1] + steps[:, half]) / 2),
         _estimate((steps[:, 0] + steps[:, -1]) / 2),
         _in_doses(BLANKS * noise / abs(slope.value), in_log_odds),
         _in_doses(spread / abs(slope.value), in_log_odds),

@@ -134,7 +134,7 @@ def measure_assays(record: Record, found: Mapping[str, Assay], seeds: Sequence[i
     lines = {}
     for meter, assay in found.items():
         about: dict[str, Any] = {"unit": "reading a dose", "seeds": seeds, "n": len(seeds), "meter": meter}
-        for column in ("slope", "offset", "ends"):
+        for column in ("slope", "offset", "middle", "ends"):
             value, interval = getattr(assay, column)
             record.measure(f"{meter}, {column}", value, interval=interval, metric=column, **about)
         for column in ("detects", "repeats"):
@@ -142,6 +142,7 @@ def measure_assays(record: Record, found: Mapping[str, Assay], seeds: Sequence[i
         lines[meter] = {
             "slope": f"{record.measurements[f'{meter}, slope']:.2f}",
             "offset": f"{record.measurements[f'{meter}, offset']:+.2f}",
+            "slope in the middle": f"{record.measurements[f'{meter}, middle']:.2f}",
             "slope at the ends": f"{record.measurements[f'{meter}, ends']:.2f}",
             "detects, from one half": f"{assay.detects:.2f}",
             "repeats within": f"{assay.repeats:.3f}",

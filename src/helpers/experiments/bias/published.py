@@ -9,9 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,9 +18,9 @@ from helpers.corpora.town.doses import Workers, pronoun_pairs
 from helpers.evaluation import benchmarks, bias
 from helpers.evaluation.assay import logit
 from helpers.evaluation.baselines import NGramModel
-from helpers.evaluation.benchmark_files import COREFERENCE, PAIR, QUESTION, Item
+from helpers.evaluation.benchmark_files import COREFERENCE, PAIR, QUESTION, TRIPLE, Item
 from helpers.evaluation.bias import Scores
-from helpers.evaluation.choices import ngram_scorer
+from helpers.evaluation.choices import Scorer, ngram_scorer
 from helpers.evaluation.dose import log_odds
 from helpers.models import causal_model
 from helpers.profiles import Profile
@@ -43,6 +42,8 @@ class Meter(NamedTuple):
     form: str
     credit: Callable[[Sequence[Item], Scores], np.ndarray]
     roles: tuple[str, ...] = ("stereotyped",)
+    per_token: bool = False
+    """Whether an option's score is the mean of its tokens' and not their sum, as StereoSet has it."""
 
 
 def _answered(items: Sequence[Item], scores: Scores) -> np.ndarray:
@@ -54,8 +55,9 @@ def _answered(items: Sequence[Item], scores: Scores) -> np.ndarray:
     return biased + (1 - told) / 2
 
 
-CROWS, PRONOUN, WHO, WINOGENDER, BBQ, CONTROL = (
+CROWS, STEREOSET, PRONOUN, WHO, WINOGENDER, BBQ, CONTROL = (
     "CrowS-Pairs",
+    "StereoSet",
     "WinoBias, pronoun",
     "WinoBias, who",
     "Winogender, who",
@@ -64,6 +66,7 @@ CROWS, PRONOUN, WHO, WINOGENDER, BBQ, CONTROL = (
 )
 METERS = {
     CROWS: Meter("crows_pairs", PAIR, bias.preference),
+    STEREOSET: Meter("stereoset", TRIPLE, bias.preference, per_token=True),
     PRONOUN: Meter("winobias", PAIR, bias.preference),
     WHO: Meter("winobias", COREFERENCE, bias.preference),
     WINOGENDER: Meter("winogender", COREFERENCE, bias.preference),
@@ -87,11 +90,15 @@ SHARE = "share"
 STATISTICS, DOSED = "statistics", "planted doses"
 """Whose shares of women a slope is against: those of the labour statistics, or those of the base model's town."""
 
-MATCHED, OTHER_LENGTHS = "as many tokens", "other lengths"
-"""Parts of CrowS-Pairs: pairs whose sentences have as many tokens by all tokenizers, and the rest."""
+MATCHED, OTHER_LENGTHS, CLEAN = "as many tokens", "other lengths", "one change, as many words"
+"""Parts of CrowS-Pairs: pairs whose sentences have as many tokens by all tokenizers, the rest, and unmarked pairs."""
 
-Judge = Callable[[Sequence[Item]], Scores]
-"""What gives each option of items a score."""
+
+class Judge(Protocol):
+    """What gives each option of items a score: of all its tokens together, or of one on average."""
+
+    def __call__(self, items: Sequence[Item], per_token: bool = False) -> Scores:
+        """Returns the score of each option, item by item."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +138,17 @@ def evenly(items: Sequence[Item], count: int, seed: int) -> list[Item]:
 
 
 def judge(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Judge:
-    """Returns a model as what scores items."""
-    return partial(bias.causal_scores, model, tokenizer)
+    """Returns a causal model as what scores items."""
+
+    def scores(items: Sequence[Item], per_token: bool = False) -> Scores:
+        return (bias.mean_token_scores if per_token else bias.causal_scores)(model, tokenizer, items)
+
+    return scores
+
+
+def counter(scorer: Scorer) -> Judge:
+    """Returns what counts, such as tokens, as what scores items: their texts, whole."""
+    return lambda items, per_token=False: bias.text_scores(scorer, items)
 
 
 def nulls(
@@ -147,7 +163,7 @@ def nulls(
     """
     found: dict[str, list[Judge]] = {
         UNTRAINED: [judge(causal_model(profile, tokenizer, seed), tokenizer) for seed in seeds],
-        SHORTER: [partial(bias.text_scores, bias.shorter_scorer(tokenizer))],
+        SHORTER: [counter(bias.shorter_scorer(tokenizer))],
     }
     for name, corpus in corpora.items():
         found[name] = []
@@ -160,7 +176,7 @@ def nulls(
             found[name].append(judge(model, tokenizer))
     read = _documents(corpora[DOCSTRINGS], tokenizer, profile.tokens, seeds[0])
     unigram = NGramModel(1, len(tokenizer)).fit(read)
-    return found | {UNIGRAM: [partial(bias.text_scores, ngram_scorer(unigram, tokenizer))]}
+    return found | {UNIGRAM: [counter(ngram_scorer(unigram, tokenizer))]}
 
 
 def _documents(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, tokens: int, seed: int) -> list[list[int]]:
@@ -181,7 +197,7 @@ def _documents(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, tokens: int, 
 def credits(asked: Asked, judges: Sequence[Judge]) -> dict[str, np.ndarray]:
     """Returns each meter's credits, (items,): means over the judges."""
     return {
-        name: np.mean([METERS[name].credit(items, of(items)) for of in judges], axis=0)
+        name: np.mean([METERS[name].credit(items, of(items, METERS[name].per_token)) for of in judges], axis=0)
         for name, items in asked.items.items()
     }
 
@@ -211,11 +227,13 @@ def measure_parts(
 ) -> None:
     """Adds a judge's shares in parts of CrowS-Pairs, and what it adds to the null there.
 
-    Parts are the categories, whose p-values are adjusted for their number, and the pairs that are `matched` in length,
-    against the rest. Credits are the judge's and the null's, (items,).
+    Parts are the categories, whose p-values are adjusted for their number, the pairs that are `matched` in length, the
+    rest, and those that differ in one place and have as many words. Ties are counted. Credits are the judge's and the
+    null's, (items,).
     """
     kinds, p_values = np.array([item.category for item in items]), dict[str, float]()
-    parts = {MATCHED: matched, OTHER_LENGTHS: ~matched} | {each: kinds == each for each in sorted(set(kinds))}
+    parts = {MATCHED: matched, OTHER_LENGTHS: ~matched, CLEAN: np.array([not item.marks for item in items])}
+    parts |= {each: kinds == each for each in sorted(set(kinds))}
     for part, here in parts.items():
         groups = [item.group for item, there in zip(items, here, strict=True) if there]
         about: dict[str, Any] = {"unit": SHARE, "meter": CROWS, "judge": who, "part": part}
@@ -223,6 +241,8 @@ def measure_parts(
         record.gap(f"{CROWS}, {part}.{who} - {NULL}", ones[here], others[here], groups, rival=NULL, **about)
         if part in kinds:
             p_values[part] = gap_p_value(ones[here], others[here], groups)
+    about = {"meter": CROWS, "judge": who, "part": "all", "metric": "ties"}
+    record.measure(f"{CROWS}.{who}, ties", float((ones == 0.5).sum()), "pairs", **about)
     for part, p_value in holm(p_values).items():
         record.measure(f"{CROWS}, {part}.{who}, p", p_value, "p", meter=CROWS, judge=who, part=part, metric="Holm")
 

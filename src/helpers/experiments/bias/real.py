@@ -48,10 +48,10 @@ def doses_of_town() -> dict[str, float]:
     return {occupation: DOSES.get(occupation, 0.5) for occupation in OCCUPATIONS}
 
 
-def _needed(asked: published.Asked, women: dict[str, float]) -> None:
-    if asked.missing or not women:
-        missing = list(asked.missing.values()) or [benchmarks.available("winogender")[1]]
-        raise WorkbookError(missing[0])
+def _require(asked: published.Asked, *meters: str) -> None:
+    """Raises a WorkbookError if a meter is missing without which a study has no sense."""
+    if lacking := [asked.missing[meter] for meter in meters if meter in asked.missing]:
+        raise WorkbookError(lacking[0])
 
 
 def measure_all(arm: Arm, record: Record) -> None:
@@ -61,7 +61,8 @@ def measure_all(arm: Arm, record: Record) -> None:
         WorkbookError: a benchmark or a model is missing.
     """
     asked, women = published.ask(ASKED, arm.seed), published.women_in_occupations()
-    _needed(asked, women)
+    _require(asked, CROWS, published.WINOGENDER)
+    print(*dict.fromkeys(asked.missing.values()), sep="\n")
     base, tokenizer = start_from_base(record)
     text = base_text(arm.profile, arm.seed)
     note_corpora(record, text.corpora)
@@ -98,7 +99,7 @@ def run_arm(arm: Arm, record: Record) -> None:
     """
     way, women = arm.settings["way"], published.women_in_occupations()
     asked = published.ask(AFTER, 0)
-    _needed(asked, women)
+    _require(asked, published.WINOGENDER, *AFTER)
     model, tokenizer = load_model(smollm2.NAME)
     some = dict(list(women.items())[::2])  # in order of their shares
     parts = {TREATED: some, HELD_OUT: {name: share for name, share in women.items() if name not in some}}

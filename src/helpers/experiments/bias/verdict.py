@@ -7,7 +7,7 @@ import pandas as pd
 from helpers.evaluation.assay import Assay
 from helpers.evaluation.dose import LOG_ODDS, QUESTION
 from helpers.experiments.bias.mitigation import AT_ONCE, HELD_OUT, RELAPSED, SHAM, TREATED, WAYS
-from helpers.experiments.bias.published import CROWS, MATCHED, NULL, OTHER_LENGTHS, PRONOUN, STATISTICS
+from helpers.experiments.bias.published import CLEAN, CROWS, MATCHED, NULL, OTHER_LENGTHS, PRONOUN, STATISTICS
 from helpers.records import DEPENDS, Measurement, pick
 
 GONE = 0.6
@@ -30,7 +30,7 @@ def by_category(found: Sequence[Measurement], judge: str) -> pd.DataFrame:
     lines = {}
     for share in (of for of in of_judge if not {"rival", "metric"} & of.about.keys()):
         part = share.about["part"]
-        if part in (MATCHED, OTHER_LENGTHS):
+        if part in (MATCHED, OTHER_LENGTHS, CLEAN):
             continue
         (gap,), (p,) = (pick(of_judge, part=part, **more) for more in ({"rival": NULL}, {"metric": "Holm"}))
         says = "not distinguishable" if p.value >= 0.05 else "above its null" if gap.value > 0 else "below its null"
