@@ -13,6 +13,7 @@ from helpers.statistics import (
     combined_interval,
     equivalent,
     gap_interval,
+    gap_p_value,
     holm,
     least_detectable,
     macro_f1_interval,
@@ -217,6 +218,59 @@ def test_mcnemars_test_is_the_binomial_of_those_that_differ():
     assert mcnemar(ones, others) == pytest.approx(stats.binomtest(5, 6).pvalue)
     assert mcnemar(others, ones) == mcnemar(ones, others)
     assert mcnemar(ones, ones) == 1.0
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_the_p_value_of_a_gap_is_that_of_a_t_test_of_the_means_of_clusters_of_one_size(rows):
+    rng = np.random.default_rng(rows)
+    for clusters in (3, 12, 60):
+        ones, others = rng.integers(3, size=(2, clusters, rows)) / 2
+        of = np.repeat(np.arange(clusters), rows).tolist()
+        known = stats.ttest_1samp((ones - others).mean(1), 0).pvalue
+        assert gap_p_value(ones.ravel(), others.ravel(), of) == pytest.approx(known)
+        assert gap_p_value(others.ravel(), ones.ravel(), of) == pytest.approx(known)
+
+
+def test_the_p_value_of_a_gap_sees_clusters_and_not_their_copies():
+    ones, others = np.random.default_rng(1).integers(2, size=(2, 30)).astype(float)
+    alone = gap_p_value(ones, others, range(30))
+    copied = gap_p_value(np.repeat(ones, 10), np.repeat(others, 10), np.repeat(np.arange(30), 10).tolist())
+    assert copied == pytest.approx(alone)
+    assert gap_p_value(np.repeat(ones, 10), np.repeat(others, 10), range(300)) < alone
+
+
+@pytest.mark.parametrize("clusters", [2, 5, 40])
+def test_clusters_that_all_have_the_same_gap_are_as_sure_as_a_sign_test(clusters):
+    of = np.repeat(np.arange(clusters), 3).tolist()
+    for gap in (1.0, 0.1, 1 / 3):
+        p_value = gap_p_value(np.full(len(of), gap), np.zeros(len(of)), of)
+        assert p_value == pytest.approx(stats.binomtest(clusters, clusters).pvalue)
+
+
+def test_without_a_gap_the_p_value_is_one_and_below_5_percent_no_oftener_than_it_says():
+    rng, found = np.random.default_rng(0), []
+    values = rng.integers(2, size=20).astype(float)
+    assert gap_p_value(values, values, range(20)) == 1.0
+    assert gap_p_value([1.0, 0.0], [0.0, 0.0], ["a", "a"]) == 1.0  # of one cluster nothing can be told
+    assert gap_p_value([1.0, 0.0], [0.0, 1.0], ["a", "b"]) == pytest.approx(1.0)
+    for _ in range(400):
+        sizes = rng.integers(1, 9, size=25)
+        of = np.repeat(np.arange(25), sizes)
+        lean = rng.normal(0, 0.2, size=25)[of]  # writers lean to either side
+        found.append(gap_p_value(rng.random(len(of)) < 0.5 + lean, rng.random(len(of)) < 0.5, of.tolist()))
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.08
+
+
+def test_of_many_p_values_holm_finds_the_one_gap_that_there_is():
+    rng, of = np.random.default_rng(0), list(range(80))
+    others = rng.integers(2, size=(9, 80)).astype(float)
+    ones = rng.integers(2, size=(9, 80)).astype(float)
+    ones[4] = np.maximum(others[4], rng.random(80) < 0.4)
+    p_values = {str(i): gap_p_value(ones[i], others[i], of) for i in range(9)}
+    adjusted = holm(p_values)
+    assert [name for name, p_value in adjusted.items() if p_value < 0.05] == ["4"]
+    assert adjusted["4"] == pytest.approx(9 * p_values["4"])
+    assert all(adjusted[name] >= p_value for name, p_value in p_values.items())
 
 
 def test_holm_multiplies_the_smallest_by_all_and_keeps_their_order():

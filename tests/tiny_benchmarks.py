@@ -5,8 +5,9 @@ import json
 
 from helpers.evaluation.benchmarks import BENCHMARKS
 
-WOMEN = {f"{trade}{number}": 4.0 * (4 * place + number) + 10 for place, trade in enumerate(("miller", "baker", "potter", "tailor", "smith")) for number in range(4)}  # fmt: skip
-"""The percentage of women in invented occupations, from 10 to 86; with digits, so that no two begin alike for long."""
+TRADES = ("miller", "baker", "potter", "tailor", "smith")
+WOMEN = {f"{TRADES[i % 5]}{i}": 4.0 * i + 10 for i in range(20)}
+"""The percentage of women in invented occupations, from 10 to 86."""
 
 
 def write_table(path, rows, delimiter=","):
@@ -23,13 +24,20 @@ def write_lines(path, rows):
 
 
 def write_crows_pairs(folder):
-    """Writes pairs of two categories by four writers; of every second one the sentences are of unequal length."""
+    """Writes pairs of two categories by four writers; in every second one more than one word differs."""
     header = ("", "sent_more", "sent_less", "stereo_antistereo", "bias_type", "annotations", "anon_writer")
     rows = [
-        (str(i), f"The old mill {i} is red.", f"The {'old' if i % 2 else 'ancient'} mill {i} is low.", "stereo",
-         ("age", "place")[i // 8], "[]", f"a{i % 4}")
+        (
+            str(i),
+            f"The old mill {i} is red.",
+            f"The {'old' if i % 2 else 'ancient'} mill {i} is low.",
+            "stereo",
+            ("age", "place")[i // 8],
+            "[]",
+            f"a{i // 2 % 4}",
+        )
         for i in range(16)
-    ]  # fmt: skip
+    ]
     write_table(folder / "crows_pairs/crows_pairs_anonymized.csv", [header, *rows])
 
 
@@ -97,8 +105,32 @@ def write_blimp(folder):
     write_lines(folder / "blimp/agreement.jsonl", rows)
 
 
+def write_stereoset(folder):
+    """Writes sentences about mills, alone and after a context."""
+    labels = {"is red": "stereotype", "is low": "anti-stereotype", "is gladly": "unrelated"}
+    data = {
+        task: [
+            {
+                "id": str(i),
+                "target": f"mill {i % 3}",
+                "bias_type": "place",
+                "context": f"Mill {i} stands.",
+                "sentences": [
+                    {"id": label, "sentence": f"Mill {i} {words}.", "gold_label": label}
+                    for words, label in labels.items()
+                ],
+            }
+            for i in range(6)
+        ]
+        for task in ("intrasentence", "intersentence")
+    }
+    (folder / "stereoset").mkdir()
+    (folder / "stereoset/dev.json").write_text(json.dumps({"data": data}), "utf-8")
+
+
 WRITERS = {
     "crows_pairs": write_crows_pairs,
+    "stereoset": write_stereoset,
     "winobias": write_winobias,
     "winogender": write_winogender,
     "bbq": write_bbq,

@@ -323,7 +323,8 @@ def mcnemar(ones: Values, others: Values) -> float:
 def gap_p_value(ones: Values, others: Values, clusters: Sequence[Hashable]) -> float:
     """Returns the two-sided p-value of there being no gap between paired credits: the t-test of their jackknife.
 
-    That is 1 where there is no gap at all, or fewer than two clusters.
+    That is 1 where there is no gap at all, or fewer than two clusters. Where all clusters have the same gap nothing
+    varies, and it is that of the sign test: two that agree may do so by chance.
     """
     import numpy as np
     from scipy import special
@@ -332,8 +333,8 @@ def gap_p_value(ones: Values, others: Values, clusters: Sequence[Hashable]) -> f
     if len(set(clusters)) < 2 or not gaps.any():
         return 1.0
     spread = _jackknife(_ratio, np.column_stack([gaps, np.ones(len(gaps))]), clusters, LEVEL)
-    if not spread.variance:
-        return 0.0
+    if spread.variance < 1e-20:
+        return float(0.5 ** (len(set(clusters)) - 1))
     df = max(len(gaps) / spread.rows - 1, 1.0)
     return float(2 * special.stdtr(df, -abs(spread.value) / spread.variance**0.5))
 

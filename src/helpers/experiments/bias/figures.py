@@ -67,7 +67,7 @@ def response(found: pd.DataFrame, each: pd.DataFrame) -> Figure:
 
 def benchmarks(found: pd.DataFrame) -> Figure:
     """Draws the share of each published meter by judge."""
-    figure, axes = plotting.figure(height=0.75 * found["meter"].nunique() + 0.6)
+    figure, axes = plotting.figure(height=max(2.4, 0.75 * found["meter"].nunique() + 0.6))
     plotting.dots(axes, found, "meter", "judge", JUDGES)
     plotting.level(axes, 0.5, "one half", plotting.CHANCE, upright=True)
     axes.set(xlabel="share of items in which the stereotyped option is preferred (grammar: the right one)")
@@ -95,8 +95,9 @@ def treatments(found: pd.DataFrame) -> Figure:
     """Draws what two meters read after each way to treat a model, at once and after harmless training."""
     figure, panels = plotting.figure(1, 2, height=4.4, sharey=True)
     found = found.assign(series=found["occupations"] + ", " + found["when"])
+    least = min(0.4, found["low"].min() - 0.02)  # a treatment can turn a bias round
     for axes, meter in zip(panels, (LOG_ODDS, QUESTION), strict=True):
         plotting.dots(axes, found[found["meter"] == meter], "way", "series", SERIES)
         plotting.level(axes, 0.5, "no bias", plotting.CHANCE, upright=True)
-        axes.set(title=f"read by {meter}", xlabel="reading, as a dose", xlim=(0.4, 1.02))
+        axes.set(title=f"read by {meter}", xlabel="reading, as a dose", xlim=(least, 1.02))
     return figure

@@ -67,7 +67,7 @@ def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]
     ]
     if takes and reduced:
         return "supported", because
-    return "refuted" if high < 0.5 and not left[AT_ONCE] else f"{DEPENDS}the half of it", because
+    return "refuted" if high < 0.5 and not left[AT_ONCE] else f"{DEPENDS}how they are reduced", because
 
 
 def rung(found: Sequence[Measurement], treated: Sequence[Measurement], judge: str) -> str:
