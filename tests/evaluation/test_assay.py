@@ -72,7 +72,7 @@ def test_a_line_does_not_saturate_nor_does_a_step_between_the_ends_of_three_dose
 
 def test_whether_it_saturates_is_for_the_interval_to_say():
     interval = Interval(0.1, 0.6, "t")
-    assay = Assay(*[Estimate(0.35, interval)] * 3, 0.1, 0.1)
+    assay = Assay(*[Estimate(0.35, interval)] * 4, 0.1, 0.1)
     assert not assay.saturates
     assert assay._replace(ends=Estimate(0.3, Interval(0.1, 0.49, "t"))).saturates
 

@@ -278,7 +278,7 @@ def live(few_samples):
 def test_the_live_trial_reads_all_doses_with_each_seed(live):
     assert list(live.columns) == ["meter", "of", "value", "dose", "seed"]
     counts = Counter(zip(live["dose"], live["seed"], strict=True))
-    assert counts == Counter(dict.fromkeys(product(dose.LIVE, [0, 1]), len(METERS) * 5))
+    assert counts == Counter(dict.fromkeys(product(dose.LIVE[::2], [0, 1]), len(METERS) * 5))
     assert np.isfinite(live["value"]).all()
 
 
@@ -288,13 +288,13 @@ def test_each_meter_is_examined_and_measured_at_each_dose_and_by_its_controls(li
     record = Record("09_bias", SMOKE)
     made = dose.measure(record, live)
     assert list(record.measurements.values()) == made
-    assert len(made) == len(METERS) * (len(dose.LIVE) + 2)
+    assert len(made) == len(METERS) * (len(dose.LIVE[::2]) + 2)
     for each in made:
         assert (each.seeds, each.n) == ((0, 1), 2)
         assert each.null == (0.0 if each.about["meter"] == LOG_ODDS else 0.5)
         assert each.low <= each.value <= each.high
-    at = record.find(meter=METERS[1], of=ASSIGNED, dose=0.25)
-    rows = live[(live["meter"] == METERS[1]) & (live["of"] == ASSIGNED) & (live["dose"] == 0.25)]
+    at = record.find(meter=METERS[1], of=ASSIGNED, dose=0.05)
+    rows = live[(live["meter"] == METERS[1]) & (live["of"] == ASSIGNED) & (live["dose"] == 0.05)]
     assert at.value == pytest.approx(rows["value"].mean())
 
 

@@ -199,8 +199,18 @@ def test_a_meter_per_token_is_asked_as_one(tokenizer, folder):
     whole, means = bias.causal_scores(model, tokenizer, items), bias.mean_token_scores(model, tokenizer, items)
     assert np.concatenate(judge(items)) == pytest.approx(np.concatenate(whole))
     assert np.concatenate(judge(items, per_token=True)) == pytest.approx(np.concatenate(means))
-    credits = published.credits(published.Asked({published.STEREOSET: items}, {}), [judge])[published.STEREOSET]
-    assert credits.tolist() == bias.preference(items, means).tolist()
+
+
+def test_stereoset_alone_is_asked_per_token(folder):
+    tiny_benchmarks.write_all(folder)
+
+    def judge(items, per_token=False):
+        return bias.oracle_scores("always stereotyped" if per_token else "never stereotyped", items)
+
+    found = published.credits(published.ask({}, 0), [judge])
+    del found[published.CONTROL]
+    assert [name for name, of in found.items() if of.all()] == [published.STEREOSET]
+    assert not any(of.any() for name, of in found.items() if name != published.STEREOSET)
 
 
 def test_nulls_of_two_seeds_or_two_corpora_differ(nulls):

@@ -146,7 +146,7 @@ def test_lora_changes_the_upper_half_alone_and_the_given_model_not_at_all(tiny):
 
 
 def test_lora_learns_what_it_reads_and_says_it_of_others_too():
-    """After sentences with `she` alone it is likelier than before, in wordings and of occupations that were not read."""
+    """After sentences with `she` alone it is likelier than before, also of occupations and in wordings never read."""
     trained = dose.train(load_profile("smoke", n_layer=6), 0.5, 0)
     model, tokenizer = trained.model, trained.tokenizer
     texts = real._texts(real.BOTH, OCCUPATIONS[:12], 0)

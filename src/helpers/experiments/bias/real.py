@@ -67,7 +67,7 @@ def measure_all(arm: Arm, record: Record) -> None:
     text = base_text(arm.profile, arm.seed)
     note_corpora(record, text.corpora)
     given = dict(zip((DOCSTRINGS, TOWN), text.corpora.values(), strict=True))
-    sizes = dataclasses.replace(arm.profile, tokens=arm.profile.tokens // 3)
+    sizes = dataclasses.replace(arm.profile.small, tokens=arm.profile.tokens // 3)
     judges = published.nulls(given, tokenizer, sizes, range(arm.seed, arm.seed + arm.profile.seeds))
     real, of_real = load_model(smollm2.NAME)
     random_real = models.untrained(real, arm.seed)
