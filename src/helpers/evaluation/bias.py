@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from helpers.evaluation.benchmark_files import Item
 from helpers.evaluation.benchmarks import split_by_item, token_lengths
@@ -82,6 +83,21 @@ def text_scores(scorer: Scorer, items: Sequence[Item]) -> Scores:
 def shorter_scorer(tokenizer: PreTrainedTokenizerFast) -> Scorer:
     """Returns what finds a text likelier the fewer tokens it has, one bit for each: a null that knows nothing."""
     return lambda texts: np.array([float(len(ids)) for ids in tokenizer(list(texts), verbose=False)["input_ids"]])
+
+
+def word_by_word_scorer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Scorer:
+    """Returns what gives each token of a text its probability at a text's beginning, by a causal model, in bits.
+
+    It knows which words a model has read often, and nothing of how they go together.
+    """
+    begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([[begin]], device=model.device)).logits[0, -1].float()
+    bits = -logits.log_softmax(-1).cpu().double().numpy() / math.log(2)  # (vocabulary,)
+    encode = tokenizer.__call__
+    return lambda texts: np.array(
+        [bits[ids].sum() for ids in encode(list(texts), add_special_tokens=False)["input_ids"]]
+    )
 
 
 def mean_token_scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, items: Sequence[Item]) -> Scores:

@@ -10,7 +10,7 @@ from helpers import plotting
 from helpers.evaluation.assay import logit, sigmoid
 from helpers.evaluation.dose import COREFERENCE, COUNTED, GENERATION, LOG_ODDS, PROBABILITY, QUESTION
 from helpers.experiments.bias.mitigation import AT_ONCE, HELD_OUT, RELAPSED, TREATED
-from helpers.experiments.bias.published import DOCSTRINGS, SHORTER, UNIGRAM, UNTRAINED
+from helpers.experiments.bias.published import DOCSTRINGS, SHORTER, UNIGRAM, UNTRAINED, WORD_BY_WORD
 from helpers.experiments.bias.real import BASE, REAL
 
 PANELS = {
@@ -29,6 +29,7 @@ JUDGES = {
     REAL: plotting.OTHER,
     BASE: plotting.OURS,
     DOCSTRINGS: plotting.SCRATCH,
+    WORD_BY_WORD: plotting.PALETTE[6],
     UNIGRAM: plotting.PALETTE[5],
     SHORTER: plotting.RIVAL,
     UNTRAINED: plotting.UNTRAINED,
@@ -67,7 +68,7 @@ def response(found: pd.DataFrame, each: pd.DataFrame) -> Figure:
 
 def benchmarks(found: pd.DataFrame) -> Figure:
     """Draws the share of each published meter by judge."""
-    figure, axes = plotting.figure(height=max(2.4, 0.75 * found["meter"].nunique() + 0.6))
+    figure, axes = plotting.figure(height=max(3.0, 0.75 * found["meter"].nunique() + 0.6))
     plotting.dots(axes, found, "meter", "judge", JUDGES)
     plotting.level(axes, 0.5, "one half", plotting.CHANCE, upright=True)
     axes.set(xlabel="share of items in which the stereotyped option is preferred (grammar: the right one)")

@@ -57,7 +57,7 @@ def _answered(items: Sequence[Item], scores: Scores) -> np.ndarray:
 
 CROWS, STEREOSET, PRONOUN, WHO, WINOGENDER, BBQ, CONTROL = (
     "CrowS-Pairs",
-    "StereoSet",
+    "StereoSet, by item",
     "WinoBias, pronoun",
     "WinoBias, who",
     "Winogender, who",
@@ -82,9 +82,11 @@ UNTRAINED, TOWN, DOCSTRINGS, UNIGRAM, SHORTER = (
     "unigram",
     "the shorter one",
 )
-NULLS = (UNTRAINED, TOWN, DOCSTRINGS, UNIGRAM, SHORTER)
+WORD_BY_WORD = "the real model, word by word"
+NULLS = (UNTRAINED, TOWN, DOCSTRINGS, UNIGRAM, SHORTER, WORD_BY_WORD)
 NULL = DOCSTRINGS
-"""The null that counts, said beforehand: it has read English, and nothing about people."""
+"""The null that counts, said beforehand: it has read English, and nothing about people. Of words about people it has
+read next to nothing, too: `WORD_BY_WORD` knows how frequent they are."""
 
 SHARE = "share"
 STATISTICS, DOSED = "statistics", "planted doses"

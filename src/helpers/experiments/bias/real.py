@@ -11,11 +11,21 @@ from helpers import corpora, models, smollm2
 from helpers.corpora.town.contract import DOSES
 from helpers.corpora.town.doses import NAMES, Statement, statements_about
 from helpers.corpora.town.lexicon import OCCUPATIONS
-from helpers.evaluation import benchmarks
+from helpers.evaluation import benchmarks, bias
 from helpers.evaluation.likelihood import document_bits, held_out
 from helpers.experiments.bias import published
 from helpers.experiments.bias.mitigation import HELD_OUT, INSTRUCTION, INSTRUCTIONS, NONE, SHAM, TREATED
-from helpers.experiments.bias.published import CONTROL, CROWS, DOCSTRINGS, DOSED, NULL, PRONOUN, STATISTICS, TOWN
+from helpers.experiments.bias.published import (
+    CONTROL,
+    CROWS,
+    DOCSTRINGS,
+    DOSED,
+    NULL,
+    PRONOUN,
+    STATISTICS,
+    TOWN,
+    WORD_BY_WORD,
+)
 from helpers.experiments.study import Arm, note_corpora, start_from_base
 from helpers.files import REFERENCE, WorkbookError
 from helpers.pretrained import load_model
@@ -70,6 +80,7 @@ def measure_all(arm: Arm, record: Record) -> None:
     sizes = dataclasses.replace(arm.profile.small, tokens=arm.profile.tokens // 3)
     judges = published.nulls(given, tokenizer, sizes, range(arm.seed, arm.seed + arm.profile.seeds))
     real, of_real = load_model(smollm2.NAME)
+    judges[WORD_BY_WORD] = [published.counter(bias.word_by_word_scorer(real, of_real))]
     random_real = models.untrained(real, arm.seed)
     assistant, of_assistant = load_model(REFERENCE / "models" / "assistant")
     loaded = {REAL: (real, of_real), RANDOM: (random_real, of_real), BASE: (base, tokenizer)}
@@ -112,7 +123,7 @@ def run_arm(arm: Arm, record: Record) -> None:
         items = asked.items[meter]
         of = published.METERS[meter].credit(items, published.judge(model, tokenizer)(items))
         groups = [item.group for item in items]
-        record.share(f"{meter}.{way}", of, groups, unit="share", null=0.5, meter=meter, judge=way, seeds=(arm.seed,))
+        record.share(f"{meter}.{way}", of, groups, unit="share", meter=meter, judge=way, seeds=(arm.seed,))
     docs = held_out(corpora.load("pydocs").splits["test"], arm.profile.heldout_bytes // 10, 0)
     bits = document_bits(model, tokenizer, docs.texts, models.context_length(model))
     docs.measure(record, f"text.{way}", bits, arm.seed, metric="text", judge=way)

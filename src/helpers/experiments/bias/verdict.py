@@ -1,6 +1,7 @@
 """What follows for claim C12: the rules by which chapter 09 decides, and tables that say in words what was measured."""
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import pandas as pd
 
@@ -11,7 +12,9 @@ from helpers.experiments.bias.published import CLEAN, CROWS, MATCHED, NULL, OTHE
 from helpers.records import DEPENDS, Measurement, pick
 
 GONE = 0.6
-"""A reading below this, as a dose, with its interval, counts as no bias left; one half is none."""
+"""A reading nearer to one half than this, as a dose, with its interval, counts as no bias left."""
+
+COLUMNS = ("way", "occupations", "when", "meter")
 
 
 def shares(found: Iterable[Measurement], **about: str) -> list[Measurement]:
@@ -44,16 +47,17 @@ def gone(means: Iterable[Measurement]) -> dict[str, list[str]]:
 
     Everywhere is on held-out occupations, too, and after harmless training; and the treatment's sham does not do it.
     """
-    highs = {(of.about["way"], of.about["occupations"], of.about["when"], of.about["meter"]): of.high for of in means}
+    ends = {tuple(of.about[name] for name in COLUMNS): (of.low, of.high) for of in means if {*COLUMNS} <= {*of.about}}
 
-    def below(way: str, which: Sequence[str], when: Sequence[str]) -> bool:
-        wanted = [(way, each, at, meter) for each in which for at in when for meter in (LOG_ODDS, QUESTION)]
-        return all(highs.get(of, 1.0) < GONE for of in wanted)
+    def none_left(way: str, which: Sequence[str], when: Sequence[str]) -> bool:
+        wanted = [ends.get(of, (0.0, 1.0)) for of in product([way], which, when, [LOG_ODDS, QUESTION])]
+        return all(low > 1 - GONE and high < GONE for low, high in wanted)
 
-    once = [
-        way for way in WAYS if below(way, [TREATED], [AT_ONCE]) and not below(f"{way}, {SHAM}", [TREATED], [AT_ONCE])
-    ]
-    return {AT_ONCE: once, RELAPSED: [way for way in once if below(way, [TREATED, HELD_OUT], [AT_ONCE, RELAPSED])]}
+    shams = {way: f"{way}, {SHAM}" for way in WAYS}
+    tested = [way for way in WAYS if any(of[0] == shams[way] for of in ends)]
+    once = [way for way in tested if none_left(way, [TREATED], [AT_ONCE])]
+    once = [way for way in once if not none_left(shams[way], [TREATED], [AT_ONCE])]
+    return {AT_ONCE: once, RELAPSED: [way for way in once if none_left(way, [TREATED, HELD_OUT], [AT_ONCE, RELAPSED])]}
 
 
 def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]:
@@ -73,9 +77,7 @@ def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]
 def rung(found: Sequence[Measurement], treated: Sequence[Measurement], judge: str) -> str:
     """Returns what a real model says of the claim, in sentences, one a line."""
     (slope,) = pick(found, metric="slope", judge=judge, part=STATISTICS)
-    lines = [
-        f"{judge}'s log-odds follow the labour statistics with a slope of {slope:.2f}; its text's dose is not known."
-    ]
+    lines = [f"{judge}: log-odds against the labour statistics, slope {slope:.2f}; the dose of its text is not known."]
     for meter in (CROWS, PRONOUN):
         (share,), (gap,) = shares(found, meter=meter, judge=judge), added(found, meter=meter, judge=judge, rival=NULL)
         lines.append(f"{meter}: {share:.1%}; the null {share.null:.1%}; added {gap:+.1%}.")
