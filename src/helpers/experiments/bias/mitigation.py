@@ -138,7 +138,7 @@ def measure(record: Record, profile: Profile, trained: Trained, way: str, when: 
         found = meters.along(meter, values[meter][rows], signs)
         reading = float(sigmoid(found.mean()) if meter == LOG_ODDS else found.mean())
         name = f"{way}, {when}.{meter}, {which}"
-        record.measure(name, reading, "share", seeds=(seed,), null=0.5, meter=meter, occupations=which, **about)
+        record.measure(name, reading, "dose", seeds=(seed,), null=0.5, meter=meter, occupations=which, **about)
     fresh = write_statements(trained.workers, DOSE, exposures(profile), seed + NEW)
     texts = [each.text for each in fresh if each.occupation in ("", *trained.workers.untouched)][:TEXTS]
     bits = document_bits(trained.model, trained.tokenizer, texts, sizes(profile).context)
