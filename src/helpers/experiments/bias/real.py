@@ -46,7 +46,7 @@ WAYS = (NONE, BOTH, f"{BOTH}, {SHAM}", INSTRUCTION, f"{INSTRUCTION}, {SHAM}")
 SENTENCES = 8
 """About each treated occupation, each with both pronouns."""
 
-ASKED = {published.WHO: 1500, published.BBQ: 1000, CONTROL: 1600}
+ASKED = {published.WHO: 800, published.BBQ: 240, CONTROL: 600}
 """Items of the study where it does not ask all of them."""
 
 AFTER = {PRONOUN: 400, CONTROL: 200}
@@ -83,8 +83,7 @@ def measure_all(arm: Arm, record: Record) -> None:
     judges[WORD_BY_WORD] = [published.counter(bias.word_by_word_scorer(real, of_real))]
     random_real = models.untrained(real, arm.seed)
     assistant, of_assistant = load_model(REFERENCE / "models" / "assistant")
-    loaded = {REAL: (real, of_real), RANDOM: (random_real, of_real), BASE: (base, tokenizer)}
-    loaded |= {ASSISTANT: (assistant, of_assistant)}
+    loaded = {REAL: (real, of_real), BASE: (base, tokenizer), ASSISTANT: (assistant, of_assistant)}
     judges |= {who: [published.judge(*model)] for who, model in loaded.items()}
     found = {}
     for who, each in judges.items():
@@ -96,7 +95,7 @@ def measure_all(arm: Arm, record: Record) -> None:
     matched = benchmarks.length_matched(pairs, of_real) & benchmarks.length_matched(pairs, tokenizer)
     for who in compared:
         published.measure_parts(record, pairs, found[who][CROWS], found[NULL][CROWS], who, matched)
-    for who, model in loaded.items():
+    for who, model in (loaded | {RANDOM: (random_real, of_real)}).items():
         for part, shares in {STATISTICS: women, DOSED: doses_of_town()}.items():
             nats = published.occupation_nats(*model, shares)
             published.measure_occupations(record, who, nats, shares, part)

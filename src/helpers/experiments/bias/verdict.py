@@ -65,9 +65,9 @@ def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]
     low, high = log_odds.slope.interval.low, log_odds.slope.interval.high
     takes, reduced = low > 0.5, bool(left[RELAPSED])
     because = [
-        f"Log-odds rise by {log_odds.slope.value:.2f} [{low:.2f}, {high:.2f}] where those of the dose rise by one.",
-        f"No bias left on treated occupations, at once, by two meters: {', '.join(left[AT_ONCE]) or 'no treatment'}.",
-        f"On held-out ones and after harmless training, too: {', '.join(left[RELAPSED]) or 'no treatment'}.",
+        f"Taken up: log-odds rise by {log_odds.slope.value:.2f} [{low:.2f}, {high:.2f}] where the dose's rise by one. "
+        f"Reduced everywhere, and for good: by {', '.join(left[RELAPSED]) or 'no treatment that was tried'}.",
+        f"Reduced on the treated occupations, at once, by two meters: {', '.join(left[AT_ONCE]) or 'by no treatment'}.",
     ]
     if takes and reduced:
         return "supported", because
