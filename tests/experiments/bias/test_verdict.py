@@ -153,12 +153,12 @@ def test_it_takes_both_halves_to_support_the_claim_and_neither_to_refute_it(slop
 
 
 def test_the_sentences_behind_it_name_slope_and_treatments():
-    _, (slope, once, lasting) = decide(assay(0.8, 1.1), LASTS)
-    assert "0.95 [0.80, 1.10]" in slope
+    _, (first, once) = decide(assay(0.8, 1.1), LASTS)
+    assert "0.95 [0.80, 1.10]" in first
+    assert first.endswith(f"by {BEFORE}.")
     assert f"{BEFORE}, {AFTER}" in once
-    assert lasting.endswith(f": {BEFORE}.")
-    _, (_, *none) = decide(assay(0.8, 1.1), NOWHERE)
-    assert all(sentence.endswith("no treatment.") for sentence in none)
+    for line in decide(assay(0.8, 1.1), NOWHERE)[1]:
+        assert "no treatment" in line
 
 
 # Published meters in words
