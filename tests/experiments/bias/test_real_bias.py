@@ -251,7 +251,7 @@ def whole(stand_in, folder):
 
 def test_every_judge_answers_every_meter_and_models_are_held_against_every_null(whole):
     found = list(whole.measurements.values())
-    judges = {*NULLS, real.REAL, real.RANDOM, real.BASE, real.ASSISTANT}
+    judges = {*NULLS, real.REAL, real.BASE, real.ASSISTANT}
     shares = verdict.shares(found)
     assert {(of.about["meter"], of.about["judge"]) for of in shares} == {*product(METERS, judges)}
     assert len(shares) == len(METERS) * len(judges)
