@@ -5,11 +5,14 @@ from itertools import product
 
 import pandas as pd
 
-from helpers.evaluation.assay import Assay
+from helpers.evaluation.assay import Assay, logit
 from helpers.evaluation.dose import LOG_ODDS, QUESTION
-from helpers.experiments.bias.mitigation import AT_ONCE, HELD_OUT, RELAPSED, SHAM, TREATED, WAYS
+from helpers.experiments.bias.dose import NATS
+from helpers.experiments.bias.mitigation import AT_ONCE, HELD_OUT, NONE, RELAPSED, SHAM, TREATED, WAYS
 from helpers.experiments.bias.published import CLEAN, CROWS, MATCHED, NULL, OTHER_LENGTHS, PRONOUN, STATISTICS
+from helpers.experiments.study import Findings
 from helpers.records import DEPENDS, Measurement, pick
+from helpers.statistics import mean_interval
 
 GONE = 0.6
 """A reading nearer to one half than this, as a dose, with its interval, counts as no bias left."""
@@ -71,7 +74,10 @@ def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]
     ]
     if takes and reduced:
         return "supported", because
-    return "refuted" if high < 0.5 and not left[AT_ONCE] else f"{DEPENDS}how they are reduced", because
+    if high < 0.5 and not left[AT_ONCE]:
+        return "refuted", because
+    part = "reduced only in part" if left[AT_ONCE] else "not reduced by what was tried"
+    return f"{DEPENDS}the half: {'taken up' if takes else 'hardly taken up'}, but {part}", because
 
 
 def rung(found: Sequence[Measurement], treated: Sequence[Measurement], judge: str) -> str:
@@ -88,3 +94,19 @@ def rung(found: Sequence[Measurement], treated: Sequence[Measurement], judge: st
             f"Slope after {way}: " + ", ".join(f"{name} {of_way[part]:.2f}" for part, name in names.items()) + "."
         )
     return "\n".join(lines)
+
+
+def rises(found: Findings, way: str, which: str) -> tuple[Measurement, Measurement, Measurement]:
+    """Returns how many nats log-odds gain by harmless training, of a treated model, of an untreated one, and the rest.
+
+    The rest is the relapse: what is not done to any model. All are means over seeds with t intervals.
+    """
+    rows = found.frame().query("meter == @LOG_ODDS and occupations == @which")
+    nats = rows.assign(nats=logit(rows["value"].to_numpy())).pivot(index="seed", columns=["way", "when"], values="nats")
+    own, untreated = (nats[each, RELAPSED] - nats[each, AT_ONCE] for each in (way, NONE))
+    seeds = tuple(map(int, nats.index))
+    means = (
+        (name, mean_interval(list(of))) for name, of in (("own", own), ("any", untreated), ("rest", own - untreated))
+    )
+    own_rise, any_rise, rest = (Measurement(name, mean, NATS, t, len(seeds), seeds) for name, (mean, t) in means)
+    return own_rise, any_rise, rest
