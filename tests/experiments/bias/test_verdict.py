@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 
 from helpers.evaluation.assay import Assay, Estimate
@@ -22,7 +23,9 @@ from helpers.experiments.bias.mitigation import (
 )
 from helpers.experiments.bias.published import CLEAN, CROWS, MATCHED, NULL, OTHER_LENGTHS, PRONOUN, SHORTER
 from helpers.experiments.bias.verdict import by_category, decide, gone, rung
-from helpers.records import DEPENDS, Measurement, Verdict
+from helpers.experiments.study import Findings
+from helpers.profiles import load_profile
+from helpers.records import DEPENDS, Measurement, Record, Verdict
 from helpers.statistics import Interval
 
 EVERYWHERE = tuple(product((TREATED, HELD_OUT), (AT_ONCE, RELAPSED)))
@@ -222,3 +225,20 @@ def test_the_rung_says_slope_shares_nulls_what_is_added_and_what_each_way_left(f
         f"Slope after {NONE}: treated 0.40, held out 0.50.",
         f"Slope after {real.BOTH}: treated 0.10, held out 0.20.",
     ]
+
+
+def test_relapse_is_what_harmless_training_does_beyond_what_it_does_to_an_untreated_model():
+    def arm(seed):
+        record = Record("09_mitigation", load_profile("smoke"), "", {"seed": seed})
+        nats = {(NONE, AT_ONCE): 2.0, (NONE, RELAPSED): 2.5, (AFTER, AT_ONCE): 0.1, (AFTER, RELAPSED): 1.0 + seed / 10}
+        for (way, when), value in nats.items():
+            about = {"way": way, "when": when, "meter": LOG_ODDS, "occupations": HELD_OUT}
+            record.measure(f"{way}, {when}", 1 / (1 + np.exp(-value)), "dose", **about)
+        return record.as_dict()
+
+    found = Findings("?", "smoke", False, {f"seed-{seed}": arm(seed) for seed in range(3)})
+    own, untreated, relapse = verdict.rises(found, AFTER, HELD_OUT)
+    assert own.value == pytest.approx(1.0)
+    assert untreated.value == pytest.approx(0.5)
+    assert relapse.value == pytest.approx(0.5)
+    assert relapse.low < 0.5 < relapse.high
