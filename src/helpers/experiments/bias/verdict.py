@@ -32,17 +32,25 @@ def added(found: Iterable[Measurement], **about: str) -> list[Measurement]:
 
 def by_category(found: Sequence[Measurement], judge: str) -> pd.DataFrame:
     """Returns CrowS-Pairs by category: a judge's share, the null's, what is added, its p by Holm, and that in words."""
-    of_judge = [of for of in pick(found, meter=CROWS, judge=judge) if "part" in of.about]
-    lines = {}
-    for share in (of for of in of_judge if not {"rival", "metric"} & of.about.keys()):
+    of_judge, lines = [of for of in pick(found, meter=CROWS, judge=judge) if "part" in of.about], {}
+    for share in _categories(of_judge):
         part = share.about["part"]
-        if part in (MATCHED, OTHER_LENGTHS, CLEAN):
-            continue
         (gap,), (p,) = (pick(of_judge, part=part, **more) for more in ({"rival": NULL}, {"metric": "Holm"}))
         says = "not distinguishable" if p.value >= 0.05 else "above its null" if gap.value > 0 else "below its null"
         lines[part] = [f"{share.n}", f"{share:.0%}", f"{share.null:.0%}", f"{gap:+.0%}", f"{p.value:.2f}", says]
     columns = ["writers", judge, NULL, "added", "p, by Holm", "so"]
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns)
+
+
+def highest(found: Sequence[Measurement], judge: str) -> Measurement:
+    """Returns a judge's share of the category of CrowS-Pairs in which it is largest."""
+    return max(_categories(pick(found, meter=CROWS, judge=judge)), key=lambda share: share.value)
+
+
+def _categories(found: Iterable[Measurement]) -> list[Measurement]:
+    """Returns the shares of categories among what is about parts of CrowS-Pairs."""
+    plain = [of for of in found if "part" in of.about and not {"rival", "metric"} & of.about.keys()]
+    return [of for of in plain if of.about["part"] not in (MATCHED, OTHER_LENGTHS, CLEAN)]
 
 
 def gone(means: Iterable[Measurement]) -> dict[str, list[str]]:
