@@ -10,7 +10,7 @@ from helpers import plotting
 from helpers.evaluation.assay import logit, sigmoid
 from helpers.evaluation.dose import COREFERENCE, COUNTED, GENERATION, LOG_ODDS, PROBABILITY, QUESTION
 from helpers.experiments.bias.mitigation import AT_ONCE, HELD_OUT, RELAPSED, TREATED
-from helpers.experiments.bias.published import DOCSTRINGS, SHORTER, UNIGRAM, UNTRAINED, WORD_BY_WORD
+from helpers.experiments.bias.published import DOCSTRINGS, SHORTER, TOWN, UNTRAINED, WORD_BY_WORD
 from helpers.experiments.bias.real import BASE, REAL
 
 PANELS = {
@@ -29,8 +29,8 @@ JUDGES = {
     REAL: plotting.OTHER,
     BASE: plotting.OURS,
     DOCSTRINGS: plotting.SCRATCH,
+    TOWN: plotting.PALETTE[5],
     WORD_BY_WORD: plotting.PALETTE[6],
-    UNIGRAM: plotting.PALETTE[5],
     SHORTER: plotting.RIVAL,
     UNTRAINED: plotting.UNTRAINED,
 }
