@@ -317,3 +317,10 @@ def test_assays_are_of_the_meters_own_readings_blanks_and_halves():
         in_doses = 1 / (1 + np.exp(-length)) - 0.5 if meter == LOG_ODDS else length
         assert assay.detects == pytest.approx(in_doses)
         assert assay.repeats > 0
+
+
+def test_a_model_that_has_read_nothing_is_near_one_half_on_every_meter():
+    found = dose.untrained(load_profile("smoke"), 0)
+    assert list(found) == [*METERS]
+    for meter, value in found.items():
+        assert value == pytest.approx(0.0 if meter == LOG_ODDS else 0.5, abs=0.2)

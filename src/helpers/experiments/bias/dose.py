@@ -86,6 +86,14 @@ def read_one(asked: tuple[Profile, float, int]) -> list[dict[str, str | float | 
     ]
 
 
+def untrained(profile: Profile, seed: int) -> dict[str, float]:
+    """Returns what each meter reads of a model that has read nothing, with the tokenizer of a text at one half."""
+    workers = draw_workers(seed)
+    texts = [each.text for each in write_statements(workers, HALF, exposures(profile), seed)]
+    values = meters.measure(*new_model(texts, sizes(profile), seed), workers, seed)
+    return {of.meter: of.value for of in meters.readings(values, workers, seed) if of.of == ASSIGNED}
+
+
 def run_arm(arm: Arm, record: Record) -> None:
     """Trains a model at the arm's dose, and adds what each meter reads of it."""
     for found in read_one((arm.profile, arm.settings["dose"], arm.seed)):
