@@ -31,14 +31,14 @@ def added(found: Iterable[Measurement], **about: str) -> list[Measurement]:
 
 
 def by_category(found: Sequence[Measurement], judge: str) -> pd.DataFrame:
-    """Returns CrowS-Pairs by category: a judge's share, the null's, what is added, its p by Holm, and that in words."""
+    """Returns CrowS-Pairs by category: a judge's share, the null's, what is added, and that in words, with its p."""
     of_judge, lines = [of for of in pick(found, meter=CROWS, judge=judge) if "part" in of.about], {}
     for share in _categories(of_judge):
         part = share.about["part"]
         (gap,), (p,) = (pick(of_judge, part=part, **more) for more in ({"rival": NULL}, {"metric": "Holm"}))
         says = "not distinguishable" if p.value >= 0.05 else "above its null" if gap.value > 0 else "below its null"
-        lines[part] = [f"{share.n}", f"{share:.0%}", f"{share.null:.0%}", f"{gap:+.0%}", f"{p.value:.2f}", says]
-    columns = ["writers", judge, NULL, "added", "p, by Holm", "so"]
+        lines[part] = [f"{share:.0%}", f"{share.null:.0%}", f"{gap:+.0%}", f"{says}, p {p.value:.2f}"]
+    columns = [judge, NULL, "added", "so, p by Holm"]
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns)
 
 
