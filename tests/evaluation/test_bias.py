@@ -11,7 +11,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, set_seed
 
 from helpers.evaluation import bias, metrics
 from helpers.evaluation.benchmark_files import PAIR, QUESTION, TRIPLE, Item
-from helpers.evaluation.scoring import shared_places
+from helpers.evaluation.scoring import Request, log_likelihoods, shared_places
 from helpers.files import WorkbookError
 from helpers.models import context_length
 from helpers.pretrained import load_model
@@ -179,6 +179,16 @@ def test_a_model_that_knows_nothing_prefers_what_is_shorter(causal):
 def test_any_scorer_of_texts_will_do():
     scores = bias.text_scores(lambda texts: np.array([float("she" in text) for text in texts]), PAIRS)
     assert [of.tolist() for of in scores] == [[-math.log(2), 0], [0, -math.log(2)]]
+
+
+def test_word_by_word_each_token_has_its_likelihood_at_a_beginning_wherever_it_stands(causal):
+    model, tokenizer = causal
+    scorer = bias.word_by_word_scorer(model, tokenizer)
+    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    text = PAIRS[0].texts[0]
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    alone = log_likelihoods(model, [Request([begin, token], 1) for token in ids])
+    assert scorer([text])[0] == pytest.approx(-alone.sum() / math.log(2), abs=1e-3)
 
 
 def test_the_mean_of_a_sentence_is_that_of_the_published_code(causal):

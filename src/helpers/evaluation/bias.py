@@ -94,10 +94,12 @@ def word_by_word_scorer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFa
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([[begin]], device=model.device)).logits[0, -1].float()
     bits = -logits.log_softmax(-1).cpu().double().numpy() / math.log(2)  # (vocabulary,)
-    encode = tokenizer.__call__
-    return lambda texts: np.array(
-        [bits[ids].sum() for ids in encode(list(texts), add_special_tokens=False)["input_ids"]]
-    )
+
+    def scores(texts: Sequence[str]) -> np.ndarray:
+        rows = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return np.array([bits[ids].sum() for ids in rows])
+
+    return scores
 
 
 def mean_token_scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, items: Sequence[Item]) -> Scores:
