@@ -50,6 +50,9 @@ def test_what_is_right_follows_from_the_chapters():
         "03.3": 0.25 + 0.75 / 8,
         "04.1": 10 / 39,
         "04.2": 0.25 + 0.75 * 0.6,
+        "09.1": math.log(0.95 / 0.05),
+        "09.2": sum(probability > 0.5 for probability in [0.55] * 100) / 100,
+        "09.3": 55.6 - 54.6,
     }
     right = {exercise: correct for exercise, (correct, _) in data_of(exercises.__name__).items()}
     assert right == pytest.approx(derived, rel=1e-3)
