@@ -16,6 +16,7 @@ import numpy as np
 from helpers.corpora.town.doses import NAMES, Pair, Statement, Workers, named_pairs, openings, pronoun_pairs
 from helpers.corpora.town.lexicon import OCCUPATIONS
 from helpers.evaluation.assay import sigmoid
+from helpers.evaluation.metrics.formulas import TIE
 from helpers.evaluation.scoring import encode_requests, log_likelihoods
 from helpers.generation import sample
 from helpers.models import context_length
@@ -105,7 +106,7 @@ def names_right(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed
 
 def _counted(nats: np.ndarray) -> np.ndarray:
     """Returns 1 where `she` is likelier, 0 where `he` is, one half for a tie: the rule of CrowS-Pairs and WinoBias."""
-    return np.where(np.abs(nats) < 1e-6, 0.5, nats > 0)
+    return np.where(np.abs(nats) <= TIE, 0.5, nats > 0)
 
 
 def generated(
