@@ -15,7 +15,6 @@ analytical procedures). Log-odds are held against the log-odds of the dose, all 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +26,6 @@ BLANKS = 3.3
 HALF = 0.5
 SATURATED = 0.5
 """A slope at the ends whose interval lies below this says that a meter saturates."""
-
-Scale = Callable[[np.ndarray], np.ndarray]
 
 
 class Estimate(NamedTuple):
