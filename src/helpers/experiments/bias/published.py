@@ -26,7 +26,8 @@ from helpers.models import causal_model
 from helpers.profiles import Profile
 from helpers.records import Measurement, Record
 from helpers.statistics import bootstrap_interval, gap_p_value, holm
-from helpers.tokenization import encode_documents, pack
+from helpers.tokenization import pack
+from helpers.training.demonstrations import encode_replay
 from helpers.training.pretraining import pretrain
 
 if TYPE_CHECKING:
@@ -182,18 +183,9 @@ def nulls(
 
 
 def _documents(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, tokens: int, seed: int) -> list[list[int]]:
-    """Returns encoded documents of a corpus, in random order, with so many tokens, or all if there are fewer."""
-    texts = corpus.splits["train"]
-    order = np.random.default_rng(seed).permutation(len(texts))
-    encoded: list[list[int]] = []
-    read = 0
-    for start in range(0, len(order), 1000):
-        for ids in encode_documents(tokenizer, texts[order[start : start + 1000]]["text"]):
-            encoded.append(ids)
-            read += len(ids)
-            if read >= tokens:
-                return encoded
-    return encoded
+    """Returns encoded documents of a corpus, whole and in random order, with so many tokens, or all if it has fewer."""
+    rows = encode_replay(tokenizer, corpus.splits["train"]["text"], tokens, context=tokens, seed=seed)
+    return [row.input_ids for row in rows]
 
 
 def credits(asked: Asked, judges: Sequence[Judge]) -> dict[str, np.ndarray]:
