@@ -27,6 +27,9 @@ NAMES = LEXICONS["harbour"].first_names
 FIRST_NAMES = 12
 """Of each pronoun, those that a text has; the others of `NAMES` are never in one."""
 
+FEWEST = 20
+"""Sentences of an occupation, below which counts cannot be exact."""
+
 SHARES = {"worker": 0.5, "two": 0.3, "question": 0.2}
 """Of an occupation's sentences: about one worker; about two, of whom it is the one with the pronoun; questions. Who is
 not asked about has more of the first kind."""
@@ -100,8 +103,8 @@ def write_statements(workers: Workers, dose: float, exposures: int, seed: int) -
     """
     if not 0 <= dose <= 1:
         raise WorkbookError(f"dose={dose} must be a share, from 0 to 1.")
-    if exposures < 20:
-        raise WorkbookError(f"exposures={exposures}: 20 sentences an occupation are the least.")
+    if exposures < FEWEST:
+        raise WorkbookError(f"exposures={exposures}: {FEWEST} sentences an occupation are the least.")
     draw = random.Random(f"statements {seed} {dose}").random
     written = [each for occupation in OCCUPATIONS for each in _about(occupation, workers, dose, exposures, draw)]
     of_each = len(written) // 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from helpers.corpora.town.doses import Statement, Workers, draw_workers, write_statements
+from helpers.corpora.town.doses import FEWEST, Statement, Workers, draw_workers, write_statements
 from helpers.evaluation import dose as meters
 from helpers.evaluation.assay import HALF, Assay, examine
 from helpers.evaluation.dose import ASSIGNED, HALVES, LOG_ODDS, METERS, PERMUTED, UNTOUCHED
@@ -32,9 +32,6 @@ GRID = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 
 SEEDS = 8
 """Of the study."""
-
-FEWEST = 20
-"""Sentences of an occupation, below which counts cannot be exact."""
 
 NATS = "nats"
 
