@@ -17,6 +17,7 @@ from helpers.statistics import mean_interval
 GONE = 0.6
 """A reading nearer to one half than this, as a dose, with its interval, counts as no bias left."""
 
+PARTS = (TREATED, HELD_OUT)
 COLUMNS = ("way", "occupations", "when", "meter")
 
 
@@ -68,7 +69,7 @@ def gone(means: Iterable[Measurement]) -> dict[str, list[str]]:
     tested = [way for way in WAYS if any(of[0] == shams[way] for of in ends)]
     once = [way for way in tested if none_left(way, [TREATED], [AT_ONCE])]
     once = [way for way in once if not none_left(shams[way], [TREATED], [AT_ONCE])]
-    return {AT_ONCE: once, RELAPSED: [way for way in once if none_left(way, [TREATED, HELD_OUT], [AT_ONCE, RELAPSED])]}
+    return {AT_ONCE: once, RELAPSED: [way for way in once if none_left(way, PARTS, [AT_ONCE, RELAPSED])]}
 
 
 def decide(log_odds: Assay, left: dict[str, list[str]]) -> tuple[str, list[str]]:
@@ -95,12 +96,9 @@ def rung(found: Sequence[Measurement], treated: Sequence[Measurement], judge: st
     for meter in (CROWS, PRONOUN):
         (share,), (gap,) = shares(found, meter=meter, judge=judge), added(found, meter=meter, judge=judge, rival=NULL)
         lines.append(f"{meter}: {share:.1%}; the null {share.null:.1%}; added {gap:+.1%}.")
-    names = {TREATED: "treated", HELD_OUT: "held out"}
     for way in dict.fromkeys(of.about["way"] for of in treated if of.about.get("metric") == "slope"):
         of_way = {of.about["part"]: of for of in pick(treated, metric="slope", way=way)}
-        lines.append(
-            f"Slope after {way}: " + ", ".join(f"{name} {of_way[part]:.2f}" for part, name in names.items()) + "."
-        )
+        lines.append(f"Slope after {way}: " + ", ".join(f"{part} {of_way[part]:.2f}" for part in PARTS) + ".")
     return "\n".join(lines)
 
 
