@@ -58,8 +58,7 @@ def response(found: pd.DataFrame, each: pd.DataFrame) -> Figure:
         axes.plot([0, 1], [0, 1], color=plotting.FLOOR, ls="--", lw=1.2, label="the dose itself", zorder=1)
         of = {meter: METERS[meter] for meter in meters}
         beside = {meter: 0.012 * (place - 1) for place, meter in enumerate(meters)}  # or bars hide one another
-        shifted = (rows.assign(place=rows["dose"] + rows["meter"].map(beside)) for rows in (found, each))
-        mine, single = shifted
+        mine, single = (rows.assign(place=rows["dose"] + rows["meter"].map(beside)) for rows in (found, each))
         plotting.curves(axes, mine, "place", "meter", of, single)
         axes.set(title=title, xlabel="dose in the text", xlim=(0, 1), ylim=(-0.03, 1.03))
     panels[0].set_ylabel("reading")
